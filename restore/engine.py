@@ -1,0 +1,34 @@
+"""The loop: guided reverse diffusion along a path of noise levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from torch import Tensor
+
+from restore.guidance.guidance import Guidance
+from restore.kernels import Kernel
+from restore.noise import Noise
+from restore.priors.prior import Prior
+from restore.problem import Problem
+
+
+def reverse(
+    problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel, path: Tensor, noise: Noise
+) -> Iterator[Tensor]:
+    """Yields x after every transition of the path; the last is the answer.
+
+    Progress, previews, cancelling and early stopping belong to whoever holds the iterator.
+
+    Args:
+        path: levels on the picture's device, ending at 0; where it climbs, noise is added (RePaint's travel).
+        noise: one generator per picture of the batch.
+    """
+    x = guidance.start(problem, path[0], noise)
+    for sigma, sigma_next in pairwise(path):
+        if sigma_next > sigma:
+            x = x + (sigma_next**2 - sigma**2).sqrt() * noise(x)
+        else:
+            x = guidance.step(problem, prior, kernel, x, sigma, sigma_next, noise)
+        yield x

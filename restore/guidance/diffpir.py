@@ -1,0 +1,38 @@
+"""DiffPIR: a proximal data step inside the reverse process (Zhu et al. 2023, 2305.08995, algorithm 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from restore import kernels
+from restore.guidance.guidance import Estimator
+from restore.kernels import Kernel
+from restore.operators.operator import Linear, Operator
+from restore.priors.prior import Prior
+from restore.problem import Problem
+
+
+@dataclass(frozen=True)
+class DiffPIR(Estimator):
+    """x0 <- argmin_x |y - A x|^2 + rho |x - D|^2 with rho = lambda sigma_y^2 / sigma^2 (eq. 12b); sigma_y = 0 projects.
+
+    Attributes:
+        weight: lambda of the paper.
+        zeta: share of fresh noise on the way back to the next level (eq. 13).
+    """
+
+    needs: ClassVar[type[Operator]] = Linear
+    steps: ClassVar[int] = 50
+    weight: float = 8.0
+    zeta: float = 0.3
+
+    def kernel(self) -> Kernel:
+        return kernels.diffpir(self.zeta)
+
+    def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
+        operator = problem.operator
+        assert isinstance(operator, Linear)
+        return operator.prox(prior(x, sigma), problem.y, self.weight * problem.sigma_y**2 / sigma**2)

@@ -1,0 +1,71 @@
+"""How the measurement enters one reverse step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from restore import kernels, paths
+from restore.errors import OperatorError
+from restore.kernels import Kernel
+from restore.noise import Noise
+from restore.operators.operator import Operator
+from restore.priors.prior import Prior
+from restore.problem import Problem
+
+
+class Guidance(ABC):
+    """A method that brings y into every reverse step. Instances are immutable; their arguments are the method's own.
+
+    Attributes:
+        needs: the kind of operator the method works with, checked before a run.
+        answer: what a run gives: a posterior "sample", or a point "estimate" that is not one.
+        steps: transitions a run takes unless told otherwise.
+    """
+
+    needs: ClassVar[type[Operator]] = Operator
+    answer: ClassVar[Literal["sample", "estimate"]] = "sample"
+    steps: ClassVar[int] = 50
+
+    def check(self, problem: Problem) -> None:
+        """Raises OperatorError if the method cannot use the problem's operator."""
+        if not isinstance(problem.operator, self.needs):
+            raise OperatorError(
+                f"{type(self).__name__} needs a {self.needs.__name__} operator, got {type(problem.operator).__name__}"
+            )
+
+    def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
+        """x at the first level of the path: pure noise."""
+        return sigma * noise(torch.empty(problem.shape, device=problem.y.device))
+
+    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+        """The method's default levels for a prior."""
+        if prior.levels is not None:
+            return paths.ddpm(prior.levels, steps)
+        return paths.karras(prior.sigma_max, prior.sigma_min, steps)
+
+    def kernel(self) -> Kernel:
+        """The method's default transition."""
+        return kernels.ddim(eta=1.0)
+
+    @abstractmethod
+    def step(
+        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+    ) -> Tensor:
+        """x at sigma_next from x (B, C, H, W) at sigma."""
+
+
+class Estimator(Guidance):
+    """The common case: only the estimate of the clean picture is corrected, so every kernel works."""
+
+    @abstractmethod
+    def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
+        """An estimate of E[x0 | x, y] where the prior alone says E[x0 | x]."""
+
+    def step(
+        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+    ) -> Tensor:
+        return kernel(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)

@@ -1,0 +1,57 @@
+"""Plug-and-play: alternate the data's and the prior's wishes while the level falls (DPIR; Zhang et al. 2021, 2008.13751)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from restore import paths
+from restore.guidance.guidance import Guidance
+from restore.kernels import Kernel
+from restore.noise import Noise
+from restore.operators.operator import Linear, Operator
+from restore.priors.prior import Prior
+from restore.problem import Problem
+
+
+@dataclass(frozen=True)
+class PnP(Guidance):
+    """x <- D(prox(x, y, lambda sigma_y^2 / sigma^2), sigma) (eq. 6a, 6b), sigma falling in equal ratios, no noise put back.
+
+    Half-quadratic splitting from a cheap guess: a deterministic point estimate, not a posterior sample. It takes the kernel's
+    place, so `kernel` is not used. Noiseless measurements are met exactly at the end.
+
+    Attributes:
+        weight: lambda; the paper's 0.23.
+        sigma_start, sigma_end: the range of levels, in units of [-1, 1] pictures; the paper's 49/255 doubles to 0.38. With
+            noise the path ends at sigma_y.
+    """
+
+    needs: ClassVar[type[Operator]] = Linear
+    answer: ClassVar[Literal["sample", "estimate"]] = "estimate"
+    steps: ClassVar[int] = 24
+    weight: float = 0.23
+    sigma_start: float = 0.5
+    sigma_end: float = 0.01
+
+    def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
+        guess = problem.operator.guess(problem.y)
+        return guess.expand(problem.shape).clone()
+
+    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+        end = max(self.sigma_end, problem.sigma_y)
+        path = paths.geometric(max(self.sigma_start, end), end, steps)
+        return path if prior.levels is None else paths.snap(path, prior.levels)
+
+    def step(
+        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+    ) -> Tensor:
+        operator = problem.operator
+        assert isinstance(operator, Linear)
+        rho = self.weight * problem.sigma_y**2 / sigma**2
+        x0 = prior(operator.prox(x, problem.y, rho), sigma)
+        ends_exact = sigma_next == 0 and problem.sigma_y == 0
+        return operator.prox(x0, problem.y, torch.zeros_like(sigma)) if ends_exact else x0

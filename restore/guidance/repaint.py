@@ -1,0 +1,48 @@
+"""RePaint: known pixels replaced by noised truth, with time travel (Lugmayr et al. 2022, 2201.09865, algorithm 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from restore import paths
+from restore.guidance.guidance import Guidance
+from restore.kernels import Kernel
+from restore.noise import Noise
+from restore.operators.mask import Mask
+from restore.operators.operator import Operator
+from restore.priors.prior import Prior
+from restore.problem import Problem
+
+
+@dataclass(frozen=True)
+class RePaint(Guidance):
+    """One unguided transition, then known := y + s' z (eq. 8a to 8c). Climbing back again and again harmonises the two.
+
+    Noisy y: it already carries sigma_y, so only the noise missing to s' is added; below sigma_y the known pixels are left
+    to the prior.
+
+    Attributes:
+        jump, repeat: of the time travel; the paper's 10 and 10.
+    """
+
+    needs: ClassVar[type[Operator]] = Mask
+    steps: ClassVar[int] = 50
+    jump: int = 10
+    repeat: int = 5
+
+    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+        return paths.travel(super().path(prior, problem, steps), min(self.jump, steps), self.repeat)
+
+    def step(
+        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+    ) -> Tensor:
+        assert isinstance(problem.operator, Mask)
+        x_next = kernel(prior, x, sigma, sigma_next, noise)
+        if sigma_next < problem.sigma_y:
+            return x_next
+        known = problem.y + (sigma_next**2 - problem.sigma_y**2).sqrt() * noise(x)
+        return torch.where(problem.operator.keep.to(x.device), known, x_next)

@@ -1,0 +1,94 @@
+"""A bias-free residual U-Net that takes the noise level as a gain.
+
+No layer adds a constant, so the network is positively homogeneous in its picture: twice the contrast in, twice the contrast
+out. That generalises across noise levels (Mohan et al. 2020, 1906.05478), keeps flat areas flat, and costs less than
+normalisation. Plain ReLU and 3x3 convolutions on pixel-unshuffled input are the fastest shapes a CPU has
+(Zhang et al. 2021, 2008.13751 use the same skeleton).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class NoiseLevel(nn.Module):
+    """Fourier features of a scalar noise level, then a small MLP: (B,) -> (B, width)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", torch.exp(torch.linspace(-1.5, 2.5, 16)), persistent=False)
+        self.first = nn.Linear(32, width)
+        self.second = nn.Linear(width, width)
+
+    def forward(self, level: Tensor) -> Tensor:
+        angles = level[:, None] * self.frequencies
+        return F.relu(self.second(F.relu(self.first(torch.cat([angles.sin(), angles.cos()], dim=1)))))
+
+
+class Block(nn.Module):
+    """x + conv(gain * relu(conv(x))), the gain set per channel by the noise level."""
+
+    def __init__(self, width: int, level_width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.gain = nn.Linear(level_width, width)
+        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
+        nn.init.kaiming_normal_(self.second.weight, nonlinearity="linear")
+        self.second.weight.data.mul_(0.2)  # Start close to the identity: residual branches add up.
+        nn.init.zeros_(self.gain.weight)
+        nn.init.zeros_(self.gain.bias)
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        gain = 1 + self.gain(level)[:, :, None, None]
+        return x + self.second(F.relu(self.first(x)) * gain)
+
+
+class ResidualUNet(nn.Module):
+    """Residual U-Net on pixel-unshuffled pictures.
+
+    Args:
+        channels: picture channels, 1 or 3.
+        widths: feature channels of each level, finest first.
+        blocks: residual blocks a level on the way down, and again on the way up.
+        patch: pixel-unshuffle factor before the finest level.
+
+    Shape: picture (B, channels, H, W) with H and W multiples of `multiple_of`, level (B,) -> (B, channels, H, W).
+    """
+
+    def __init__(self, channels: int = 3, widths: tuple[int, ...] = (64, 128, 256), blocks: int = 2, patch: int = 2) -> None:
+        super().__init__()
+        self.channels, self.patch = channels, patch
+        self.multiple_of = patch * 2 ** (len(widths) - 1)
+        level_width = widths[0]
+        self.level = NoiseLevel(level_width)
+        self.head = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1, bias=False)
+        self.tail = nn.Conv2d(widths[0], channels * patch**2, 3, padding=1, bias=False)
+        nn.init.zeros_(self.tail.weight)
+
+        def stage(width: int) -> nn.ModuleList:
+            return nn.ModuleList(Block(width, level_width) for _ in range(blocks))
+
+        fine_to_coarse = list(zip(widths[:-1], widths[1:], strict=True))
+        self.down_blocks = nn.ModuleList(stage(width) for width in widths)
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2, bias=False) for a, b in fine_to_coarse)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2, bias=False) for a, b in reversed(fine_to_coarse))
+        self.up_blocks = nn.ModuleList(stage(width) for width in reversed(widths[:-1]))
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        level = self.level(level)
+        x = self.head(F.pixel_unshuffle(x, self.patch))
+        skips = []
+        for depth, stage in enumerate(self.down_blocks):
+            if depth:
+                skips.append(x)
+                x = self.down[depth - 1](x)
+            for block in stage:
+                x = block(x, level)
+        for up, stage in zip(self.up, self.up_blocks, strict=True):
+            x = up(x) + skips.pop()
+            for block in stage:
+                x = block(x, level)
+        return F.pixel_shuffle(self.tail(x), self.patch)

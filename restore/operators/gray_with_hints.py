@@ -1,0 +1,48 @@
+"""Gray everywhere, colour at hints: colorization with strokes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from restore.operators.fill import pull_push
+from restore.operators.gray import REC601
+from restore.operators.operator import Spectral
+
+
+class GrayWithHints(Spectral):
+    """Luma of every pixel and full colour at some, (B, 3, H, W) -> (B, 3, H, W).
+
+    Pixels are turned into an orthonormal basis (luma direction, two chroma directions); chroma is kept at hints only. All
+    singular values are 1, and channel 0 of y is `Gray`'s answer divided by the norm of its weights.
+
+    Args:
+        hints: bool (1, 1, H, W), true where the colour is known.
+    """
+
+    def __init__(self, hints: Tensor) -> None:
+        self.keep = torch.cat([torch.ones_like(hints), hints, hints], dim=1)
+        weights = torch.tensor(REC601, dtype=torch.float64)
+        # Householder/QR: the first column is the luma direction, the others span chroma.
+        basis, _ = torch.linalg.qr(torch.cat([weights[:, None], torch.eye(3, dtype=torch.float64)[:, :2]], dim=1))
+        self.basis = basis * torch.sign(basis[:, 0] @ weights)
+
+    @property
+    def s(self) -> Tensor:
+        return torch.ones(1, 1, 1, 1)
+
+    def vt(self, x: Tensor) -> Tensor:
+        return torch.einsum("ij,bihw->bjhw", self.basis.to(x), x) * self.keep.to(x.device)
+
+    def v(self, coefficients: Tensor) -> Tensor:
+        kept = coefficients * self.keep.to(coefficients.device)
+        return torch.einsum("ij,bjhw->bihw", self.basis.to(coefficients), kept)
+
+    def ut(self, y: Tensor) -> Tensor:
+        return y * self.keep.to(y.device)
+
+    u = ut
+
+    def guess(self, y: Tensor) -> Tensor:
+        filled = pull_push(y, self.keep.to(y.device).expand_as(y).to(y.dtype))
+        return torch.einsum("ij,bjhw->bihw", self.basis.to(y), filled)

@@ -1,0 +1,49 @@
+"""Pixels kept and pixels lost: inpainting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from restore.errors import OperatorError
+from restore.operators.fill import pull_push
+from restore.operators.operator import Operator, Spectral
+
+
+class Mask(Spectral):
+    """y = keep * x: the picture with lost pixels at 0, in the picture's own shape.
+
+    Args:
+        keep: (1 or B, 1 or C, H, W), bool: true where the pixel is known.
+    """
+
+    def __init__(self, keep: Tensor) -> None:
+        if keep.ndim != 4 or keep.dtype != torch.bool:
+            raise OperatorError(f"Mask takes a bool tensor (B, C, H, W), got {tuple(keep.shape)} {keep.dtype}")
+        self.keep = keep
+
+    @property
+    def s(self) -> Tensor:
+        # Lost coefficients are kept in place (the shape is the picture's) and are zero in `vt` and `ut` alike.
+        return torch.ones(1, 1, 1, 1)
+
+    def vt(self, x: Tensor) -> Tensor:
+        return x * self.keep.to(x.device)
+
+    def v(self, coefficients: Tensor) -> Tensor:
+        return coefficients * self.keep.to(coefficients.device)
+
+    ut = vt
+    u = v
+
+    def guess(self, y: Tensor) -> Tensor:
+        return pull_push(y, self.keep.to(y.device).expand_as(y).to(y.dtype))
+
+    def undetermined(self, shape: Sequence[int]) -> Tensor | None:
+        return ~self.keep.all(dim=1, keepdim=True).all(dim=0, keepdim=True)
+
+    def crop(self, box: tuple[int, int, int, int]) -> Operator | None:
+        top, bottom, left, right = box
+        return Mask(self.keep[..., top:bottom, left:right])

@@ -1,0 +1,9 @@
+"""Priors: D(x, sigma) = E[x0 | x], whatever the family."""
+
+from restore.priors.ddpm import DDPM
+from restore.priors.edm import EDM
+from restore.priors.gray import GrayOf
+from restore.priors.prior import Prior
+from restore.priors.tiled import Tiled
+
+__all__ = ["DDPM", "EDM", "GrayOf", "Prior", "Tiled"]

@@ -1,0 +1,45 @@
+"""EDM: a preconditioned network (Karras et al. 2022, 2206.00364, eq. 7 and table 1, last column)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from restore.priors.prior import Prior
+
+
+class EDM(Prior):
+    """D(x, sigma) = c_skip x + c_out F(c_in x, c_noise).
+
+    Args:
+        network: F, called with a picture (B, C, H, W) and a level (B,).
+        sigma_data: standard deviation of clean pictures the network was trained for.
+        sigma_min, sigma_max: trained range of sigma.
+        dtype: arithmetic of the network (autocast); the preconditioning is always float32.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        channels: int = 3,
+        multiple_of: int = 8,
+        context: int = 64,
+        sigma_data: float = 0.5,
+        sigma_min: float = 0.002,
+        sigma_max: float = 80.0,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.network, self.sigma_data, self.dtype = network, sigma_data, dtype
+        self.channels, self.multiple_of, self.context = channels, multiple_of, context
+        self.sigma_min, self.sigma_max = sigma_min, sigma_max
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        level = sigma.log() / 4  # c_noise
+        sigma = sigma[:, None, None, None]
+        total = sigma**2 + self.sigma_data**2
+        c_in, c_skip, c_out = total.rsqrt(), self.sigma_data**2 / total, sigma * self.sigma_data * total.rsqrt()
+        with torch.autocast(x.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            residual = self.network(c_in * x, level)
+        return c_skip * x + c_out * residual.to(x.dtype)

@@ -1,0 +1,66 @@
+"""Model folders: `config.json`, `model.safetensors` and a card, as diffusers lays them out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from restore.errors import PriorError, suggest
+from restore.networks.residual_unet import ResidualUNet
+from restore.priors.edm import EDM
+from restore.priors.prior import Prior
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+NETWORKS = {"residual-unet": ResidualUNet}
+
+
+def build(config: dict[str, Any], *, dtype: torch.dtype = torch.float32) -> Prior:
+    """The prior a config describes, with untrained weights.
+
+    Raises: PriorError for a family or network this version does not know.
+    """
+    family, network_config = config.get("family"), dict(config.get("network", {}))
+    if family != "edm":
+        raise PriorError(f"unknown family {family!r}; {suggest(str(family), ['edm'])}")
+    kind = network_config.pop("type", None)
+    if kind not in NETWORKS:
+        raise PriorError(f"unknown network {kind!r}; {suggest(str(kind), NETWORKS)}")
+    network = NETWORKS[kind](**network_config)
+    return EDM(network, channels=network.channels, multiple_of=network.multiple_of, dtype=dtype, **config.get("prior", {}))
+
+
+def save(folder: Path, config: dict[str, Any], prior: Prior, card: str, *, dtype: torch.dtype = torch.float16) -> None:
+    """Writes a model folder; half precision halves it and costs nothing measurable (11 bits of mantissa)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in prior.state_dict().items()}
+    partial = folder / f".{WEIGHTS}.part"
+    save_file(weights, partial, metadata={"format": "pt"})
+    partial.replace(folder / WEIGHTS)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    (folder / CARD).write_text(card)
+
+
+def load(folder: Path, *, dtype: torch.dtype = torch.float32) -> Prior:
+    """Reads a model folder, ready to use.
+
+    Raises: PriorError if a part is missing or does not fit.
+    """
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise PriorError(f"{folder}: no {name}; a model folder holds {CONFIG} and {WEIGHTS}")
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        weights = load_file(folder / WEIGHTS)
+    except (json.JSONDecodeError, SafetensorError, OSError) as error:
+        raise PriorError(f"{folder}: cannot be read ({error})") from None
+    prior = build(config, dtype=dtype)
+    try:
+        prior.load_state_dict({name: value.float() for name, value in weights.items()})
+    except RuntimeError as error:
+        raise PriorError(f"{folder}: weights do not fit the config: {str(error).splitlines()[-1].strip()}") from None
+    return prior.eval().requires_grad_(False).to(memory_format=torch.channels_last)

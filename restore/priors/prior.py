@@ -1,0 +1,63 @@
+"""The one door to every prior: D(x, sigma) = E[x0 | x0 + sigma z = x]."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from restore.errors import PriorError
+
+
+class Prior(nn.Module, ABC):
+    """What clean pictures look like, as a denoiser.
+
+    A family implements `denoise`; calling the prior checks, broadcasts sigma and pads to `multiple_of` first, so no
+    family and no caller handles sizes. The score is `(D - x) / sigma**2` (Tweedie; Robbins 1956).
+
+    Attributes:
+        channels: picture channels.
+        multiple_of: H and W the network itself needs; other sizes are padded by reflection and cropped back.
+        context: how far, in pixels, one output pixel looks; windows and crops keep this much around what they need.
+        sigma_min, sigma_max: trained range of noise levels, in units of [-1, 1] pictures.
+        levels: the trained levels in falling order if they are discrete, else None.
+    """
+
+    channels: int = 3
+    multiple_of: int = 1
+    context: int = 32
+    sigma_min: float = 0.002
+    sigma_max: float = 80.0
+    levels: Tensor | None = None
+
+    @abstractmethod
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """D for x (B, C, H, W), H and W multiples of `multiple_of`, and sigma (B,); same shape and dtype as x."""
+
+    def forward(self, x: Tensor, sigma: Tensor | float) -> Tensor:
+        """The clean picture expected behind a noisy one; differentiable in x.
+
+        Args:
+            x: (B, C, H, W), clean range [-1, 1], with noise of standard deviation sigma.
+            sigma: a number, () or (B,).
+
+        Returns: (B, C, H, W).
+        Raises: PriorError for another number of channels.
+        """
+        if x.ndim != 4 or x.shape[1] != self.channels:
+            raise PriorError(f"this prior takes pictures (B, {self.channels}, H, W), got {tuple(x.shape)}")
+        sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device).expand(x.shape[0])
+        height, width = x.shape[-2:]
+        padded = pad_to_multiple(x, self.multiple_of)
+        return self.denoise(padded, sigma)[..., :height, :width]
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Pads right and bottom by reflection (by repetition where the picture is smaller than the padding)."""
+    bottom, right = -x.shape[-2] % multiple, -x.shape[-1] % multiple
+    if not bottom and not right:
+        return x
+    reflects = bottom < x.shape[-2] and right < x.shape[-1]
+    return F.pad(x, (0, right, 0, bottom), mode="reflect" if reflects else "replicate")

@@ -1,0 +1,36 @@
+"""A measurement problem: what was measured, how, and how noisily."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from restore.errors import PictureError
+from restore.operators.operator import Operator
+
+
+@dataclass(frozen=True)
+class Problem:
+    """y = A(x) + sigma_y n.
+
+    Attributes:
+        y: the measurement, shaped as the operator answers.
+        operator: A.
+        sigma_y: standard deviation of the noise, in units of [-1, 1] pictures; 0 means exact.
+        shape: (B, C, H, W) of the picture wanted.
+
+    Raises: PictureError if y holds NaN or infinity, or sigma_y is negative.
+    """
+
+    y: Tensor
+    operator: Operator
+    sigma_y: float
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not bool(self.y.isfinite().all()):
+            raise PictureError("the picture holds NaN or infinite values; give finite ones")
+        if not (math.isfinite(self.sigma_y) and self.sigma_y >= 0):
+            raise PictureError(f"the noise level must be zero or more, got {self.sigma_y}")

@@ -1,0 +1,145 @@
+"""Training pictures: crops of folders and arrays, drawn as a pure function of (seed, step, process).
+
+No state is kept, so a resumed run draws exactly what an uninterrupted one would have.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from restore.errors import PictureError, UsageError
+from restore.training.procedural import dead_leaves
+
+logger = logging.getLogger("restore")
+Picture = NDArray[np.uint8]
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Random crops of pictures held in memory.
+
+    Attributes:
+        pictures: (H, W, C) uint8 each, sides at least `size`.
+        weights: probability of each picture.
+        size: side of a crop in pixels.
+        gray: share of crops shown as gray (all channels equal), which teaches a colour prior to treat gray pictures.
+        jitter: share of crops whose channels are scaled by random gains, against colour casts of a small collection.
+    """
+
+    pictures: tuple[Picture, ...]
+    weights: NDArray[np.float64]
+    size: int
+    gray: float = 0.0
+    jitter: float = 0.0
+
+    @property
+    def channels(self) -> int:
+        return self.pictures[0].shape[2]
+
+    def batch(self, count: int, seed: int, step: int, process: int = 0) -> Tensor:
+        """(count, C, size, size) float32 in [-1, 1]."""
+        rng = np.random.default_rng((seed, step, process))
+        crops = np.stack([self._crop(rng) for _ in range(count)])
+        return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous()
+
+    def _crop(self, rng: Generator) -> NDArray[np.float32]:
+        picture = self.pictures[rng.choice(len(self.pictures), p=self.weights)]
+        top = rng.integers(picture.shape[0] - self.size + 1)
+        left = rng.integers(picture.shape[1] - self.size + 1)
+        crop = picture[top : top + self.size, left : left + self.size].astype(np.float32) / 127.5 - 1
+        if rng.random() < 0.5:
+            crop = crop[:, ::-1]
+        crop = np.rot90(crop, rng.integers(4)) if rng.random() < 0.5 else crop
+        if self.channels == 3 and rng.random() < self.jitter:
+            crop = np.clip((crop + 1) * rng.uniform(0.75, 1.15, 3).astype(np.float32) - 1, -1, 1)
+        if self.channels == 3 and rng.random() < self.gray:
+            crop = np.repeat(crop.mean(axis=2, keepdims=True), 3, axis=2)
+        return crop.astype(np.float32)
+
+
+def load_crops(
+    sources: tuple[Path, ...],
+    *,
+    size: int,
+    channels: int = 3,
+    scales: tuple[float, ...] = (1.0,),
+    procedural: float = 0.0,
+    procedural_count: int = 400,
+    gray: float = 0.0,
+    jitter: float = 0.0,
+    seed: int = 0,
+) -> Crops:
+    """Reads folders (recursively) and .npz/.npy arrays into crops.
+
+    Args:
+        sources: folders of pictures, or arrays (N, H, W) or (N, H, W, C) uint8; an .npz holds it under `images`.
+        scales: each picture of a folder is also kept at these sizes; sharper, cleaner and more varied than one size.
+        procedural: probability of a dead-leaves crop.
+
+    Raises: PictureError if nothing usable is found; UsageError for a size larger than every picture.
+    """
+    found = [picture for source in sources for picture in _read(source, channels, scales)]
+    if not found:
+        raise PictureError(f"no pictures in {', '.join(str(source) for source in sources)}")
+    photographs = [picture for picture in found if min(picture.shape[:2]) >= size]
+    if not photographs:
+        raise UsageError(f"every picture is smaller than the crop size {size}; give a smaller --size")
+    # The square root evens out large and small pictures: a large one is not more telling in proportion to its area.
+    weights = np.sqrt([float(picture.shape[0] * picture.shape[1]) for picture in photographs])
+    weights *= (1 - procedural) / weights.sum()
+    drawn: list[Picture] = []
+    if procedural > 0:
+        rng = np.random.default_rng(seed)
+        while len(drawn) < procedural_count:
+            source = photographs[rng.integers(len(photographs))]
+            palette = source.reshape(-1, channels)[rng.integers(0, source.shape[0] * source.shape[1], 256)]
+            leaves = dead_leaves(rng, np.broadcast_to(palette, (256, 3)), size=max(192, size))
+            drawn.append(leaves if channels == 3 else leaves[..., :1])
+        weights = np.concatenate([weights, np.full(len(drawn), procedural / len(drawn))])
+    logger.info("%d pictures and %d procedural ones", len(photographs), len(drawn))
+    return Crops((*photographs, *drawn), weights, size, gray, jitter)
+
+
+def _read(source: Path, channels: int, scales: tuple[float, ...]) -> list[Picture]:
+    if source.suffix in {".npz", ".npy"}:
+        return list(_read_array(source, channels))
+    if not source.is_dir():
+        raise PictureError(f"{source}: give a folder of pictures or an .npz/.npy array")
+    pictures = []
+    for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES):
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE)
+        if picture is None:
+            logger.warning("%s: not a picture OpenCV can read, left out", path)
+            continue
+        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if channels == 3 else picture[..., None]
+        pictures += [_scaled(picture, scale) for scale in scales]
+    return pictures
+
+
+def _read_array(source: Path, channels: int) -> Picture:
+    try:
+        loaded = np.load(source, allow_pickle=False)
+        array = loaded["images"] if source.suffix == ".npz" else loaded
+    except (OSError, ValueError, KeyError) as error:
+        raise PictureError(f"{source}: not an array of pictures ({error})") from None
+    array = array[..., None] if array.ndim == 3 else array
+    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != channels:
+        raise PictureError(f"{source}: expected (N, H, W, {channels}) uint8, found {array.shape} {array.dtype}")
+    return array
+
+
+def _scaled(picture: Picture, scale: float) -> Picture:
+    if scale == 1:
+        return picture
+    resized = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return resized if resized.ndim == 3 else resized[..., None]

@@ -1,0 +1,154 @@
+"""The training loop: one objective, one network, any number of processes (Accelerate), resumable to the step."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from restore.errors import PriorError
+from restore.priors import folder as model_folder
+from restore.priors.prior import Prior
+from restore.training.data import Crops
+from restore.training.objectives import Objective
+
+logger = logging.getLogger("restore")
+STATE = "training.pt"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train, whichever ends first, and how the learning rate runs meanwhile.
+
+    The rate rises over `warmup` steps, stays, and falls linearly to nothing over the last `cooldown` share of the budget. A
+    finished run can be resumed with a larger budget: it goes back to the full rate and cools down again at the new end.
+    """
+
+    steps: int | None = None
+    minutes: float | None = None
+    warmup: int = 500
+    cooldown: float = 0.3
+
+    def progress(self, step: int, seconds: float) -> float:
+        parts = [step / self.steps if self.steps else 0.0, seconds / (60 * self.minutes) if self.minutes else 0.0]
+        return max(parts)
+
+    def rate(self, step: int, seconds: float) -> float:
+        """Share of the full learning rate, in [0, 1]."""
+        return min((step + 1) / self.warmup, (1 - self.progress(step, seconds)) / self.cooldown, 1.0)
+
+
+@dataclass(frozen=True)
+class Report:
+    step: int
+    loss: float
+    seconds: float
+    progress: float
+
+
+def train(
+    config: dict[str, Any],
+    objective: Objective,
+    crops: Crops,
+    out: Path,
+    budget: Budget,
+    *,
+    batch: int = 16,
+    learning_rate: float = 5e-4,
+    ema: float = 0.9995,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    compile_network: bool = False,
+    resume: bool = False,
+    save_every: float = 300.0,
+    card: Callable[[Report], str] = lambda report: "",
+    on_step: Callable[[Report], None] = lambda report: None,
+) -> Report:
+    """Trains a prior and writes a model folder with the averaged weights.
+
+    Args:
+        config: what `restore.priors.folder.build` takes.
+        out: model folder; also holds `training.pt` (everything needed to resume) and `metrics.jsonl`.
+        batch: pictures a step over all processes.
+        ema: decay of the weight average; early steps average over less.
+        save_every: seconds between checkpoints.
+        card, on_step: text of the model's card; called after every step.
+
+    Raises: PriorError if `out` holds a training run and `resume` is not set.
+    """
+    accelerator = Accelerator()
+    torch.manual_seed(seed)  # Initial weights only: crops and noise are drawn from (seed, step, process).
+    prior = model_folder.build(config, dtype=dtype).to(accelerator.device, memory_format=torch.channels_last)
+    average = model_folder.build(config).to(accelerator.device)
+    average.load_state_dict(prior.state_dict())
+    optimizer = torch.optim.AdamW(prior.parameters(), lr=learning_rate, weight_decay=0.0, betas=(0.9, 0.99))
+    step, earlier = 0, 0.0
+    if (out / STATE).exists():
+        if not resume:
+            raise PriorError(f"{out} holds a training run; --resume continues it, another folder starts a new one")
+        state = torch.load(out / STATE, weights_only=True, map_location=accelerator.device)
+        prior.load_state_dict(state["prior"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, earlier = state["step"], state["seconds"]
+    out.mkdir(parents=True, exist_ok=True)
+    if compile_network:
+        prior.network.compile()  # In place, so that names in the state stay the network's own.
+    model, optimizer = accelerator.prepare(prior, optimizer)
+    share = batch // accelerator.num_processes
+
+    def checkpoint(report: Report) -> None:
+        if not accelerator.is_main_process:
+            return
+        model_folder.save(out, config, average, card(report))
+        partial = out / f".{STATE}.part"
+        kept = {"prior": prior.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+        torch.save({**kept, "step": report.step, "seconds": report.seconds}, partial)
+        partial.replace(out / STATE)
+
+    started, saved = time.monotonic(), time.monotonic()
+    report, smooth = Report(step, float("nan"), earlier, budget.progress(step, earlier)), None
+    try:
+        while report.progress < 1:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * budget.rate(step, report.seconds)
+            clean = crops.batch(share, seed, step, accelerator.process_index).to(accelerator.device)
+            generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * 64 + accelerator.process_index)
+            loss = objective.loss(model, clean, generator)
+            accelerator.backward(loss)
+            accelerator.clip_grad_norm_(prior.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            step += 1
+            _average(average, prior, min(ema, step / (step + 10)))
+            value = accelerator.reduce(loss.detach(), "mean").item()
+            smooth = value if smooth is None else 0.99 * smooth + 0.01 * value
+            seconds = earlier + time.monotonic() - started
+            report = Report(step, smooth, seconds, budget.progress(step, seconds))
+            on_step(report)
+            if step % 100 == 0 and accelerator.is_main_process:
+                with (out / "metrics.jsonl").open("a") as lines:
+                    lines.write(json.dumps({"step": step, "loss": round(smooth, 6), "seconds": round(seconds, 1)}) + "\n")
+            if time.monotonic() - saved > save_every:
+                checkpoint(report)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        logger.warning("interrupted at step %d; saved, --resume continues", step)
+    checkpoint(report)
+    accelerator.end_training()
+    return report
+
+
+@torch.no_grad()
+def _average(average: Prior, prior: nn.Module, decay: float) -> None:
+    kept: list[Tensor] = list(average.parameters())
+    new: list[Tensor] = list(prior.parameters())
+    torch._foreach_lerp_(kept, new, 1 - decay)

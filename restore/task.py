@@ -1,0 +1,47 @@
+"""A task: from a person's files and options to a measurement problem, and back to the picture they asked for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:  # Importing a task must not import torch: the command line lists tasks before it runs one.
+    from torch import Tensor
+
+    from restore.guidance.guidance import Guidance
+    from restore.images import Picture
+    from restore.problem import Problem
+
+
+class Task(ABC):
+    """What a task plugin provides. Everything else (files, batches, tiling, samples, metadata) comes from the toolkit.
+
+    Attributes:
+        name: the word on the command line, lower case with hyphens.
+        help: one line for `restore --help`.
+        Options: a dataclass; its fields are the command line's flags, the API's keywords and the JSON schema. Each field has
+            a default; `field(metadata={"help": ...})` explains it, `metadata={"picture": True}` marks a field that holds a
+            picture (a path on the command line; a path, PIL picture, array or tensor in the API), `metadata={"choices":
+            [...]}` limits it, `metadata={"min": ..., "max": ...}` bounds it.
+    """
+
+    name: ClassVar[str]
+    help: ClassVar[str]
+    Options: ClassVar[type]
+
+    @abstractmethod
+    def problem(self, picture: Picture, options: Any) -> Problem:
+        """The measurement problem of one picture.
+
+        Args:
+            picture: as read; `picture.pixels` is (1, C, H, W) in [-1, 1], C = 1 or 3.
+            options: an instance of `Options`.
+        """
+
+    def guidance(self, problem: Problem, options: Any) -> Guidance | None:
+        """The task's own default method for a problem, or None for the toolkit's."""
+        return None
+
+    def finish(self, picture: Picture, restored: Tensor, options: Any) -> Tensor:
+        """The last word on the restored picture (1, C, H, W) in [-1, 1]: what was known is put back bit for bit."""
+        return restored

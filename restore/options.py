@@ -1,0 +1,207 @@
+"""A task's options: one dataclass, seen as checked keywords and as a JSON schema; `restore.cli.flags` makes flags of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, Union
+
+from restore.errors import UsageError, suggest
+
+if TYPE_CHECKING:
+    from restore.task import Task
+
+Built = TypeVar("Built")
+
+# Names that no option may have: keywords of `Restorer.stream`, and flags that every task has.
+KEYWORDS = {"task", "image", "seed", "name", "steps", "guidance", "kernel", "samples", "answer"}
+FLAGS = {"inputs", "out", "seed", "steps", "guidance", "prior", "samples", "uncertainty", "answer", "device", "dtype", "tile"}
+FLAGS |= {"metadata", "overwrite", "record", "json", "quiet", "verbose", "strict", "dry_run", "help"}
+RESERVED = frozenset(KEYWORDS | FLAGS)
+SCHEMA_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", Path: "string"}
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One field of an options dataclass, resolved.
+
+    Attributes:
+        kind: bool, int, float, str or Path; `object` for a picture.
+        nullable: None is a value too.
+        required: must be given, whatever its default.
+    """
+
+    name: str
+    kind: type
+    nullable: bool
+    default: Any
+    help: str = ""
+    choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    picture: bool = False
+    required: bool = False
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def range(self) -> str:
+        """`2 or more`, `0 to 255`, or nothing."""
+        if self.minimum is None:
+            return "" if self.maximum is None else f"{self.maximum} or less"
+        return f"{self.minimum} or more" if self.maximum is None else f"{self.minimum} to {self.maximum}"
+
+    def check(self, value: Any) -> Any:
+        """The value, in the field's own type.
+
+        Raises: UsageError saying what was given and what is wanted.
+        """
+        if self.picture or (value is None and self.nullable):
+            return value
+        value = self._typed(value)
+        if self.choices and value not in self.choices:
+            raise UsageError(f"{self.name}: {value!r} is none of {', '.join(map(str, self.choices))}")
+        low = self.minimum is not None and value < self.minimum
+        if low or (self.maximum is not None and value > self.maximum):
+            raise UsageError(f"{self.name}: {value} is out of range; give {self.range}")
+        return value
+
+    def parse(self, text: str) -> Any:
+        """The value a text on the command line stands for; errors as for `check`."""
+        if self.picture or self.kind is Path:
+            return Path(text)
+        if self.kind in (int, float):
+            try:
+                return self.check(self.kind(text))
+            except ValueError as error:
+                if isinstance(error, UsageError):
+                    raise
+                raise UsageError(f"{self.name}: {text!r} is not {WORDS[self.kind]}") from None
+        return self.check(text)
+
+    def _typed(self, value: Any) -> Any:
+        truth = isinstance(value, bool)
+        if self.kind is int and isinstance(value, numbers.Integral) and not truth:
+            return int(value)
+        if self.kind is float and isinstance(value, numbers.Real) and not truth and math.isfinite(value):
+            return float(value)
+        if self.kind is Path and isinstance(value, str | Path):
+            return Path(value)
+        if self.kind in (bool, str) and isinstance(value, self.kind):
+            return value
+        raise UsageError(f"{self.name}: {value!r} ({type(value).__name__}) is not {WORDS[self.kind]}")
+
+
+def describe(kind: type) -> tuple[Option, ...]:
+    """The fields of an options dataclass.
+
+    Raises: TypeError if it is no dataclass or has a field that cannot be a flag; the message is for the plugin's author.
+    """
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+        raise TypeError(f"Options is {kind!r}, not a dataclass")
+    try:
+        hints = typing.get_type_hints(kind)
+    except Exception as error:
+        raise TypeError(f"Options: types cannot be resolved at run time ({error})") from None
+    return tuple(_option(field, hints[field.name]) for field in dataclasses.fields(kind) if field.init)
+
+
+def _option(field: dataclasses.Field[Any], hint: Any) -> Option:
+    if field.name in RESERVED:
+        raise TypeError(f"Options.{field.name}: the toolkit has an option of that name; choose another")
+    if field.default is not dataclasses.MISSING:
+        default = field.default
+    elif field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    else:
+        raise TypeError(f"Options.{field.name} has no default")
+    told: Mapping[str, Any] = field.metadata
+    picture = bool(told.get("picture", False))
+    kind, nullable = _unwrap(hint)
+    if picture:
+        kind = object
+    elif kind not in SCHEMA_TYPES:
+        names = ", ".join(known.__name__ for known in SCHEMA_TYPES)
+        raise TypeError(f"Options.{field.name} is of type {hint}; use {names}, Optional of those, or mark it as a picture")
+    option = Option(
+        name=field.name,
+        kind=kind,
+        nullable=nullable or default is None,
+        default=default,
+        help=str(told.get("help", "")),
+        choices=tuple(told.get("choices", ())),
+        minimum=told.get("min"),
+        maximum=told.get("max"),
+        picture=picture,
+        required=bool(told.get("required", False)),
+    )
+    try:
+        option.check(default)
+    except UsageError as error:
+        raise TypeError(f"Options.{field.name}: its default is refused by its own rules: {error}") from None
+    return option
+
+
+def _unwrap(hint: Any) -> tuple[Any, bool]:
+    """The type inside Optional, and whether it was there."""
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        inner = [part for part in typing.get_args(hint) if part is not type(None)]
+        if len(inner) == 1:
+            return inner[0], True
+    return hint, False
+
+
+def build(kind: type[Built], /, **keywords: Any) -> Built:
+    """An options object from keywords.
+
+    Raises: UsageError for an unknown or missing keyword, or a value of the wrong type, out of range or not among the choices.
+    """
+    options = {option.name: option for option in describe(kind)}
+    for name in keywords:
+        if name not in options:
+            raise UsageError(f"unknown option {name!r}; {suggest(name, options)}")
+    for option in options.values():
+        if option.required and keywords.get(option.name) is None:
+            raise UsageError(f"{option.name} must be given" + (f": {option.help}" if option.help else ""))
+    return kind(**{name: options[name].check(value) for name, value in keywords.items()})
+
+
+def json_schema(task: Task) -> dict[str, Any]:
+    """The options of a task as a JSON schema (draft 2020-12) of one object."""
+    options = describe(task.Options)
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": task.name,
+        "description": task.help,
+        "type": "object",
+        "properties": {option.name: _property(option) for option in options},
+        "additionalProperties": False,
+    }
+    required = [option.name for option in options if option.required]
+    return {**schema, "required": required} if required else schema
+
+
+def _property(option: Option) -> dict[str, Any]:
+    kind = "string" if option.picture else SCHEMA_TYPES[option.kind]
+    found: dict[str, Any] = {"type": [kind, "null"] if option.nullable else kind}
+    if option.help:
+        found["description"] = option.help
+    if option.picture or option.kind is Path:
+        found["format"] = "path"
+    if option.choices:
+        found["enum"] = [*option.choices, None] if option.nullable else list(option.choices)
+    if option.minimum is not None:
+        found["minimum"] = option.minimum
+    if option.maximum is not None:
+        found["maximum"] = option.maximum
+    found["default"] = str(option.default) if isinstance(option.default, Path) else option.default
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -17,8 +19,7 @@ def karras(sigma_max: float, sigma_min: float, steps: int, rho: float = 7.0) -> 
 
 def geometric(sigma_max: float, sigma_min: float, steps: int) -> Tensor:
     """Levels in equal ratios (Song & Ermon 2019, 1907.05600, section 4): `steps` levels, then 0."""
-    levels = torch.logspace(*torch.tensor([sigma_max, sigma_min], dtype=torch.float64).log10(), _checked(steps), dtype=torch.float64)
-    return _closed(levels)
+    return _closed(torch.logspace(math.log10(sigma_max), math.log10(sigma_min), _checked(steps), dtype=torch.float64))
 
 
 def ddpm(levels: Tensor, steps: int) -> Tensor:
@@ -27,17 +28,20 @@ def ddpm(levels: Tensor, steps: int) -> Tensor:
 
 
 def quadratic(levels: Tensor, steps: int) -> Tensor:
-    """`steps` of the trained levels, spaced quadratically in time, denser where sigma is small (DDIM, appendix D.2)."""
+    """`steps` of the trained levels, spaced quadratically in time, denser where sigma is small (DDIM, appendix D.2).
+
+    Levels that fall together are taken once.
+    """
     return _closed(levels[_even(len(levels), steps, power=2)])
 
 
 def snap(path: Tensor, levels: Tensor) -> Tensor:
-    """Each level of the path moved to the nearest trained one (in log sigma); repeats fall away, the final 0 stays."""
-    near = (path[:-1, None].double().log() - levels.double().log()).abs().argmin(dim=1)
-    snapped = levels[near]
+    """Each level of the path moved to the nearest trained one (in log sigma); repeats fall away, zeros stay."""
+    near = (path[:, None].double().log() - levels.double().log()).abs().argmin(dim=1)
+    snapped = torch.where(path > 0, levels.double()[near], 0.0)  # A path that travels touches 0 on its way, too.
     keep = torch.ones(len(snapped), dtype=torch.bool)
     keep[1:] = snapped[1:] != snapped[:-1]
-    return _closed(snapped[keep])
+    return snapped[keep].float()
 
 
 def travel(path: Tensor, jump: int = 10, repeat: int = 10) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from restore.noise import Noise
@@ -34,7 +33,7 @@ def diffpir(zeta: float = 0.3) -> Kernel:
     """DiffPIR's return to the noise level (Zhu et al. 2023, 2305.08995, eq. 13): as DDIM with a fixed share of fresh noise."""
 
     def step(denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
-        return renoise(denoise(x, sigma), x, sigma, sigma_next, torch.as_tensor(zeta), noise)
+        return renoise(denoise(x, sigma), x, sigma, sigma_next, sigma.new_tensor(zeta), noise)
 
     return step
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from restore import kernels
@@ -31,7 +30,7 @@ class DDNM(Guidance):
         eta: of the transition; the paper's 0.85.
     """
 
-    needs: ClassVar[type[Operator]] = Operator
+    needs: ClassVar[type] = Operator
     steps: ClassVar[int] = 50
     eta: float = 0.85
 
@@ -50,9 +49,7 @@ class DDNM(Guidance):
             return kernel(lambda x, sigma: _project(problem, prior(x, sigma)), x, sigma, sigma_next, noise)
         return self._noisy(problem, prior, x, sigma, sigma_next, noise)
 
-    def _noisy(
-        self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
-    ) -> Tensor:
+    def _noisy(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
         operator = problem.operator
         assert isinstance(operator, Spectral)
         x0 = prior(x, sigma)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from restore.guidance.guidance import Estimator
 from restore.operators.identity import Identity
-from restore.operators.operator import Operator
 from restore.priors.prior import Prior
 from restore.problem import Problem
 
@@ -24,7 +23,7 @@ class Denoising(Estimator):
     mean D(y, sigma_y), the best estimate there is; many steps with a random kernel draw posterior samples.
     """
 
-    needs: ClassVar[type[Operator]] = Identity
+    needs: ClassVar[type] = Identity
     answer: ClassVar[Literal["sample", "estimate"]] = "estimate"
     steps: ClassVar[int] = 1
 

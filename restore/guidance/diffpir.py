@@ -10,7 +10,7 @@ from torch import Tensor
 from restore import kernels
 from restore.guidance.guidance import Estimator
 from restore.kernels import Kernel
-from restore.operators.operator import Linear, Operator
+from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
 
@@ -24,7 +24,7 @@ class DiffPIR(Estimator):
         zeta: share of fresh noise on the way back to the next level (eq. 13).
     """
 
-    needs: ClassVar[type[Operator]] = Linear
+    needs: ClassVar[type] = Linear
     steps: ClassVar[int] = 50
     weight: float = 8.0
     zeta: float = 0.3

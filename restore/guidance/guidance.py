@@ -26,7 +26,7 @@ class Guidance(ABC):
         steps: transitions a run takes unless told otherwise.
     """
 
-    needs: ClassVar[type[Operator]] = Operator
+    needs: ClassVar[type] = Operator
     answer: ClassVar[Literal["sample", "estimate"]] = "sample"
     steps: ClassVar[int] = 50
 
@@ -39,7 +39,7 @@ class Guidance(ABC):
 
     def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
         """x at the first level of the path: pure noise."""
-        return sigma * noise(torch.empty(problem.shape, device=problem.y.device))
+        return sigma * noise(torch.empty(problem.shape, dtype=problem.y.dtype, device=problem.y.device))
 
     def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
         """The method's default levels for a prior."""

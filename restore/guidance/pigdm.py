@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from restore.guidance.guidance import Estimator
-from restore.operators.operator import Linear, Operator
+from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
 
@@ -25,7 +25,7 @@ class PiGDM(Estimator):
         variance: v; the paper's 1.
     """
 
-    needs: ClassVar[type[Operator]] = Linear
+    needs: ClassVar[type] = Linear
     steps: ClassVar[int] = 50
     variance: float = 1.0
 

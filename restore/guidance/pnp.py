@@ -12,7 +12,7 @@ from restore import paths
 from restore.guidance.guidance import Guidance
 from restore.kernels import Kernel
 from restore.noise import Noise
-from restore.operators.operator import Linear, Operator
+from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
 
@@ -30,7 +30,7 @@ class PnP(Guidance):
             noise the path ends at sigma_y.
     """
 
-    needs: ClassVar[type[Operator]] = Linear
+    needs: ClassVar[type] = Linear
     answer: ClassVar[Literal["sample", "estimate"]] = "estimate"
     steps: ClassVar[int] = 24
     weight: float = 0.23

@@ -13,7 +13,6 @@ from restore.guidance.guidance import Guidance
 from restore.kernels import Kernel
 from restore.noise import Noise
 from restore.operators.mask import Mask
-from restore.operators.operator import Operator
 from restore.priors.prior import Prior
 from restore.problem import Problem
 
@@ -29,7 +28,7 @@ class RePaint(Guidance):
         jump, repeat: of the time travel; the paper's 10 and 10.
     """
 
-    needs: ClassVar[type[Operator]] = Mask
+    needs: ClassVar[type] = Mask
     steps: ClassVar[int] = 50
     jump: int = 10
     repeat: int = 5
@@ -44,5 +43,6 @@ class RePaint(Guidance):
         x_next = kernel(prior, x, sigma, sigma_next, noise)
         if sigma_next < problem.sigma_y:
             return x_next
-        known = problem.y + (sigma_next**2 - problem.sigma_y**2).sqrt() * noise(x)
+        missing = (sigma_next**2 - problem.sigma_y**2).clamp(min=0).sqrt()  # Below 0 only by rounding.
+        known = problem.y + missing * noise(x)
         return torch.where(problem.operator.keep.to(x.device), known, x_next)

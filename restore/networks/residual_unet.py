@@ -8,6 +8,8 @@ normalisation. Plain ReLU and 3x3 convolutions on pixel-unshuffled input are the
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -71,7 +73,7 @@ class ResidualUNet(nn.Module):
         def stage(width: int) -> nn.ModuleList:
             return nn.ModuleList(Block(width, level_width) for _ in range(blocks))
 
-        fine_to_coarse = list(zip(widths[:-1], widths[1:], strict=True))
+        fine_to_coarse = list(itertools.pairwise(widths))
         self.down_blocks = nn.ModuleList(stage(width) for width in widths)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2, bias=False) for a, b in fine_to_coarse)
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2, bias=False) for a, b in reversed(fine_to_coarse))

@@ -1,0 +1,58 @@
+"""The command line: the only place that prints and exits. Nothing here imports torch before a picture is to be restored.
+
+Exit codes: 0 all done, 1 some pictures failed, 2 usage, 3 model missing or refused, 4 out of memory, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from restore.cli import console
+from restore.cli.root import root
+from restore.errors import OutOfMemoryError, RestoreError, suggest
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; gives the exit code."""
+    with console.messages():
+        try:
+            code = root.main(arguments, prog_name="restore", standalone_mode=False)
+            return code if isinstance(code, int) else 0
+        except (click.Abort, KeyboardInterrupt):
+            console.error("interrupted; what was finished stays, and the same command goes on from there")
+            return INTERRUPTED
+        except click.ClickException as error:
+            console.error(_usage(error))
+            return error.exit_code
+        except RestoreError as error:
+            console.error(str(error))
+            console.trace()
+            return error.exit_code
+        except MemoryError:
+            console.error("not enough memory; give a smaller --tile")
+            console.trace()
+            return OutOfMemoryError.exit_code
+        except Exception as error:
+            console.bug(error)
+            return 1
+
+
+def _usage(error: click.ClickException) -> str:
+    """One line for what click found wrong."""
+    context = getattr(error, "ctx", None)
+    hint = f"see {context.command_path} --help" if context else "see restore --help"
+    if isinstance(error, click.NoSuchOption):
+        known = [flag for parameter in context.command.get_params(context) for flag in parameter.opts] if context else []
+        near = suggest(error.option_name, [flag for flag in known if flag.startswith("--")])
+        return f"unknown option {error.option_name!r}; {near if near.startswith('did') else hint}"
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return f"{said[:1].lower()}{said[1:]}; {hint}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

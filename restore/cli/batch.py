@@ -1,0 +1,187 @@
+"""Jobs, one after the other: a bad picture is one error line, and the rest go on."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from restore.cli import console
+from restore.cli.names import Job, plan
+from restore.cli.request import Request
+from restore.cli.save import save, save_map
+from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
+
+if TYPE_CHECKING:
+    from restore.restorer import Restorer
+    from restore.result import Result
+
+NOISY, NOISELESS = 1.5, 1.0  # Largest consistency --strict lets pass: in units of sigma_y, in grey levels.
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one picture: `status` is done, planned, skipped, inconsistent or failed."""
+
+    input: str
+    output: str
+    task: str
+    status: str
+    seed: int
+    seconds: float = 0.0
+    consistency: float | None = None
+    answer: str | None = None
+    uncertainty: str | None = None
+    error: str | None = None
+    code: int = 0
+
+
+def run(request: Request) -> int:
+    """Runs a request to the end; gives the exit code.
+
+    Raises: RestoreError for what stops every picture: words, model, operator.
+    """
+    jobs = _share(plan(request), request)
+    restorer = functools.cache(lambda: _restorer(request))
+    codes = []
+    for index, job in enumerate(jobs, 1):
+        title = job.source.name if len(jobs) == 1 else f"{index}/{len(jobs)} {job.source.name}"
+        outcome = _attempt(request, job, restorer, title)
+        _print(request, outcome)
+        codes.append(outcome.code)
+    failed = sum(code > 0 for code in codes)
+    if failed and len(codes) > 1:
+        console.logger.info("%d of %d pictures failed", failed, len(codes))
+    return OutOfMemoryError.exit_code if OutOfMemoryError.exit_code in codes else int(failed > 0)
+
+
+def _share(jobs: list[Job], request: Request) -> list[Job]:
+    """This process's jobs. All processes share the same list, so what is done already is found out later."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return jobs
+    from restore.placement import Placement
+
+    return Placement.current(request.device, request.dtype).share(jobs)
+
+
+def _restorer(request: Request) -> Restorer:
+    from restore.restorer import Restorer
+
+    return Restorer.from_pretrained(request.prior, device=request.device, dtype=request.dtype, tile=request.tile)
+
+
+def _attempt(request: Request, job: Job, restorer: Callable[[], Restorer], title: str) -> Outcome:
+    start = time.perf_counter()
+
+    def outcome(status: str, **more: Any) -> Outcome:
+        seconds = round(time.perf_counter() - start, 3)
+        return Outcome(str(job.source), str(job.out), request.task.name, status, request.seed, seconds, **more)
+
+    def failure(message: str, code: int) -> Outcome:
+        return outcome("failed", error=message, code=code)
+
+    try:
+        if _is_done(request, job):
+            console.logger.info("%s: skipped, %s exists (--overwrite replaces it)", job.source, job.out)
+            return outcome("skipped")
+        if request.dry_run:
+            return outcome("planned")
+        result = _restore(request, job, restorer, title)
+    except (UsageError, OperatorError, PriorError):
+        raise
+    except RestoreError as error:
+        message = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
+        console.error(message)
+        console.trace()
+        return failure(message, error.exit_code)
+    except MemoryError:
+        console.error(f"{job.source}: not enough memory; give a smaller --tile")
+        return failure("not enough memory", OutOfMemoryError.exit_code)
+    except Exception as error:
+        console.bug(error, f"{job.source}: ")
+        return failure(f"{type(error).__name__}: {error}", 1)
+    return outcome(
+        **_agreement(request, job, result), answer=result.answer, uncertainty=None if job.map is None else str(job.map)
+    )
+
+
+def _is_done(request: Request, job: Job) -> bool:
+    """Whether the result exists and may be left as it is. Raises PictureError if it may not, or if the job has an error."""
+    if job.error is not None:
+        raise job.error
+    if request.overwrite:
+        return False
+    if job.out.exists() and not job.named:
+        return True
+    for target in filter(None, (job.out, job.map)):
+        if target.exists():
+            raise PictureError(f"{target} exists already; add --overwrite, or name another file")
+    return False
+
+
+def _restore(request: Request, job: Job, restorer: Callable[[], Restorer], title: str) -> Result:
+    from restore import images
+
+    picture = images.read(job.source)
+    for target in filter(None, (job.out, job.map)):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PictureError(f"{target.parent}: no folder can be made here ({error.strerror}); name another place") from None
+    images.check_target(job.out, picture, overwrite=request.overwrite)
+    with console.progress(title) as show:
+        for event in restorer().stream(
+            request.task,
+            picture,
+            seed=request.seed,
+            name=request.name or job.relative.as_posix(),
+            steps=request.steps,
+            guidance=request.guidance,
+            samples=request.samples,
+            answer=request.answer,
+            **job.options,
+        ):
+            show(event.step, event.steps)
+    assert event.result is not None
+    result = event.result
+    if request.prior_hash not in (None, result.record["prior_hash"]):
+        console.logger.warning("%s: prior %s has changed since the record was made", job.source, request.prior)
+    record = {**result.record, "input": _input(job.source), "request": request.repeatable()} if request.record else None
+    save(job.out, result.picture, record, metadata=request.metadata, overwrite=request.overwrite)
+    if job.map is not None and result.std is not None:
+        save_map(job.map, result.std)
+    return result
+
+
+def _input(path: Path) -> dict[str, str]:
+    return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _agreement(request: Request, job: Job, result: Result) -> dict[str, Any]:
+    """Status, code and error of a finished picture: how well it agrees with what was measured."""
+    noiseless = result.record.get("sigma_y") == 0
+    limit, unit = (NOISELESS, "grey levels") if noiseless else (NOISY, "times the noise")
+    found = result.consistency
+    console.logger.debug("%s: a %s, %.2f %s away from what was measured", job.out, result.answer, found, unit)
+    consistency = None if math.isnan(found) else found
+    if not request.strict or consistency is None or consistency <= limit:
+        return {"status": "done", "consistency": consistency}
+    message = f"{job.out} does not agree with its input: {found:.2f} {unit} away, --strict allows {limit:g}"
+    console.error(message)
+    return {"status": "inconsistent", "consistency": consistency, "error": message, "code": 1}
+
+
+def _print(request: Request, outcome: Outcome) -> None:
+    """Results alone: a path a line, or a JSON object for every picture."""
+    if request.json:
+        told = {name: value for name, value in asdict(outcome).items() if name != "code"}
+        print(json.dumps(told), flush=True)
+    elif outcome.status in ("done", "planned"):
+        print(outcome.output, flush=True)

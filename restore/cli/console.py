@@ -1,0 +1,79 @@
+"""What a person sees: messages and progress on stderr. Results alone go to stdout.
+
+The level of the logger `restore` says how much: errors with -q, notes, details with -v, and tracebacks with -vv.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger("restore")
+TRACES = 5
+COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
+PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
+
+
+class Messages(logging.Handler):
+    """Log records as lines on stderr, one a record."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = PREFIXES.get(record.levelno, "")
+        if prefix and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+            prefix = f"{COLOURS[record.levelno]}{prefix}\033[0m"
+        print(f"{prefix}{record.getMessage()}", file=sys.stderr)
+
+
+@contextmanager
+def messages() -> Iterator[None]:
+    """While inside, the toolkit's log goes to stderr."""
+    handler, level = Messages(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def set_level(quiet: bool, verbose: int) -> None:
+    """-q leaves errors alone; -v adds details, -vv tracebacks."""
+    logger.setLevel(logging.ERROR if quiet else (logging.INFO, logging.DEBUG, TRACES)[min(verbose, 2)])
+
+
+def error(text: str) -> None:
+    """One error line."""
+    logger.error("%s", text)
+
+
+def trace() -> None:
+    """The traceback of the exception being handled, with -vv."""
+    if logger.isEnabledFor(TRACES):
+        traceback.print_exc(file=sys.stderr)
+
+
+def bug(raised: Exception, of: str = "") -> None:
+    """One line for an exception nobody meant; the traceback with -vv."""
+    said = " ".join(f"{type(raised).__name__}: {raised}".split())
+    error(f"{of}this is a bug, please report it with the output of -vv ({said})")
+    trace()
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left, where stderr is a terminal; gives the function to call with (step, steps)."""
+    if not sys.stderr.isatty() or not logger.isEnabledFor(logging.INFO):
+        yield lambda step, steps: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task(title.replace("[", "\\["), total=None)
+        yield lambda step, steps: bar.update(task, completed=step, total=steps)

@@ -1,0 +1,60 @@
+"""Flags from a task's options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from restore.errors import UsageError
+from restore.options import Option, describe
+
+
+class Value(click.ParamType):
+    """A value that an `Option` reads and checks."""
+
+    def __init__(self, option: Option) -> None:
+        self.option = option
+        self.name = "file" if option.picture else option.kind.__name__
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # click < 8.2 passes no context.
+        if self.option.choices:
+            return "|".join(map(str, self.option.choices))
+        return {"str": "TEXT", "int": "N", "float": "X"}.get(self.name, self.name.upper())
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.option.parse(value)
+        except UsageError as error:
+            _, _, said = str(error).partition(": ")
+            self.fail(said, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if self.name in ("file", "Path"):
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(str(choice)) for choice in self.option.choices if str(choice).startswith(incomplete)]
+
+
+def click_options(kind: type) -> list[click.Option]:
+    """The fields of an options dataclass as flags: `mask_grow` is `--mask-grow`, a bool that is off is a switch."""
+    return [_flag(option) for option in describe(kind)]
+
+
+def _flag(option: Option) -> click.Option:
+    if option.kind is bool:
+        plain = option.default is False and not option.nullable
+        declared = option.flag if plain else f"{option.flag}/--no-{option.flag[2:]}"
+        return click.Option([declared, option.name], is_flag=True, default=option.default, help=option.help)
+    notes = [f"default {option.default}"] if option.default is not None else []
+    notes = [option.range, *notes] if option.range else notes
+    notes = ["required"] if option.required else notes
+    return click.Option(
+        [option.flag, option.name],
+        type=Value(option),
+        default=None if option.required else option.default,
+        required=option.required,
+        help=option.help + (f"  [{'; '.join(notes)}]" if notes else ""),
+    )

@@ -1,0 +1,94 @@
+"""`restore models`: the priors at hand, their cards, whether they are whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json as json_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from restore.cli.about import table
+from restore.errors import PriorError, suggest
+
+
+@click.group("models")
+def models_command() -> None:
+    """List priors, show their cards, check that they are whole."""
+
+
+@models_command.command("list")
+@click.option("--json", is_flag=True, help="print a JSON array")
+def list_command(json: bool) -> None:
+    """List the priors that come with the toolkit."""
+    from restore.priors.load import BUNDLED
+
+    models = [_facts(name, folder) for name, folder in sorted(BUNDLED.items())]
+    if json:
+        print(json_module.dumps(models, indent=2))
+        return
+    rows = [(one["name"], one["state"], f"{one['megabytes']:.1f} MB", one["about"]) for one in models]
+    print(table(("model", "state", "size", "about"), rows))
+
+
+@models_command.command("info")
+@click.argument("model")
+@click.option("--json", is_flag=True, help="print a JSON object")
+def info_command(model: str, json: bool) -> None:
+    """Show the card of MODEL, a bundled one or a folder."""
+    folder = _folder(model)
+    facts = _facts(model, folder)
+    if json:
+        print(json_module.dumps(facts, indent=2))
+        return
+    print(f"{model}: {facts['state']}, {facts['megabytes']:.1f} MB, sha256 {facts['sha256']}\n")
+    print(_read(folder, "README.md").strip() or "This model has no card.")
+
+
+@models_command.command("verify")
+@click.argument("models", nargs=-1, metavar="[MODEL]...")
+def verify_command(models: tuple[str, ...]) -> None:
+    """Load each MODEL (all bundled ones if none is named) and let it look at noise once; fail (3) if one is not sound."""
+    import torch
+
+    from restore.priors.load import BUNDLED, prior
+    from restore.record import hash_of
+
+    for name in models or sorted(BUNDLED):
+        loaded = prior(name, local_files_only=True)
+        side = max(64, loaded.multiple_of)
+        noise = torch.randn(1, loaded.channels, side, side, generator=torch.Generator().manual_seed(0))
+        answer = loaded(noise, torch.tensor(1.0).clamp(loaded.sigma_min, loaded.sigma_max))
+        if answer.shape != noise.shape or not bool(torch.isfinite(answer).all()):
+            raise PriorError(f"prior {name} answers values that are not finite; its weights are damaged: get it again")
+        print(f"{name}: ok, weights {hash_of(loaded)}")
+
+
+def _folder(name: str) -> Path:
+    """The folder of a model. Raises PriorError if there is none."""
+    from restore.priors.load import BUNDLED
+
+    folder = BUNDLED.get(name, Path(name))
+    if not folder.is_dir():
+        raise PriorError(f"{name!r} is no bundled model and no model folder; {suggest(name, BUNDLED)}")
+    return folder
+
+
+def _facts(name: str, folder: Path) -> dict[str, Any]:
+    weights, config = folder / "model.safetensors", _read(folder, "config.json")
+    whole = weights.is_file() and bool(config)
+    prose = [line for line in _read(folder, "README.md").splitlines() if line and not line.startswith(("#", "---"))]
+    return {
+        "name": name,
+        "state": "ready" if whole else "incomplete",
+        "megabytes": weights.stat().st_size / 1e6 if weights.is_file() else 0.0,
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else "",
+        "about": prose[0] if prose else "",
+        "config": json_module.loads(config) if config else {},
+    }
+
+
+def _read(folder: Path, name: str) -> str:
+    path = folder / name
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

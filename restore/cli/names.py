@@ -1,0 +1,167 @@
+"""From the words of a command line to jobs: which picture, with which options, goes where."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from restore.cli.request import Request
+from restore.errors import PictureError, UsageError
+from restore.options import describe
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to restore.
+
+    Attributes:
+        relative: where the result goes under a mirrored folder; noise is drawn for this name.
+        out, map: files to write.
+        named: a person wrote these very names, so they must not be skipped in silence.
+        options: the task's; a folder of pictures has become this picture's file.
+        error: why it cannot be done, known before anything runs.
+    """
+
+    source: Path
+    relative: Path
+    out: Path
+    map: Path | None = None
+    named: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    error: PictureError | None = None
+
+
+def plan(request: Request) -> list[Job]:
+    """Every job of a request, in a fixed order; inputs that are missing are jobs with an error.
+
+    Raises: UsageError if results would be written over each other or over an input; PictureError for an option's missing file.
+    """
+    options = _options(request)
+    several = len(request.inputs) > 1 or any(given.is_dir() for given in request.inputs)
+    out = _Target(request.out, several, "-o")
+    maps = _Target(request.uncertainty, several, "--uncertainty", suffix=".png")
+    found, lost = _find(request, [target.path for target in (out, maps) if target.folder and target.path is not None])
+    jobs = []
+    for source, relative in found.items():
+        beside = source.with_name(f"{source.stem}.{request.task.name}{source.suffix}")
+        job = Job(
+            source, relative, out.place(relative) or beside, maps.place(relative), named=bool(out.path and not out.folder)
+        )
+        jobs.append(_with_options(job, options))
+    _refuse_collisions(jobs)
+    return jobs + lost
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where results go: a file, a folder that mirrors the inputs, or nowhere said."""
+
+    written: str | None
+    several: bool
+    flag: str
+    suffix: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.path is None:
+            return
+        if self.folder and self.path.is_file():
+            raise UsageError(f"{self.flag} {self.written} is a file, but there may be several results; name a folder")
+        if not self.folder and (not self.path.suffix or self.suffix not in (None, self.path.suffix.lower())):
+            kind = f"a {self.suffix} file" if self.suffix else "a picture file"
+            raise UsageError(f"{self.flag} {self.written}: name {kind}, or a folder with a / at its end")
+
+    @property
+    def path(self) -> Path | None:
+        return None if self.written is None else Path(self.written)
+
+    @property
+    def folder(self) -> bool:
+        said = self.written is not None and self.written.endswith(("/", os.sep))
+        return self.several or said or (self.path is not None and self.path.is_dir())
+
+    def place(self, relative: Path) -> Path | None:
+        if self.path is None or not self.folder:
+            return self.path
+        return self.path / (relative.with_suffix(self.suffix) if self.suffix else relative)
+
+
+def _find(request: Request, folders: list[Path]) -> tuple[dict[Path, Path], list[Job]]:
+    """Pictures with their relative paths, and a failed job for each input without one. Earlier results are no inputs."""
+    from restore.images.find import find
+
+    found: dict[Path, Path] = {}
+    lost = []
+    for given in request.inputs:
+        try:
+            pictures = find([given])
+            if given.is_dir():
+                inside = [folder for folder in folders if _inside(folder, given)]
+                pictures = [pair for pair in pictures if not _earlier(pair[0], request.task.name, inside)]
+            if not pictures:
+                raise PictureError(f"{given}: nothing but results of earlier runs in this folder")
+        except PictureError as error:
+            lost.append(Job(given, Path(given.name), given, error=error))
+            continue
+        for path, relative in pictures:
+            found.setdefault(path, relative)
+    return found, lost
+
+
+def _inside(inner: Path, outer: Path) -> bool:
+    return Path(os.path.abspath(outer)) in Path(os.path.abspath(inner)).parents
+
+
+def _earlier(path: Path, task: str, folders: list[Path]) -> bool:
+    return path.stem.endswith(f".{task}") or any(_inside(path, folder) for folder in folders)
+
+
+def _refuse_collisions(jobs: list[Job]) -> None:
+    sources = {os.path.abspath(job.source) for job in jobs}
+    takers: dict[str, Path] = {}
+    for job in jobs:
+        for target in filter(None, (job.out, job.map)):
+            place = os.path.abspath(target)
+            if place in sources:
+                raise UsageError(f"{target} is an input, and inputs are never written over; name another place with -o")
+            if place in takers:
+                raise UsageError(f"{target} would be written twice, for {takers[place]} and {job.source}; run them one by one")
+            takers[place] = job.source
+
+
+def _options(request: Request) -> dict[str, Any]:
+    for option in describe(request.task.Options):
+        value = request.options.get(option.name)
+        if option.picture and isinstance(value, Path) and not value.exists():
+            raise PictureError(f"{option.flag} {value}: no such file or folder; check the name")
+    return dict(request.options)
+
+
+def _with_options(job: Job, options: dict[str, Any]) -> Job:
+    """The job with this picture's own files, where an option names a folder of them."""
+    try:
+        own = {name: _match(job, name, value) if _is_folder(value) else value for name, value in options.items()}
+    except PictureError as error:
+        return Job(job.source, job.relative, job.out, error=error)
+    return Job(job.source, job.relative, job.out, job.map, job.named, own)
+
+
+def _is_folder(value: Any) -> bool:
+    return isinstance(value, Path) and value.is_dir()
+
+
+def _match(job: Job, name: str, folder: Path) -> Path:
+    """The file with the picture's relative path in a folder, whatever its suffix."""
+    from restore.images.formats import SUFFIXES
+
+    same = folder / job.relative
+    if same.is_file():
+        return same
+    others = sorted(same.parent.iterdir()) if same.parent.is_dir() else []
+    fitting = [path for path in others if path.stem == same.stem and path.suffix.lower() in SUFFIXES]
+    if len(fitting) != 1:
+        said = f"no {name}" if not fitting else f"more than one {name}"
+        raise PictureError(f"{job.source}: {said} for it; looked for {same.with_suffix('.*')}")
+    return fitting[0]

@@ -1,0 +1,79 @@
+"""`restore rerun OUT`: a result made again from its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from restore.cli import console
+from restore.cli.request import Request
+from restore.errors import PictureError
+from restore.options import describe
+from restore.plugins import load
+from restore.task import Task
+
+
+@click.command("rerun")
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("-o", "--out", metavar="OUT", help="where the new picture goes; RESULT itself with --overwrite")
+@click.option("--input", "source", type=click.Path(path_type=Path), help="the input, if it is not where the record says")
+@click.option("--device", help="cpu, cuda, cuda:1, mps; this machine's best if not given")
+@click.option("--overwrite", is_flag=True, help="replace what exists")
+@click.option("--json", is_flag=True, help="print a JSON object")
+@click.option("-q", "--quiet", is_flag=True, help="errors only")
+@click.option("-v", "--verbose", count=True, help="details; -vv: tracebacks too")
+def rerun_command(
+    result: Path,
+    out: str | None,
+    source: Path | None,
+    device: str | None,
+    overwrite: bool,
+    json: bool,
+    quiet: bool,
+    verbose: int,
+) -> int:
+    """Make a result again from the record that --record left."""
+    console.set_level(quiet, verbose)
+    from restore.cli.batch import run
+    from restore.cli.save import load_record
+
+    record = load_record(result)
+    try:
+        task = load().task(record["task"])
+        request = Request(
+            task=task,
+            inputs=(_source(record["input"], source, result),),
+            options=_options(task, record["options"]),
+            out=out or str(result),
+            seed=record["seed"],
+            name=record["name"],
+            prior_hash=record["prior_hash"],
+            device=device,
+            overwrite=overwrite,
+            json=json,
+            record=True,
+            **record["request"],
+        )
+    except (KeyError, TypeError) as error:
+        raise PictureError(f"{result}: its record is not complete ({error}); it may be of another version") from None
+    return run(request)
+
+
+def _source(recorded: dict[str, str], given: Path | None, result: Path) -> Path:
+    """The input as it was. Raises PictureError if it is gone or another."""
+    from hashlib import sha256
+
+    written = Path(recorded["path"])
+    for path in [given] if given else [written, result.parent / written.name]:
+        if path.is_file():
+            if sha256(path.read_bytes()).hexdigest() != recorded["sha256"]:
+                raise PictureError(f"{path} is not the input {result} was made from: its content differs")
+            return path
+    raise PictureError(f"{given or written}: the input is not there; say where with --input FILE")
+
+
+def _options(task: Task, recorded: dict[str, Any]) -> dict[str, Any]:
+    pictures = {option.name for option in describe(task.Options) if option.picture}
+    return {name: Path(value) if name in pictures and value is not None else value for name, value in recorded.items()}

@@ -1,0 +1,76 @@
+"""`restore`: tasks, which plugins give, and a few commands."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+from restore import plugins
+from restore.cli import about, models, rerun, train
+from restore.cli.task import command
+from restore.errors import UsageError, suggest
+
+COMPLETION = 'Shell completion: eval "$(_RESTORE_COMPLETE=bash_source restore)" (or zsh_source, fish_source).'
+
+
+class Root(click.Group):
+    """Subcommands are the commands registered here and a task each that a plugin gives."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*self.commands, *plugins.load().tasks])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
+        tasks = plugins.load().tasks
+        return command(tasks[cmd_name].object) if cmd_name in tasks else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name) is not None:
+            return super().resolve_command(ctx, args)
+        if name in plugins.KNOWN or ("task", name) in plugins.load().clashes:
+            plugins.load().task(name)  # Says which package to install, or which two clash.
+        if Path(name).exists():
+            raise UsageError(f"{name!r} is no task but a file or folder; write restore TASK {name}")
+        raise UsageError(f"unknown task {name!r}; {suggest(name, self.list_commands(ctx))}")
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        tasks = [(name, found.object.help) for name, found in plugins.load().tasks.items()]
+        for title, rows in (
+            ("Tasks", tasks),
+            ("Commands", [(name, self.commands[name].help) for name in sorted(self.commands)]),
+        ):
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl([(name, (text or "").partition("\n")[0]) for name, text in rows])
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"restore {metadata.version(plugins.BUILT_IN)}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Root,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=COMPLETION,
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
+@click.pass_context
+def root(ctx: click.Context) -> int | None:
+    """Restore pictures with diffusion models: restore TASK IN... [-o OUT]"""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        return UsageError.exit_code
+    return None
+
+
+for found in (about.plugins_command, about.schema_command, models.models_command, rerun.rerun_command, train.train_command):
+    root.add_command(found)

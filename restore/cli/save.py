@@ -1,0 +1,81 @@
+"""Results into files, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from restore.errors import PictureError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restore.images import Picture
+
+
+def save(
+    path: Path, picture: Picture, record: dict[str, Any] | None, *, metadata: Literal["keep", "strip"], overwrite: bool
+) -> None:
+    """A picture, with its record in a PNG's text or beside any other format.
+
+    Raises: PictureError if it cannot be written.
+    """
+    from restore import images
+
+    text = None if record is None else json.dumps(record)
+    inside = path.suffix.lower() == ".png"
+    images.write(path, picture, metadata=metadata, record=text if inside else None, overwrite=overwrite)
+    if text is not None and not inside:
+        put(sidecar(path), (json.dumps(record, indent=2) + "\n").encode())
+
+
+def save_map(path: Path, std: Tensor) -> None:
+    """The spread of samples, std (1, C, H, W), as a picture to look at."""
+    from PIL import Image
+
+    from restore.report import heat_map
+
+    file = BytesIO()
+    Image.fromarray(heat_map(std)).save(file, "PNG")
+    put(path, file.getvalue())
+
+
+def sidecar(path: Path) -> Path:
+    """Where the record of a picture lies whose format has no place for it."""
+    return path.with_name(f"{path.name}.json")
+
+
+def load_record(path: Path) -> dict[str, Any]:
+    """The record of a result.
+
+    Raises: PictureError if there is none.
+    """
+    from restore import images
+
+    text = images.read_record(path)
+    if text is None and sidecar(path).is_file():
+        text = sidecar(path).read_text()
+    if text is None:
+        raise PictureError(f"{path}: no record in it or in {sidecar(path).name}; records are kept with --record")
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError:
+        record = None
+    if not isinstance(record, dict):
+        raise PictureError(f"{path}: its record cannot be read")
+    return record
+
+
+def put(path: Path, data: bytes) -> None:
+    """Writes a file under a temporary name and renames it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be written ({error.strerror}); check space and permissions") from None
+    finally:
+        part.unlink(missing_ok=True)

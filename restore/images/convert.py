@@ -1,0 +1,92 @@
+"""From what a program holds to a `Picture`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from restore.errors import PictureError
+from restore.images import metadata as meta
+from restore.images.picture import Picture
+from restore.images.read import assembled, explained, read, shallow
+from restore.images.samples import Samples, upright
+
+_TAKEN = "expected a path, a PIL image, an array (H, W[, C]), a tensor ([1, ]C, H, W) or a Picture"
+
+
+def as_picture(image: Any) -> Picture:
+    """A `Picture` of a path, a PIL image, an array, a tensor, or itself.
+
+    Arrays are (H, W) or (H, W, C), tensors (C, H, W) or (1, C, H, W), C = 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha;
+    uint8, uint16, bool, or float in [0, 1], which becomes a 16-bit picture. A PIL image keeps its metadata and is turned
+    upright. Raises `PictureError` for anything else.
+    """
+    if isinstance(image, Picture):
+        return image
+    if isinstance(image, (str, os.PathLike)):
+        return read(Path(image))
+    if isinstance(image, Image.Image):
+        return _from_pillow(image)
+    if isinstance(image, torch.Tensor):
+        return _from_array(_channels_last(image))
+    if isinstance(image, np.ndarray):
+        return _from_array(image)
+    raise PictureError(f"a {type(image).__name__} is not a picture; {_TAKEN}")
+
+
+def _from_pillow(image: Image.Image) -> Picture:
+    name = "the PIL image"
+    with explained(name):
+        metadata, orientation = meta.take(image, name)
+        image.load()
+        if image.format == "TIFF":
+            orientation = 1  # Pillow has turned it
+        if image.mode.startswith("I;16"):
+            return assembled("gray", upright(np.array(image).astype(np.uint16), orientation), metadata=metadata)
+        kind, raw, alpha, palette = shallow(name, image)
+        alpha = None if alpha is None else upright(alpha, orientation).copy()
+        raw = upright(raw, orientation).copy()
+        return assembled(kind, raw, alpha, palette=palette, metadata=metadata.for_size(*raw.shape[:2]))
+
+
+def _channels_last(tensor: torch.Tensor) -> Samples:
+    if tensor.ndim == 4 and tensor.shape[0] == 1:
+        tensor = tensor[0]
+    if tensor.ndim != 3:
+        raise PictureError(f"a tensor of shape {tuple(tensor.shape)} is not a picture; {_TAKEN}")
+    tensor = tensor.detach().cpu().permute(1, 2, 0)
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+
+
+def _from_array(array: Samples) -> Picture:
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or 0 in array.shape:
+        raise PictureError(f"an array of shape {array.shape} is not a picture; {_TAKEN}")
+    if array.dtype == bool:
+        array = array * np.uint8(255)
+    if np.issubdtype(array.dtype, np.floating):
+        return _from_floats(array)
+    if array.dtype not in (np.uint8, np.uint16):
+        raise PictureError(f"samples of type {array.dtype} are not handled; give uint8, uint16, bool or float in [0, 1]")
+    alpha = array[..., -1].copy() if array.shape[2] in (2, 4) else None
+    if array.shape[2] <= 2:
+        return assembled("gray", array[..., 0].copy(), alpha)
+    return assembled("colour", array[..., :3].copy(), alpha)
+
+
+def _from_floats(array: Samples) -> Picture:
+    if not (np.isfinite(array).all() and array.min() >= -1e-3 and array.max() <= 1 + 1e-3):
+        raise PictureError(f"float samples from {array.min():g} to {array.max():g} are not a picture; expected [0, 1]")
+    array = array.clip(0, 1)  # what rounding left outside
+    picture = _from_array(np.rint(array * 65535.0).astype(np.uint16))
+    if picture.alpha is not None:
+        return picture
+    # The exact values, not those of 16 bits.
+    pixels = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1), dtype=np.float32))[None]
+    return picture.with_pixels(pixels * 2 - 1)

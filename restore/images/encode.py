@@ -1,0 +1,81 @@
+"""What Pillow and OpenCV are told when they encode, and the 16-bit PNG neither writes alone."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import PngImagePlugin
+
+from restore.images.metadata import Metadata
+from restore.images.quiet import no_stderr
+from restore.images.samples import Samples, image_of
+
+_PNG_HEADER = 33  # signature and IHDR chunk, the same length in every file
+
+
+def options_for(form: str, metadata: Metadata, record: str | None) -> dict[str, Any]:
+    """The metadata, as Pillow's writer for the format wants it."""
+    options: dict[str, Any] = {}
+    if metadata.dpi is not None and form != "WEBP":
+        options["dpi"] = metadata.dpi
+    if form == "BMP":
+        return options
+    exif = metadata.exif_with_dpi(always=form == "WEBP")
+    if exif is not None:
+        options["exif"] = exif
+    if metadata.icc is not None:
+        options["icc_profile"] = metadata.icc
+    if form == "PNG":
+        return options | {"pnginfo": metadata.png_text(record)}
+    if metadata.xmp is not None:
+        options["xmp"] = metadata.xmp
+    if form == "WEBP":
+        return options | {"lossless": True, "exact": True}
+    return options
+
+
+def deep_png(samples: Samples, alpha: Samples | None, metadata: Metadata, record: str | None) -> bytes:
+    """A PNG file of 16-bit gray or RGB samples (H, W, C), alpha (H, W) beside them."""
+    if samples.shape[2] == 1 and alpha is not None:
+        return _deep_gray_alpha_png(np.dstack([samples, alpha]), metadata, record)
+    array = samples[..., 0] if samples.shape[2] == 1 else samples[..., ::-1]
+    data = opencv(".png", array if alpha is None else np.dstack([array, alpha]), metadata)
+    # OpenCV has no resolution and no text: these chunks go in behind the header, where the format allows them.
+    file = BytesIO()
+    file.write(data[:_PNG_HEADER])
+    if metadata.dpi is not None:
+        x, y = (round(value / 0.0254) for value in metadata.dpi)
+        PngImagePlugin.putchunk(file, b"pHYs", struct.pack(">IIB", x, y, 1))
+    for chunk in metadata.png_text(record).chunks:
+        PngImagePlugin.putchunk(file, chunk[0], chunk[1])
+    file.write(data[_PNG_HEADER:])
+    return file.getvalue()
+
+
+def _deep_gray_alpha_png(samples: Samples, metadata: Metadata, record: str | None) -> bytes:
+    """Neither library writes 16-bit gray with alpha. Its bytes lie as those of 8-bit RGBA: written so, and named rightly."""
+    height, width = samples.shape[:2]
+    file = BytesIO()
+    image_of("RGBA", samples.astype(">u2")).save(file, "PNG", **options_for("PNG", metadata, record))
+    header = BytesIO()
+    header.write(file.getvalue()[:8])
+    PngImagePlugin.putchunk(header, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 4, 0, 0, 0))
+    return header.getvalue() + file.getvalue()[_PNG_HEADER:]
+
+
+def opencv(suffix: str, array: Samples, metadata: Metadata) -> bytes:
+    """Encode gray, BGR or BGRA with OpenCV, with EXIF and profile (its XMP is of a kind few readers know)."""
+    exif = metadata.exif_with_dpi()
+    blocks = {
+        cv2.IMAGE_METADATA_EXIF: None if exif is None else exif.removeprefix(b"Exif\0\0"),
+        cv2.IMAGE_METADATA_ICCP: metadata.icc,
+    }
+    given = {name: np.frombuffer(block, np.uint8) for name, block in blocks.items() if block is not None}
+    with no_stderr():
+        done, data = cv2.imencodeWithMetadata(suffix, np.ascontiguousarray(array), list(given), list(given.values()))
+    assert done
+    return data.tobytes()

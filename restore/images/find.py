@@ -1,0 +1,51 @@
+"""From what a person names to the picture files meant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from restore.errors import PictureError
+from restore.images.formats import SUFFIXES
+
+
+def find(inputs: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """The picture files among `inputs`: (path, relative path), the second being where the result goes under a mirrored folder.
+
+    A file is taken as named, whatever its suffix; its relative path is its name. A folder is searched to the bottom, in sorted
+    order, for the suffixes of PNG, JPEG, TIFF, WebP and BMP in either case; hidden files and folders are skipped, links to
+    folders not followed. A file met twice is listed once. Raises `PictureError` for a missing path, for a folder that cannot be
+    listed and for one with no pictures.
+    """
+    found: dict[Path, Path] = {}
+    for given in map(Path, inputs):
+        if _is(given, Path.is_dir):
+            pictures = _inside(given)
+            if not pictures:
+                raise PictureError(f"{given}: no pictures in this folder; looked for {', '.join(sorted(SUFFIXES))}")
+            for path in pictures:
+                found.setdefault(path, path.relative_to(given))
+        elif _is(given, Path.exists):
+            found.setdefault(given, Path(given.name))
+        else:
+            raise PictureError(f"{given}: no such file or folder; check the name")
+    return list(found.items())
+
+
+def _is(path: Path, ask: Callable[[Path], bool]) -> bool:
+    try:
+        return ask(path)
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be looked at ({error.strerror}); check its name and permissions") from error
+
+
+def _inside(folder: Path) -> list[Path]:
+    def refuse(error: OSError) -> None:
+        raise PictureError(f"{error.filename}: cannot list this folder ({error.strerror}); check its permissions") from error
+
+    pictures = []
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        pictures += [Path(parent, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
+    return sorted(pictures)

@@ -1,0 +1,95 @@
+"""Between a file's samples and the core's pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+Samples = NDArray[Any]
+
+
+def to_pixels(samples: Samples) -> Tensor:
+    """(H, W, C) uint8 or uint16 -> (1, C, H, W) float32 in [-1, 1]."""
+    half = np.float32(np.iinfo(samples.dtype).max / 2)
+    pixels = samples.astype(np.float32) / half - np.float32(1)
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+
+
+def to_samples(pixels: Tensor, depth: int) -> Samples:
+    """(1, C, H, W) in [-1, 1] -> (H, W, C) uint8 or uint16; half to even, clipped. Undoes `to_pixels` exactly."""
+    half = np.float32((2**depth - 1) / 2)
+    scaled = (pixels[0].permute(1, 2, 0).numpy() + np.float32(1)) * half
+    return np.clip(np.rint(scaled), 0, 2 * half).astype(f"uint{depth}")
+
+
+def visible(kind: str, raw: Samples, palette: Samples | None) -> Samples:
+    """The file's own samples as gray (H, W, 1) or RGB (H, W, 3), in the file's depth."""
+    if kind == "bilevel":
+        return raw[..., None] * np.uint8(255)
+    if kind == "palette":
+        assert palette is not None
+        return palette[raw][..., :3]
+    if kind == "cmyk":
+        return np.asarray(image_of("CMYK", raw).convert("RGB"))
+    return raw[..., None] if raw.ndim == 2 else raw
+
+
+def to_cmyk(samples: Samples) -> Samples:
+    """RGB (H, W, 3) uint8 -> CMYK (H, W, 4), such that `visible` gives the RGB back."""
+    return np.asarray(image_of("RGB", samples).convert("CMYK"))
+
+
+def image_of(mode: str, array: Samples) -> Image.Image:
+    """A Pillow image of the array's bytes, which must lie as `mode` wants them."""
+    height, width = array.shape[:2]
+    return Image.frombytes(mode, (width, height), np.ascontiguousarray(array).tobytes())
+
+
+def upright(array: Samples, orientation: int) -> Samples:
+    """(H, W, ...) turned as EXIF orientation 1 to 8 asks, so that it shows with orientation 1."""
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)
+
+
+def continued(samples: Samples, seen: NDArray[np.bool_]) -> Samples:
+    """(H, W, C) with the colours outside `seen`, (H, W), replaced by a smooth continuation of the others; mid-gray if none is.
+
+    Colour under full transparency is arbitrary, often black, and a prior would let it bleed into the visible edge.
+    """
+    if not seen.any():
+        return np.full_like(samples, np.iinfo(samples.dtype).max // 2)
+    smooth = _pull_push(samples.astype(np.float32), seen.astype(np.float32))
+    return np.where(seen[..., None], samples, np.rint(smooth).astype(samples.dtype))
+
+
+def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Where `weight` is 0, the colour of the next coarser level: weighted means, halving until no gap is left."""
+    if weight.all():
+        return colour
+    height, width = weight.shape
+    half = (max(1, width // 2), max(1, height // 2))
+    weight_half = cv2.resize(weight, half, interpolation=cv2.INTER_AREA)
+    sums = cv2.resize(colour * weight[..., None], half, interpolation=cv2.INTER_AREA).reshape(*weight_half.shape, -1)
+    means = sums / np.maximum(weight_half, np.finfo(np.float32).tiny)[..., None]
+    coarse = _pull_push(means, (weight_half > 0).astype(np.float32))
+    smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(colour.shape)
+    return np.where(weight[..., None] > 0, colour, smooth)
+
+
+def resampled(alpha: Samples, height: int, width: int) -> Samples:
+    """Alpha (H, W) at another size: area means when both sides shrink, cubic otherwise; clipped to its depth."""
+    shrinks = height <= alpha.shape[0] and width <= alpha.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    values = cv2.resize(alpha.astype(np.float32), (width, height), interpolation=method)
+    return np.clip(np.rint(values), 0, np.iinfo(alpha.dtype).max).astype(alpha.dtype)

@@ -1,0 +1,210 @@
+"""From a `Picture` to a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from restore.errors import PictureError, UsageError
+from restore.images import tiff
+from restore.images.encode import deep_png, opencv, options_for
+from restore.images.formats import CMYK, DEEP, LONGEST_SIDE, SUFFIXES
+from restore.images.metadata import Metadata
+from restore.images.palette import indices
+from restore.images.picture import Picture
+from restore.images.quiet import quiet
+from restore.images.samples import Samples, image_of, to_cmyk, visible
+
+log = logging.getLogger(__name__)
+
+
+def write(
+    path: Path,
+    picture: Picture,
+    *,
+    metadata: Literal["keep", "strip"] = "keep",
+    record: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the picture, whole or not at all, in the format `path`'s suffix names.
+
+    The kind is kept where the format holds it. Where it does not: 16 bits become 8, with a warning, outside PNG and TIFF; WebP
+    has RGB alone, JPEG neither palette nor 1 bit, TIFF no palette with alpha, BMP no gray or palette with alpha: these become
+    gray or RGB of equal values. Alpha in JPEG, CMYK outside JPEG and TIFF, 16-bit gray with alpha in TIFF (which nothing reads)
+    are refused.
+
+    PNG, TIFF, WebP and BMP are lossless. JPEG keeps the quantisation and subsampling of a JPEG input of the same size and of
+    quality 75 or better, else it is quality 95 without subsampling.
+
+    `metadata="strip"` leaves out EXIF, XMP, dpi and text, but not the colour profile, on which the colours depend. BMP holds
+    dpi only. `record` is kept in the text of a PNG, under "restore" (see `read_record`); other formats have no place for it.
+
+    Raises `PictureError` as `check_target` does, and when the file cannot be written.
+    """
+    path = Path(path)
+    if metadata not in ("keep", "strip"):
+        raise UsageError(f"metadata {metadata!r} is unknown; give 'keep' or 'strip'")
+    check_target(path, picture, overwrite=overwrite)
+    try:
+        with quiet():
+            data = _encoded(path, picture, picture.metadata if metadata == "keep" else picture.metadata.stripped(), record)
+    except (PictureError, MemoryError):
+        raise
+    except Exception as error:  # Pillow and OpenCV raise whatever the metadata provokes
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PictureError(f"{path}: cannot be written in this format ({reason}); strip the metadata or name a .png") from error
+    _put(path, data, overwrite=overwrite)
+
+
+def check_target(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
+    """Raise the `PictureError` that `write` would raise for this target, so that a long run need not end in it.
+
+    Found are: an unknown suffix, an existing file without `overwrite`, a missing or unwritable folder, a format that cannot
+    hold the picture's kind or size.
+    """
+    path = Path(path)
+    kind_of_file = SUFFIXES.get(path.suffix.lower())
+    if kind_of_file is None:
+        raise PictureError(f"{path}: the suffix {path.suffix!r} names no known format; use one of {', '.join(SUFFIXES)}")
+    try:
+        _check_place(path, overwrite)
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be written ({error.strerror}); check its name and permissions") from error
+    if picture.kind == "cmyk" and kind_of_file not in CMYK:
+        raise PictureError(f"{path}: {path.suffix} holds no CMYK; name a .tif or .jpg")
+    if _has_transparency(picture):
+        if kind_of_file == "JPEG":
+            raise PictureError(f"{path}: {path.suffix} holds no transparency; name a .png, .tif or .webp")
+        if kind_of_file == "TIFF" and picture.kind == "gray" and picture.depth == 16:
+            raise PictureError(f"{path}: 16-bit gray with transparency goes into PNG only; name a .png")
+    longest = LONGEST_SIDE.get(kind_of_file)
+    if longest is not None and max(picture.size) > longest:
+        height, width = picture.size
+        raise PictureError(
+            f"{path}: {width}x{height} exceeds the {longest} pixels a side of {path.suffix}; name a .png or .tif"
+        )
+
+
+def _check_place(path: Path, overwrite: bool) -> None:
+    if path.is_dir():
+        raise PictureError(f"{path}: is a folder; name a file in it")
+    if path.exists() and not overwrite:
+        raise PictureError(f"{path}: exists already; allow overwriting or name another file")
+    if not path.parent.is_dir():
+        raise PictureError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise PictureError(f"{path}: the folder {path.parent} cannot be written to; check its permissions")
+
+
+def _has_transparency(picture: Picture) -> bool:
+    return picture.alpha is not None and bool((picture.alpha != np.iinfo(picture.alpha.dtype).max).any())
+
+
+def _put(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write under a name of its own in the same folder, then rename."""
+    part = path.with_name(f".restore-{uuid.uuid4().hex}.part")
+    try:
+        try:
+            part.write_bytes(data)
+            if path.exists() and not overwrite:  # it appeared while we worked
+                raise PictureError(f"{path}: exists already; allow overwriting or name another file")
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be written ({error.strerror}); check space and permissions") from error
+
+
+def _encoded(path: Path, picture: Picture, metadata: Metadata, record: str | None) -> bytes:
+    form = SUFFIXES[path.suffix.lower()]
+    samples, alpha = picture.samples(), picture.alpha
+    if alpha is not None and form in ("JPEG", "TIFF") and not _has_transparency(picture):
+        # Opaque throughout: nothing is lost where the format could not say so.
+        alpha = None if form == "JPEG" or (picture.kind == "gray" and picture.depth == 16) else alpha
+    if picture.depth == 16 and form not in DEEP:
+        log.warning("%s: 16-bit samples become 8-bit, since %s holds no more", path, path.suffix)
+        samples, alpha = _to_8_bits(samples), None if alpha is None else _to_8_bits(alpha)
+    if form == "TIFF":
+        return _tiff(picture, samples, alpha, metadata)
+    if form == "PNG" and picture.depth == 16:
+        return deep_png(samples, alpha, metadata, record)
+    if form == "BMP" and (metadata.exif or metadata.icc or metadata.xmp):
+        log.warning("%s: BMP holds no EXIF, XMP or colour profile; they are left out", path)
+    mode, array, palette = _laid_out(form, picture, samples, alpha)
+    if form == "BMP" and mode == "RGBA":  # Pillow would mark the fourth channel as padding
+        return opencv(".bmp", array[..., [2, 1, 0, 3]], Metadata())
+    options = options_for(form, metadata, record)
+    if form == "JPEG":
+        options |= _jpeg_quality(picture)
+    image = image_of(mode, array) if mode != "1" else image_of("L", array * np.uint8(255)).convert("1")
+    if palette is not None:
+        image.putpalette(palette[:, :3].tobytes())
+        if alpha is not None:
+            options["transparency"] = palette[:, 3].tobytes()
+    file = BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def _to_8_bits(values: Samples) -> Samples:
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _laid_out(form: str, picture: Picture, samples: Samples, alpha: Samples | None) -> tuple[str, Samples, Samples | None]:
+    """The Pillow mode closest to the picture's kind that the format holds, the array for it, and the palette if it has one."""
+    if picture.kind == "palette" and (form == "PNG" or (form == "BMP" and alpha is None)):
+        index, palette = _indexed(picture, samples, alpha)
+        return "P", index, palette
+    if picture.kind == "bilevel" and alpha is None and form in ("PNG", "BMP"):
+        return "1", (samples[..., 0] >= 128).astype(np.uint8), None
+    if picture.kind == "cmyk":
+        return "CMYK", _cmyk(picture, samples), None
+    if samples.shape[2] == 1 and (form == "WEBP" or (form == "BMP" and alpha is not None)):
+        samples = np.repeat(samples, 3, axis=2)
+    mode = "L" if samples.shape[2] == 1 else "RGB"
+    if alpha is None:
+        return mode, samples, None
+    return mode + "A", np.dstack([samples, alpha]), None
+
+
+def _indexed(picture: Picture, samples: Samples, alpha: Samples | None) -> tuple[Samples, Samples]:
+    assert picture.palette is not None
+    opaque = np.full(samples.shape[:2], 255, np.uint8)
+    return indices(np.dstack([samples, opaque if alpha is None else alpha]), picture.raw, picture.palette)
+
+
+def _cmyk(picture: Picture, samples: Samples) -> Samples:
+    fresh = to_cmyk(samples)
+    if picture.raw is None:
+        return fresh
+    same = (samples == visible("cmyk", picture.raw, None)).all(axis=2, keepdims=True)
+    return np.where(same, picture.raw, fresh)
+
+
+def _jpeg_quality(picture: Picture) -> dict[str, Any]:
+    # A mean luminance step of 30 is quality 75: coarser tables would bring back what was restored.
+    if picture.jpeg is not None and sum(picture.jpeg[0][0]) <= 30 * 64:
+        tables, subsampling = picture.jpeg
+        return {"qtables": [list(table) for table in tables], "subsampling": subsampling}
+    return {"quality": 95, "subsampling": 0}
+
+
+def _tiff(picture: Picture, samples: Samples, alpha: Samples | None, metadata: Metadata) -> bytes:
+    if alpha is not None:
+        kind = "gray" if samples.shape[2] == 1 else "colour"
+        return tiff.encode(kind, np.dstack([samples, alpha]), metadata, alpha=True)
+    if picture.kind == "palette":
+        index, palette = _indexed(picture, samples, None)
+        return tiff.encode("palette", index[..., None], metadata, palette=palette)
+    if picture.kind == "bilevel":
+        return tiff.encode("bilevel", (samples >= 128).astype(np.uint8), metadata)
+    if picture.kind == "cmyk":
+        return tiff.encode("cmyk", _cmyk(picture, samples), metadata)
+    return tiff.encode(picture.kind, samples, metadata)

@@ -1,0 +1,54 @@
+"""restore: pictures restored with diffusion models.
+
+    from restore import Restorer
+    restorer = Restorer.from_pretrained("photo")
+    result = restorer("inpaint", "img.png", mask="mask.png")
+
+Names are imported when first used, so `import restore` is instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from restore.errors import RestoreError
+    from restore.plugins import hookimpl
+    from restore.restorer import Restorer
+    from restore.result import Result
+    from restore.shortcuts import colorize, denoise, inpaint, super_resolution
+    from restore.task import Task
+
+_HOMES = {
+    "RestoreError": "restore.errors",
+    "Restorer": "restore.restorer",
+    "Result": "restore.result",
+    "Task": "restore.task",
+    "colorize": "restore.shortcuts",
+    "denoise": "restore.shortcuts",
+    "hookimpl": "restore.plugins",
+    "inpaint": "restore.shortcuts",
+    "super_resolution": "restore.shortcuts",
+}
+__all__ = [
+    "RestoreError",
+    "Restorer",
+    "Result",
+    "Task",
+    "colorize",
+    "denoise",
+    "hookimpl",
+    "inpaint",
+    "super_resolution",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'restore' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

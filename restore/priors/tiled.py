@@ -32,28 +32,29 @@ class Tiled(Prior):
         if height <= self.window and width <= self.window:
             return self.prior(x, sigma)
         total, weights = torch.zeros_like(x), torch.zeros_like(x[:1, :1])
-        for top, bottom, left, right in self.windows(height, width):
+        for top, bottom, left, right in windows(height, width, self.window, self.overlap, self.wanted):
             weight = self._ramp(bottom - top, x)[:, None] * self._ramp(right - left, x)
             total[..., top:bottom, left:right] += weight * self.prior(x[..., top:bottom, left:right], sigma)
             weights[..., top:bottom, left:right] += weight
         return torch.where(weights > 0, total / weights.clamp_min(1e-12), x)
-
-    def windows(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
-        """The windows evaluated for a picture of this size: (top, bottom, left, right)."""
-        boxes = [
-            (top, min(top + self.window, height), left, min(left + self.window, width))
-            for top in _starts(height, self.window, self.overlap)
-            for left in _starts(width, self.window, self.overlap)
-        ]
-        if self.wanted is None:
-            return boxes
-        return [box for box in boxes if bool(self.wanted[..., box[0] : box[1], box[2] : box[3]].any())]
 
     def _ramp(self, length: int, like: Tensor) -> Tensor:
         """Weights of one side: 1 in the middle, falling to nearly 0 over the overlap at both ends."""
         position = torch.arange(length, device=like.device, dtype=like.dtype)
         edge = torch.minimum(position, length - 1 - position) + 0.5
         return (edge / self.overlap).clamp(max=1)
+
+
+def windows(height: int, width: int, window: int, overlap: int, wanted: Tensor | None) -> list[tuple[int, int, int, int]]:
+    """The windows (top, bottom, left, right) that cover a picture, or what is wanted of it."""
+    boxes = [
+        (top, min(top + window, height), left, min(left + window, width))
+        for top in _starts(height, window, overlap)
+        for left in _starts(width, window, overlap)
+    ]
+    if wanted is None:
+        return boxes
+    return [box for box in boxes if bool(wanted[..., box[0] : box[1], box[2] : box[3]].any())]
 
 
 def _starts(length: int, window: int, overlap: int) -> list[int]:

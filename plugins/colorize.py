@@ -1,0 +1,71 @@
+"""Give a gray picture colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from restore.errors import PictureError
+from restore.plugins import hookimpl
+from restore.task import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restore.images import Picture
+    from restore.problem import Problem
+
+
+@dataclass(frozen=True)
+class Options:
+    hints: Any = field(
+        default=None, metadata={"picture": True, "help": "strokes: a picture with colour where painted, transparent elsewhere"}
+    )
+
+
+class Colorize(Task):
+    """y = luma everywhere, and chroma where a stroke lies. Only a stroke's chroma is used; the picture keeps its luma."""
+
+    name = "colorize"
+    help = "Give a gray picture colour, led by painted hints."
+    Options = Options
+
+    def problem(self, picture: Picture, options: Options) -> Problem:
+        from restore.operators import Gray, GrayWithHints
+        from restore.problem import Problem
+
+        pixels = picture.pixels
+        gray = pixels if pixels.shape[1] == 1 else Gray()(pixels)
+        shape = (1, 3, *gray.shape[-2:])
+        if options.hints is None:
+            return Problem(y=gray, operator=Gray(), sigma_y=0.0, shape=shape)
+        colour, painted = _strokes(options.hints, (shape[2], shape[3]))
+        operator = GrayWithHints(painted)
+        luma = Gray()
+        # The stroke's colour, moved along the luma direction to the picture's own brightness.
+        hinted = colour + luma.pinv(gray - luma(colour))
+        return Problem(y=operator(hinted), operator=operator, sigma_y=0.0, shape=shape)
+
+
+def _strokes(value: Any, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Colours (1, 3, H, W) and where they are painted, bool (1, 1, H, W)."""
+    import torch
+
+    from restore.images import as_picture
+
+    strokes = as_picture(value)
+    pixels = strokes.pixels.expand(-1, 3, -1, -1)
+    if tuple(pixels.shape[-2:]) != size:
+        given, wanted = pixels.shape[-2:], size
+        raise PictureError(
+            f"hints are {given[1]}x{given[0]} pixels but the picture is {wanted[1]}x{wanted[0]}; give hints of the same size"
+        )
+    if strokes.alpha is None:
+        raise PictureError("hints have no transparency; paint colour on a transparent layer of the picture's size")
+    opaque = torch.from_numpy(strokes.alpha.astype("float32"))[None, None]
+    return pixels, opaque > 0.5 * opaque.max().clamp_min(1)
+
+
+@hookimpl
+def restore_tasks() -> list[Task]:
+    return [Colorize()]

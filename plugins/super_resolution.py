@@ -1,0 +1,45 @@
+"""Make a picture larger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from restore.plugins import hookimpl
+from restore.task import Task
+
+if TYPE_CHECKING:
+    from restore.images import Picture
+    from restore.problem import Problem
+
+
+@dataclass(frozen=True)
+class Options:
+    scale: int = field(default=4, metadata={"min": 2, "max": 16, "help": "how many times wider and higher"})
+    kernel: str = field(
+        default="bicubic",
+        metadata={"choices": ["bicubic", "box"], "help": "how the picture was made small: antialiased bicubic, or block means"},
+    )
+    sigma: float = field(default=0.0, metadata={"min": 0, "help": "noise of the small picture, in grey levels (0-255)"})
+
+
+class SuperResolution(Task):
+    """y = the large picture, reduced. Reducing the answer gives the input back, so colours cannot shift."""
+
+    name = "super-resolution"
+    help = "Make a picture larger, with the detail it may have had."
+    Options = Options
+
+    def problem(self, picture: Picture, options: Options) -> Problem:
+        from restore.operators import Downsample
+        from restore.problem import Problem
+
+        _, channels, height, width = picture.pixels.shape
+        size = (height * options.scale, width * options.scale)
+        operator = Downsample(size, options.scale, options.kernel)
+        return Problem(y=picture.pixels, operator=operator, sigma_y=options.sigma / 127.5, shape=(1, channels, *size))
+
+
+@hookimpl
+def restore_tasks() -> list[Task]:
+    return [SuperResolution()]

@@ -1,0 +1,48 @@
+"""The toolkit's own methods, priors and operators, through the door that every plugin uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from restore.plugins import hookimpl
+
+
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """A factory that imports its module when called: listing names must not load torch."""
+
+    def factory(*args: Any, **keywords: Any) -> Any:
+        return getattr(import_module(module), name)(*args, **keywords)
+
+    return factory
+
+
+@hookimpl
+def restore_guidances() -> Mapping[str, Callable[..., Any]]:
+    return {
+        "ddnm": _later("restore.guidance.ddnm", "DDNM"),
+        "denoising": _later("restore.guidance.denoising", "Denoising"),
+        "diffpir": _later("restore.guidance.diffpir", "DiffPIR"),
+        "pigdm": _later("restore.guidance.pigdm", "PiGDM"),
+        "pnp": _later("restore.guidance.pnp", "PnP"),
+        "repaint": _later("restore.guidance.repaint", "RePaint"),
+    }
+
+
+@hookimpl
+def restore_priors() -> Mapping[str, Callable[..., Any]]:
+    return {
+        "folder": _later("restore.priors.load", "from_folder"),
+        "diffusers": _later("restore.priors.load", "from_diffusers"),
+    }
+
+
+@hookimpl
+def restore_operators() -> Mapping[str, Callable[..., Any]]:
+    return {
+        "identity": _later("restore.operators", "Identity"),
+        "mask": _later("restore.operators", "Mask"),
+        "gray": _later("restore.operators", "Gray"),
+        "downsample": _later("restore.operators", "Downsample"),
+    }

@@ -1,0 +1,79 @@
+"""Where work runs: device, arithmetic, and this process's share of the pictures (Accelerate)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from restore.errors import UsageError
+
+Item = TypeVar("Item")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One process of a run.
+
+    Attributes:
+        device: where the prior runs.
+        dtype: arithmetic of the prior's network.
+        index, count: this process's number and how many there are.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    index: int = 0
+    count: int = 1
+
+    @classmethod
+    def current(cls, device: str | None = None, dtype: str | None = None) -> Placement:
+        """The placement of this process: as asked for, else as Accelerate's launcher or the machine says.
+
+        Raises: UsageError for a device this machine lacks or an unknown dtype.
+        """
+        index, count, found = 0, 1, None
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # Importing accelerate takes a second; one process needs none of it.
+            from accelerate import PartialState
+
+            state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
+            index, count, found = state.process_index, state.num_processes, state.device
+        place = torch.device(device) if device and device != "auto" and _known(device) else found or _best_device()
+        if dtype not in {None, "auto", *DTYPES}:
+            raise UsageError(f"unknown dtype {dtype!r}; known: auto, {', '.join(DTYPES)}")
+        return cls(place, _best_dtype(place) if dtype in {None, "auto"} else DTYPES[str(dtype)], index, count)
+
+    def share(self, items: Sequence[Item]) -> list[Item]:
+        """This process's part of the items: all of them in a plain run."""
+        if self.count == 1:
+            return list(items)
+        from accelerate import PartialState
+
+        with PartialState().split_between_processes(list(items)) as mine:
+            return list(mine)
+
+
+def _known(device: str) -> bool:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from None
+    return True
+
+
+def _best_device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
+
+
+def _best_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it natively, float32 elsewhere."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.bfloat16
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if device.type == "cpu" and native() else torch.float32

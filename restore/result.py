@@ -1,0 +1,48 @@
+"""What a run gives back, and what it says while it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from restore.images import Picture
+
+
+@dataclass(frozen=True)
+class Result:
+    """A restored picture and what is known about it.
+
+    Attributes:
+        picture: the answer, of the input's kind, ready to write.
+        samples: (N, C, H, W) in [-1, 1]: every sample drawn.
+        mean, std: (1, C, H, W): of the samples, in [-1, 1] units; std is None for one sample.
+        consistency: root mean square of y - A(answer): in units of sigma_y, or of grey levels (0-255) where sigma_y is 0.
+        answer: "sample", "mean" (of samples) or "estimate" (a point estimate): what the picture is.
+        record: what a rerun needs: task, options, seed, prior and its hash, versions.
+    """
+
+    picture: Picture
+    samples: Tensor
+    mean: Tensor
+    std: Tensor | None
+    consistency: float
+    answer: str
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One transition done.
+
+    Attributes:
+        step, steps: how many are done, of how many.
+        preview: (C, H, W) float32 in [0, 1]: the current x of the first sample's current window.
+        result: on the last event only.
+    """
+
+    step: int
+    steps: int
+    preview: Tensor
+    result: Result | None = None

@@ -1,0 +1,111 @@
+"""One sample of one problem: only the windows that need work, each tiled if it is larger than what goes through at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from restore import paths
+from restore.engine import reverse
+from restore.errors import OutOfMemoryError
+from restore.guidance.guidance import Guidance
+from restore.kernels import Kernel
+from restore.noise import Noise, seed_for
+from restore.operators.operator import Operator
+from restore.priors.prior import Prior
+from restore.priors.tiled import Tiled
+from restore.problem import Problem
+from restore.regions import Box, crop, regions, window_for
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a problem will take, before anything runs.
+
+    Attributes:
+        boxes: windows of the picture restored one after the other.
+        windows: side of the tiles inside each box, None where it goes through whole.
+        path: levels of each box's run.
+    """
+
+    boxes: tuple[Box, ...]
+    windows: tuple[int | None, ...]
+    path: Tensor
+
+    @property
+    def steps(self) -> int:
+        return len(self.boxes) * (len(self.path) - 1)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`x` is the current state of a window (1, C, h, w); `done` the whole picture, at the end only."""
+
+    step: int
+    x: Tensor
+    done: Tensor | None = None
+
+
+def plan(problem: Problem, prior: Prior, method: Guidance, *, steps: int | None, largest: int) -> Plan:
+    """Where the work lies. Pictures whose measurement leaves only some pixels open are cut to the surroundings of those."""
+    height, width = problem.shape[-2:]
+    wanted = problem.operator.undetermined(problem.shape) if problem.sigma_y == 0 else None
+    boxes = [(0, height, 0, width)] if wanted is None else regions(wanted, prior.context)
+    if problem.operator.crop((0, height, 0, width)) is None:
+        boxes = [(0, height, 0, width)]
+    overlap = min(prior.context, largest // 4)
+    windows = [
+        window_for(bottom - top, right - left, overlap, largest, None if wanted is None else crop(wanted, box))
+        for box in boxes
+        for top, bottom, left, right in [box]
+    ]
+    path = method.path(prior, problem, steps or method.steps)
+    path = path if prior.levels is None else paths.snap(path, prior.levels)
+    return Plan(tuple(boxes), tuple(windows), path)
+
+
+@torch.no_grad()
+def solve(
+    problem: Problem, prior: Prior, method: Guidance, kernel: Kernel, planned: Plan, *, seed: int, name: str, device: torch.device
+) -> Iterator[Progress]:
+    """Runs a plan; the last event carries the whole picture (1, C, H, W) on the CPU.
+
+    Args:
+        seed, name: what the noise is drawn from; each box has noise of its own.
+
+    Raises: OutOfMemoryError if a window does not fit.
+    """
+    done = problem.operator.pinv(problem.y) if len(planned.boxes) != 1 or planned.windows != (None,) else None
+    step = 0
+    x = torch.zeros(1)
+    for index, (box, window) in enumerate(zip(planned.boxes, planned.windows, strict=True)):
+        part = _part(problem, box)
+        wanted = part.operator.undetermined(part.shape)
+        view = prior if window is None else Tiled(prior, window=window, overlap=prior.context, wanted=wanted)
+        noise = Noise([seed_for(seed, f"{name}/{index}")])
+        part = replace(part, y=part.y.to(device))
+        try:
+            for x in reverse(part, view, method, kernel, planned.path.to(device), noise):
+                step += 1
+                yield Progress(step, x)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise OutOfMemoryError(f"not enough memory for a window of {tuple(part.shape[-2:])}; give a smaller --tile") from error
+        if box == (0, *problem.shape[-2:-1], 0, problem.shape[-1]):
+            done = x.cpu()
+        else:
+            assert done is not None
+            crop(done, box).copy_(x)
+    yield Progress(step, x, done if done is not None else problem.operator.pinv(problem.y))
+
+
+def _part(problem: Problem, box: Box) -> Problem:
+    """The problem of one window; see `Operator.crop`."""
+    top, bottom, left, right = box
+    operator: Operator | None = problem.operator.crop(box)
+    if operator is None or (bottom - top, right - left) == tuple(problem.shape[-2:]):
+        return problem
+    shape = (*problem.shape[:2], bottom - top, right - left)
+    return replace(problem, y=crop(problem.y, box), operator=operator, shape=shape)

@@ -1,0 +1,373 @@
+from itertools import pairwise
+
+import pytest
+import torch
+from gaussian import Gaussian
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from restore.errors import PriorError
+from restore.priors import DDPM, EDM, GrayOf, Prior, Tiled, folder
+from restore.priors.tiled import windows
+from restore.testing import check_prior
+
+CHANNELS, SIDE = 3, 4
+BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+ABAR = (1 - BETAS).cumprod(0)
+TABLE = ((1 - ABAR) / ABAR).sqrt()
+
+
+def pictures(*shape, seed=0, dtype=torch.float64):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def some_gaussian():
+    root = pictures(CHANNELS * SIDE**2, CHANNELS * SIDE**2, seed=5) / 7
+    return Gaussian(root @ root.T, mean=0.1, channels=CHANNELS)
+
+
+TRUTH = some_gaussian()
+
+
+def closed_form(x, sigma):
+    """D by a dense solve, apart from the eigenvectors that `Gaussian` uses."""
+    covariance, mean = TRUTH.covariance, TRUTH.mean
+    flat = (x.double() - mean).flatten(1)
+    rows = [
+        covariance @ torch.linalg.solve(covariance + float(level) ** 2 * torch.eye(len(covariance)).double(), row)
+        for row, level in zip(flat, sigma.expand(len(x)), strict=True)
+    ]
+    return torch.stack(rows).reshape(x.shape) + mean
+
+
+def close(found, x, sigma):
+    error = float((found.double() - closed_form(x, sigma)).abs().max())
+    # x - sigma eps is a small difference of large numbers at high levels: rounding there is that of x.
+    allowed = 1e-12 if x.dtype == torch.float64 else max(1e-5, 2e-7 * float(x.abs().max()))
+    assert error <= allowed
+
+
+BOTH = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+
+
+class Preconditioned(nn.Module):
+    """The F of EDM whose D is the closed form: F = (D - c_skip x) / c_out."""
+
+    def __init__(self, sigma_data):
+        super().__init__()
+        self.sigma_data = sigma_data
+
+    def forward(self, scaled, level):
+        sigma = (4 * level.double()).exp()[:, None, None, None]
+        total = sigma**2 + self.sigma_data**2
+        x = scaled.double() * total.sqrt()
+        skip, out = self.sigma_data**2 / total, sigma * self.sigma_data / total.sqrt()
+        return ((closed_form(x, sigma.flatten()) - skip * x) / out).to(scaled)
+
+
+@BOTH
+@pytest.mark.parametrize("sigma_data", [0.5, 1.3])
+@pytest.mark.parametrize("sigma", [0.002, 0.3, 7.0, 80.0])
+def test_edm_equals_the_closed_form(sigma, sigma_data, dtype):
+    prior = EDM(Preconditioned(sigma_data), channels=CHANNELS, multiple_of=1, sigma_data=sigma_data)
+    x = (TRUTH.draw(3, (CHANNELS, SIDE, SIDE)) + sigma * pictures(3, CHANNELS, SIDE, SIDE)).to(dtype)
+    level = torch.tensor(sigma, dtype=dtype)
+    close(prior(x, level), x, level)
+
+
+class Trained(nn.Module):
+    """The network of a discrete chain whose D is the closed form; between levels, log sigma is linear in time."""
+
+    def __init__(self, prediction, learned_variance=False):
+        super().__init__()
+        self.prediction, self.learned_variance, self.times = prediction, learned_variance, []
+
+    def forward(self, x_t, time):
+        self.times.append(time)
+        low = time.double().floor().long().clamp(max=len(TABLE) - 2)
+        share = time.double() - low
+        sigma = (TABLE[low].log() * (1 - share) + TABLE[low + 1].log() * share).exp()[:, None, None, None]
+        alpha, std = 1 / (1 + sigma**2).sqrt(), sigma / (1 + sigma**2).sqrt()
+        x0 = closed_form(x_t.double() / alpha, sigma.flatten())
+        eps = (x_t.double() - alpha * x0) / std
+        answer = {"sample": x0, "epsilon": eps, "v_prediction": alpha * eps - std * x0}[self.prediction].to(x_t)
+        return torch.cat([answer, torch.full_like(answer, 1e9)], dim=1) if self.learned_variance else answer
+
+
+@BOTH
+@pytest.mark.parametrize("learned_variance", [False, True], ids=["", "learned_variance"])
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+@pytest.mark.parametrize("time", [0, 1, 400, 999, 0.5, 371.25, 998.75])
+def test_ddpm_equals_the_closed_form(time, prediction, learned_variance, dtype):
+    low = min(int(time), 998)
+    sigma = (TABLE[low].log() * (1 - time + low) + TABLE[low + 1].log() * (time - low)).exp().to(dtype)
+    network = Trained(prediction, learned_variance)
+    prior = DDPM(network, ABAR, prediction=prediction, channels=CHANNELS)
+    x = (TRUTH.draw(3, (CHANNELS, SIDE, SIDE)) + sigma * pictures(3, CHANNELS, SIDE, SIDE)).to(dtype)
+    found = prior(x, sigma)
+    # In float32 a level between trained ones is known to 6e-8 / (d log sigma / dt) of a step.
+    torch.testing.assert_close(network.times[0].double(), torch.full((3,), time).double(), atol=1e-4, rtol=0)
+    close(found, x, sigma)
+
+
+def test_every_trained_level_in_float32_is_asked_at_its_own_whole_time():
+    class Time(nn.Module):
+        def forward(self, x_t, time):
+            return time[:, None, None, None].expand_as(x_t)
+
+    prior = DDPM(Time(), ABAR, prediction="sample", channels=1)
+    found = prior(torch.zeros(1000, 1, 1, 1), prior.levels.float()).flatten()
+    assert torch.equal(found, torch.arange(999, -1, -1).float())
+    held = prior(torch.zeros(2, 1, 1, 1), torch.tensor([1e-4, 1e4])).flatten()
+    assert held.tolist() == [0, 999]
+
+
+def test_ddpm_levels_are_its_range():
+    prior = DDPM(nn.Identity(), ABAR)
+    assert torch.equal(prior.levels, TABLE.flip(0))
+    assert (prior.sigma_min, prior.sigma_max) == (float(TABLE[0]), float(TABLE[-1]))
+    with pytest.raises(PriorError, match="velocity"):
+        DDPM(nn.Identity(), ABAR, prediction="velocity")
+
+
+def test_each_picture_has_its_own_level():
+    sigma = torch.tensor([0.1, 1.0, 9.0], dtype=torch.float64)
+    x = pictures(3, CHANNELS, SIDE, SIDE)
+    for prior in (EDM(Preconditioned(0.5), multiple_of=1), DDPM(Trained("epsilon"), ABAR)):
+        singles = torch.cat([prior(x[i : i + 1], sigma[i]) for i in range(3)])
+        torch.testing.assert_close(prior(x, sigma), singles, atol=1e-13, rtol=0)
+        torch.testing.assert_close(prior(x, 1.0)[1], singles[1], atol=1e-13, rtol=0)
+
+
+class Pointwise(Prior):
+    """D = tanh(x) / (1 + sigma): no pixel looks at another."""
+
+    def __init__(self, channels=1, multiple_of=1):
+        super().__init__()
+        self.channels, self.multiple_of, self.sizes = channels, multiple_of, []
+
+    def denoise(self, x, sigma):
+        self.sizes.append(tuple(x.shape[-2:]))
+        return x.tanh() / (1 + sigma[:, None, None, None])
+
+
+@pytest.mark.parametrize("height", range(1, 21))
+def test_padding_serves_every_size_and_changes_no_pixel(height):
+    for width in range(1, 21):
+        prior = Pointwise(multiple_of=8)
+        x = pictures(2, 1, height, width)
+        sigma = torch.tensor([0.5, 2.0], dtype=torch.float64)
+        assert torch.equal(prior(x, sigma), x.tanh() / (1 + sigma[:, None, None, None]))
+        assert all(side % 8 == 0 for side in prior.sizes[0])
+        assert prior.sizes[0][0] - height < 8 > prior.sizes[0][1] - width
+
+
+def test_padding_is_by_reflection_where_there_is_enough_to_reflect():
+    class Shown(Pointwise):
+        def denoise(self, x, sigma):
+            self.sizes.append(x)
+            return x
+
+    prior = Shown(multiple_of=4)
+    prior(torch.arange(6.0).reshape(1, 1, 1, 6).expand(1, 1, 4, 6), 1.0)
+    assert prior.sizes[0][0, 0, 0].tolist() == [0, 1, 2, 3, 4, 5, 4, 3]
+    prior(torch.arange(2.0).reshape(1, 1, 2, 1).expand(1, 1, 2, 2), 1.0)
+    assert prior.sizes[1][0, 0, :, 0].tolist() == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8, 8), (1, 4, 8, 8), (3, 8, 8)])
+def test_wrong_channels_are_refused(shape):
+    with pytest.raises(PriorError, match=r"\(B, 3, H, W\)"):
+        Pointwise(channels=3)(torch.zeros(shape), 1.0)
+
+
+# GrayOf
+
+
+def test_gray_view_is_the_mean_of_what_the_prior_says_of_three_equal_channels():
+    x = pictures(2, 1, SIDE, SIDE)
+    sigma = torch.tensor([0.3, 2.0], dtype=torch.float64)
+    wanted = closed_form(torch.cat([x, x, x], dim=1), sigma).mean(dim=1, keepdim=True)
+    gray = GrayOf(TRUTH)
+    torch.testing.assert_close(gray(x, sigma), wanted, atol=1e-12, rtol=0)
+    assert gray.channels == 1
+
+
+def test_gray_view_keeps_what_the_prior_is():
+    prior = DDPM(nn.Identity(), ABAR, multiple_of=4, context=17)
+    gray = GrayOf(prior)
+    for name in ("multiple_of", "context", "sigma_min", "sigma_max"):
+        assert getattr(gray, name) == getattr(prior, name)
+    assert torch.equal(gray.levels, prior.levels)
+    with pytest.raises(PriorError, match="3 channels, got 1"):
+        GrayOf(gray)
+
+
+# Tiled
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(2, 24), st.data())
+@settings(max_examples=120, deadline=None, derandomize=True)
+def test_windows_cover_the_picture_and_share_the_overlap(height, width, window, data):
+    overlap = data.draw(st.integers(0, window - 1))
+    boxes = windows(height, width, window, overlap, None)
+    covered = torch.zeros(height, width, dtype=torch.bool)
+    for top, bottom, left, right in boxes:
+        assert 0 <= top < bottom <= height
+        assert 0 <= left < right <= width
+        assert (bottom - top, right - left) == (min(window, height), min(window, width))
+        covered[top:bottom, left:right] = True
+    assert bool(covered.all())
+    for starts in (sorted({box[0] for box in boxes}), sorted({box[2] for box in boxes})):
+        assert all(first + window - second >= overlap for first, second in pairwise(starts))
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 7))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_tiles_of_a_pointwise_prior_equal_the_whole(height, width, overlap):
+    x = pictures(2, 3, height, width)
+    sigma = torch.tensor([0.5, 2.0], dtype=torch.float64)
+    inner = Pointwise(channels=3, multiple_of=8)
+    tiled = Tiled(inner, window=16, overlap=overlap)
+    torch.testing.assert_close(tiled(x, sigma), Pointwise(channels=3)(x, sigma), atol=1e-14, rtol=0)
+    assert max(max(size) for size in inner.sizes) <= 16
+
+
+class Blurred(Pointwise):
+    """D = the mean of 3 x 3 pixels: reaches one pixel."""
+
+    def denoise(self, x, sigma):
+        return F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+
+
+def test_tiles_of_a_local_prior_differ_only_at_window_edges_and_there_little():
+    x = pictures(1, 1, 40, 45)
+    window, overlap = 16, 6
+    whole, tiled = Blurred()(x, 1.0), Tiled(Blurred(), window=window, overlap=overlap)(x, 1.0)
+    edge = torch.zeros(40, 45, dtype=torch.bool)
+    for top, bottom, left, right in windows(40, 45, window, overlap, None):
+        edge[[top, bottom - 1], left:right] = True
+        edge[top:bottom, [left, right - 1]] = True
+    difference = (tiled - whole).abs()[0, 0]
+    assert difference[~edge].max() < 1e-14
+    alone = max(
+        float((Blurred()(x[..., t:b, le:r], 1.0) - whole[..., t:b, le:r]).abs().max())
+        for t, b, le, r in windows(40, 45, window, overlap, None)
+    )
+    # An edge pixel counts 0.5 / overlap; its neighbour's window, there `overlap - 1` pixels deep, counts nearly 1.
+    assert 0 < difference.max() < 0.25 * alone
+
+
+def test_a_picture_of_one_window_goes_through_whole():
+    inner = Blurred()
+    x = pictures(2, 1, 16, 9)
+    assert torch.equal(Tiled(inner, window=16, overlap=4)(x, 1.0), inner(x, 1.0))
+
+
+def test_windows_without_a_wanted_pixel_are_skipped_and_answer_x():
+    wanted = torch.zeros(1, 1, 40, 40, dtype=torch.bool)
+    wanted[..., 3, 35] = True
+    inner = Pointwise()
+    tiled = Tiled(inner, window=16, overlap=4, wanted=wanted)
+    x = pictures(2, 1, 40, 40)
+    found = tiled(x, 1.0)
+    assert len(inner.sizes) == 1
+    asked = torch.zeros(40, 40, dtype=torch.bool)
+    asked[:16, 24:] = True
+    torch.testing.assert_close(found[..., asked], (x.tanh() / 2)[..., asked], atol=1e-14, rtol=0)
+    assert torch.equal(found[..., ~asked], x[..., ~asked])
+
+
+def test_wanted_pixels_get_the_answer_of_all_windows():
+    wanted = torch.zeros(1, 1, 40, 45, dtype=torch.bool)
+    wanted[..., 10:14, 20:33] = True
+    x = pictures(1, 1, 40, 45)
+    some = Tiled(Blurred(), window=16, overlap=6, wanted=wanted)(x, 1.0)
+    every = Tiled(Blurred(), window=16, overlap=6)(x, 1.0)
+    torch.testing.assert_close(some[..., wanted[0, 0]], every[..., wanted[0, 0]], atol=1e-14, rtol=0)
+
+
+def test_tiled_keeps_what_the_prior_is_and_lets_gradients_through():
+    prior = DDPM(nn.Identity(), ABAR, context=17)
+    tiled = Tiled(prior)
+    for name in ("channels", "context", "sigma_min", "sigma_max"):
+        assert getattr(tiled, name) == getattr(prior, name)
+    assert torch.equal(tiled.levels, prior.levels)
+    x = pictures(1, 1, 20, 30).requires_grad_()
+    (gradient,) = torch.autograd.grad(Tiled(Pointwise(), window=8, overlap=3)(x, 1.0).sum(), x)
+    torch.testing.assert_close(gradient, (1 - x.tanh() ** 2) / 2, atol=1e-13, rtol=0)
+
+
+# Laws that plugins test theirs with
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        Pointwise(channels=3, multiple_of=8),
+        GrayOf(Pointwise(channels=3)),
+        Tiled(Pointwise(channels=3), window=6, overlap=2),
+        EDM(nn.Conv2d(1, 1, 1), channels=1),
+    ],
+    ids=["pointwise", "gray", "tiled", "edm"],
+)
+def test_check_prior_passes_what_is_right(prior):
+    if isinstance(prior, EDM):
+        prior.network.forward = lambda x, level: x.tanh() * level[:, None, None, None]
+    check_prior(prior)
+
+
+def test_check_prior_catches_one_level_for_all():
+    class First(Pointwise):
+        def denoise(self, x, sigma):
+            return super().denoise(x, sigma[:1].expand(len(x)))
+
+    with pytest.raises(AssertionError, match="picture 1 of a batch"):
+        check_prior(First())
+
+
+# Model folders
+
+
+CONFIG = {
+    "family": "edm",
+    "network": {"type": "residual-unet", "channels": 1, "widths": [8, 16], "blocks": 1},
+    "prior": {"sigma_data": 0.6, "sigma_max": 50.0},
+}
+
+
+def test_a_saved_prior_comes_back_up_to_half_precision(tmp_path):
+    prior = folder.build(CONFIG)
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter.copy_(pictures(*parameter.shape, dtype=torch.float32).half())
+    folder.save(tmp_path, CONFIG, prior, "a card")
+    again = folder.load(tmp_path)
+    assert (again.sigma_data, again.sigma_max, again.channels, again.multiple_of) == (0.6, 50.0, 1, 4)
+    assert not any(parameter.requires_grad for parameter in again.parameters())
+    x = pictures(2, 1, 9, 7, dtype=torch.float32)
+    torch.testing.assert_close(again(x, 0.4), prior(x, 0.4))
+    assert (tmp_path / "README.md").read_text() == "a card"
+
+
+@pytest.mark.parametrize(
+    ("breaks", "message"),
+    [
+        (lambda root: (root / "config.json").unlink(), "no config.json"),
+        (lambda root: (root / "model.safetensors").write_bytes(b"no"), "cannot be read"),
+        (lambda root: (root / "config.json").write_text("{"), "cannot be read"),
+        (lambda root: (root / "config.json").write_text('{"family": "edn"}'), "did you mean 'edm'"),
+        (lambda root: (root / "config.json").write_text('{"family": "edm", "network": {"type": "unet"}}'), "residual-unet"),
+        (
+            lambda root: (root / "config.json").write_text('{"family": "edm", "network": {"type": "residual-unet"}}'),
+            "weights do not fit",
+        ),
+    ],
+)
+def test_a_broken_folder_is_refused(tmp_path, breaks, message):
+    folder.save(tmp_path, CONFIG, folder.build(CONFIG), "")
+    breaks(tmp_path)
+    with pytest.raises(PriorError, match=message):
+        folder.load(tmp_path)

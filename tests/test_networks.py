@@ -1,0 +1,87 @@
+import pytest
+import torch
+
+from restore.networks.residual_unet import Block, NoiseLevel, ResidualUNet
+
+
+def network(channels=3, widths=(8, 16, 24), blocks=1, patch=2, seed=0):
+    """Weights drawn anew, all of them: as built, the tail is zero and the noise level is not heard."""
+    built = ResidualUNet(channels, widths, blocks, patch)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in built.parameters():
+            fan = parameter[0].numel() if parameter.ndim > 1 else 1
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) / fan**0.5)
+    return built.double()
+
+
+def pictures(*shape, seed=1):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+LEVEL = torch.tensor([-0.3, 0.4], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("channels", "widths", "patch"), [(3, (8, 16, 24), 2), (1, (8, 16), 1), (3, (8,), 4)])
+def test_multiple_of_is_the_size_that_goes_through(channels, widths, patch):
+    built = network(channels, widths, patch=patch)
+    assert built.multiple_of == patch * 2 ** (len(widths) - 1)
+    x = pictures(2, channels, 2 * built.multiple_of, 3 * built.multiple_of)
+    assert built(x, LEVEL).shape == x.shape
+    if built.multiple_of > 1:
+        with pytest.raises(RuntimeError):
+            built(x[..., :-1], LEVEL)
+
+
+def test_twice_the_contrast_in_is_twice_the_contrast_out():
+    built, x = network(), pictures(2, 3, 16, 24)
+    once = built(x, LEVEL)
+    assert once.abs().max() > 0.01
+    for factor in (2.0, 0.1, 50.0):
+        torch.testing.assert_close(built(factor * x, LEVEL), factor * once, atol=1e-11, rtol=1e-11)
+    assert torch.equal(built(0 * x, LEVEL), 0 * x)
+
+
+def test_pictures_of_a_batch_do_not_meet():
+    built, x = network(), pictures(2, 3, 16, 16)
+    singles = torch.cat([built(x[i : i + 1], LEVEL[i : i + 1]) for i in range(2)])
+    torch.testing.assert_close(built(x, LEVEL), singles, atol=1e-12, rtol=0)
+
+
+def test_the_level_is_heard():
+    built, x = network(), pictures(1, 3, 16, 16)
+    low, high = built(x, LEVEL[:1]), built(x, LEVEL[1:])
+    assert (low - high).abs().max() > 0.01 * low.abs().max()
+
+
+def test_every_parameter_is_used():
+    built = network()
+    built(pictures(2, 3, 16, 16), LEVEL).square().sum().backward()
+    silent = [name for name, parameter in built.named_parameters() if parameter.grad is None or not parameter.grad.any()]
+    assert silent == []
+
+
+def test_as_built_the_answer_is_zero_and_blocks_are_near_the_identity():
+    torch.manual_seed(0)
+    assert torch.equal(ResidualUNet(3, (8, 16))(torch.ones(1, 3, 8, 8), torch.zeros(1)), torch.zeros(1, 3, 8, 8))
+    x = torch.randn(1, 8, 12, 12)
+    moved = Block(8, 4)(x, torch.randn(1, 4)) - x
+    assert 0 < moved.std() < 0.5 * x.std()
+
+
+def test_a_shift_by_the_multiple_shifts_the_answer():
+    built = network(widths=(8, 16), blocks=1)
+    x = torch.zeros(1, 3, 96, 96, dtype=torch.float64)
+    x[..., 40:56, 40:56] = pictures(1, 3, 16, 16)
+    step = built.multiple_of
+    answer, shifted = built(x, LEVEL[:1]), built(x.roll((step, step), (2, 3)), LEVEL[:1])
+    torch.testing.assert_close(shifted, answer.roll((step, step), (2, 3)), atol=1e-12, rtol=0)
+
+
+def test_levels_are_told_apart_over_the_trained_range():
+    features = NoiseLevel(64)
+    sigma = torch.logspace(-2.7, 1.9, 200)
+    seen = features(sigma.log() / 4)
+    assert seen.shape == (200, 64)
+    apart = torch.cdist(seen, seen)[~torch.eye(200, dtype=torch.bool)]
+    assert apart.min() > 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class ColorizeOptions:
     hints: Any = field(
         default=None, metadata={"picture": True, "help": "strokes: a picture with colour where painted, transparent elsewhere"}
     )
@@ -28,9 +28,9 @@ class Colorize(Task):
 
     name = "colorize"
     help = "Give a gray picture colour, led by painted hints."
-    Options = Options
+    Options = ColorizeOptions
 
-    def problem(self, picture: Picture, options: Options) -> Problem:
+    def problem(self, picture: Picture, options: ColorizeOptions) -> Problem:
         from restore.operators import Gray, GrayWithHints
         from restore.problem import Problem
 

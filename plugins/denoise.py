@@ -18,7 +18,7 @@ logger = logging.getLogger("restore")
 
 
 @dataclass(frozen=True)
-class Options:
+class DenoiseOptions:
     sigma: Optional[float] = field(  # noqa: UP045 - resolved at run time, on Python 3.10 too
         default=None, metadata={"min": 0, "max": 255, "help": "noise in grey levels (0-255); estimated if not given"}
     )
@@ -29,9 +29,9 @@ class Denoise(Task):
 
     name = "denoise"
     help = "Take noise out of a picture."
-    Options = Options
+    Options = DenoiseOptions
 
-    def problem(self, picture: Picture, options: Options) -> Problem:
+    def problem(self, picture: Picture, options: DenoiseOptions) -> Problem:
         from restore.noise_level import estimate_sigma
         from restore.operators import Identity
         from restore.problem import Problem
@@ -43,7 +43,7 @@ class Denoise(Task):
             sigma_y = options.sigma / 127.5
         return Problem(y=picture.pixels, operator=Identity(), sigma_y=sigma_y, shape=tuple(picture.pixels.shape))
 
-    def guidance(self, problem: Problem, options: Options) -> Guidance:
+    def guidance(self, problem: Problem, options: DenoiseOptions) -> Guidance:
         from restore.guidance import Denoising
 
         return Denoising()

@@ -20,7 +20,7 @@ logger = logging.getLogger("restore")
 
 
 @dataclass(frozen=True)
-class Options:
+class InpaintOptions:
     mask: Any = field(default=None, metadata={"picture": True, "help": "mask: white is filled, black is kept"})
     mask_from: str = field(
         default="file", metadata={"choices": ["file", "alpha"], "help": "take the mask from --mask or from transparent pixels"}
@@ -36,9 +36,9 @@ class Inpaint(Task):
 
     name = "inpaint"
     help = "Fill the part of a picture that a mask marks."
-    Options = Options
+    Options = InpaintOptions
 
-    def problem(self, picture: Picture, options: Options) -> Problem:
+    def problem(self, picture: Picture, options: InpaintOptions) -> Problem:
         from restore.operators import Mask
         from restore.problem import Problem
 
@@ -51,13 +51,14 @@ class Inpaint(Task):
         keep = ~fill
         return Problem(y=pixels * keep, operator=Mask(keep), sigma_y=options.sigma / 127.5, shape=tuple(pixels.shape))
 
-    def finish(self, picture: Picture, restored: Tensor, options: Options) -> Tensor:
-        if options.sigma > 0:
-            return restored
-        return restored.where(_mask(picture, options), picture.pixels)
+    def finish(self, picture: Picture, restored: Tensor, options: InpaintOptions) -> Picture:
+        fill = _mask(picture, options)
+        pixels = restored if options.sigma > 0 else restored.where(fill, picture.pixels)
+        finished = picture.with_pixels(pixels)
+        return finished.reveal(fill) if options.mask_from == "alpha" else finished
 
 
-def _mask(picture: Picture, options: Options) -> Tensor:
+def _mask(picture: Picture, options: InpaintOptions) -> Tensor:
     from restore.images import mask_from_alpha, read_mask
 
     if options.mask_from == "alpha":

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class SuperResolutionOptions:
     scale: int = field(default=4, metadata={"min": 2, "max": 16, "help": "how many times wider and higher"})
-    kernel: str = field(
+    reduced_by: str = field(
         default="bicubic",
         metadata={"choices": ["bicubic", "box"], "help": "how the picture was made small: antialiased bicubic, or block means"},
     )
@@ -28,15 +28,15 @@ class SuperResolution(Task):
 
     name = "super-resolution"
     help = "Make a picture larger, with the detail it may have had."
-    Options = Options
+    Options = SuperResolutionOptions
 
-    def problem(self, picture: Picture, options: Options) -> Problem:
+    def problem(self, picture: Picture, options: SuperResolutionOptions) -> Problem:
         from restore.operators import Downsample
         from restore.problem import Problem
 
         _, channels, height, width = picture.pixels.shape
         size = (height * options.scale, width * options.scale)
-        operator = Downsample(size, options.scale, options.kernel)
+        operator = Downsample(size, options.scale, options.reduced_by)
         return Problem(y=picture.pixels, operator=operator, sigma_y=options.sigma / 127.5, shape=(1, channels, *size))
 
 

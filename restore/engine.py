@@ -14,9 +14,7 @@ from restore.priors.prior import Prior
 from restore.problem import Problem
 
 
-def reverse(
-    problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel, path: Tensor, noise: Noise
-) -> Iterator[Tensor]:
+def reverse(problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel, path: Tensor, noise: Noise) -> Iterator[Tensor]:
     """Yields x after every transition of the path; the last is the answer.
 
     Progress, previews, cancelling and early stopping belong to whoever holds the iterator.

@@ -38,5 +38,3 @@ def restore_priors() -> Mapping[str, Callable[..., Prior]]:  # type: ignore[empt
 @hookspec
 def restore_operators() -> Mapping[str, Callable[..., Operator]]:  # type: ignore[empty-body]
     """Measurement operators by name, for tasks and benchmarks that are told one."""
-
-

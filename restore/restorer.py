@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -61,7 +61,7 @@ class Restorer:
 
         Args:
             device: "cpu", "cuda", "cuda:1", "mps"; the machine's best by default.
-            dtype: arithmetic of the network: "float32", "bfloat16", "float16"; by default what the hardware multiplies natively.
+            dtype: arithmetic of the network, "float32", "bfloat16" or "float16"; by default what the hardware does natively.
             local_files_only: never ask the network for a model.
 
         Raises: PriorError if the prior is missing or broken; UsageError for an unknown device, dtype or scheme.
@@ -79,6 +79,14 @@ class Restorer:
         *_, last = self.stream(task, image, **keywords)
         assert last.result is not None
         return last.result
+
+    def map(self, task: str | Task, pictures: Iterable[Any], **keywords: Any) -> Iterator[Result]:
+        """Runs a task on many pictures, one result each; a tensor (B, C, H, W) is B pictures. Arguments as for `stream`.
+
+        Each picture has noise of its own, by its place in the sequence.
+        """
+        for index, picture in enumerate(pictures):
+            yield self(task, picture, **{"name": str(index), **keywords})
 
     def stream(
         self,
@@ -115,7 +123,7 @@ class Restorer:
             raise UsageError(f"samples must be at least 1 and answer sample or mean, got {samples} and {answer!r}")
         picture = images.as_picture(image)
         task = plugins.load().task(task) if isinstance(task, str) else task
-        chosen = build(task.Options, **options)
+        chosen: Any = build(task.Options, **options)
         problem = task.problem(picture, chosen)
         method = _method(guidance, task.guidance(problem, chosen), problem, samples)
         method.check(problem)
@@ -141,13 +149,13 @@ class Restorer:
         stacked = torch.cat(drawn)
         mean = stacked.mean(dim=0, keepdim=True)
         kind = method.answer if samples == 1 else answer or "mean"
-        restored = task.finish(picture, stacked[:1] if kind == "sample" else mean, chosen)
+        finished = task.finish(picture, stacked[:1] if kind == "sample" else mean, chosen)
         result = Result(
-            picture=picture.with_pixels(restored),
+            picture=finished,
             samples=stacked,
             mean=mean,
             std=stacked.std(dim=0, keepdim=True) if samples > 1 else None,
-            consistency=_consistency(problem, restored),
+            consistency=_consistency(problem, finished.pixels),
             answer=kind,
             record={
                 "task": task.name,
@@ -164,6 +172,7 @@ class Restorer:
                 "device": str(self.placement.device),
                 "versions": record.versions(),
             },
+            given=image,
         )
         yield Event(total, total, _preview(mean), result)
 

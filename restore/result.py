@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 from torch import Tensor
 
-from restore.images import Picture
+from restore.images import Picture, like, write
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Result:
         consistency: root mean square of y - A(answer): in units of sigma_y, or of grey levels (0-255) where sigma_y is 0.
         answer: "sample", "mean" (of samples) or "estimate" (a point estimate): what the picture is.
         record: what a rerun needs: task, options, seed, prior and its hash, versions.
+        given: what came in; `image` is of its kind.
     """
 
     picture: Picture
@@ -30,6 +32,16 @@ class Result:
     consistency: float
     answer: str
     record: dict[str, Any]
+    given: Any = field(default=None, repr=False)
+
+    @property
+    def image(self) -> Any:
+        """The answer as the kind of thing that came in: tensor, array, or PIL image (for a path too)."""
+        return like(self.given, self.picture)
+
+    def save(self, path: str | Path, *, metadata: Literal["keep", "strip"] = "keep", overwrite: bool = False) -> None:
+        """Writes the answer, of the input's depth, with alpha, profile and metadata. Raises PictureError."""
+        write(Path(path), self.picture, metadata=metadata, overwrite=overwrite)
 
 
 @dataclass(frozen=True)

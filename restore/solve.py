@@ -69,7 +69,15 @@ def plan(problem: Problem, prior: Prior, method: Guidance, *, steps: int | None,
 
 @torch.no_grad()
 def solve(
-    problem: Problem, prior: Prior, method: Guidance, kernel: Kernel, planned: Plan, *, seed: int, name: str, device: torch.device
+    problem: Problem,
+    prior: Prior,
+    method: Guidance,
+    kernel: Kernel,
+    planned: Plan,
+    *,
+    seed: int,
+    name: str,
+    device: torch.device,
 ) -> Iterator[Progress]:
     """Runs a plan; the last event carries the whole picture (1, C, H, W) on the CPU.
 
@@ -92,7 +100,9 @@ def solve(
                 step += 1
                 yield Progress(step, x)
         except (torch.OutOfMemoryError, MemoryError) as error:
-            raise OutOfMemoryError(f"not enough memory for a window of {tuple(part.shape[-2:])}; give a smaller --tile") from error
+            raise OutOfMemoryError(
+                f"not enough memory for a window of {tuple(part.shape[-2:])}; give a smaller --tile"
+            ) from error
         if box == (0, *problem.shape[-2:-1], 0, problem.shape[-1]):
             done = x.cpu()
         else:

@@ -42,6 +42,6 @@ class Task(ABC):
         """The task's own default method for a problem, or None for the toolkit's."""
         return None
 
-    def finish(self, picture: Picture, restored: Tensor, options: Any) -> Tensor:
-        """The last word on the restored picture (1, C, H, W) in [-1, 1]: what was known is put back bit for bit."""
-        return restored
+    def finish(self, picture: Picture, restored: Tensor, options: Any) -> Picture:
+        """The picture to write, from the restored pixels (1, C, H, W) in [-1, 1]: what was known is put back bit for bit."""
+        return picture.with_pixels(restored)

@@ -7,7 +7,7 @@ changed comes out as it went in, sample for sample, in every lossless format.
 OpenCV reads and writes 16-bit samples, Pillow everything else.
 """
 
-from restore.images.convert import as_picture
+from restore.images.convert import as_picture, like, to_pillow
 from restore.images.find import find
 from restore.images.formats import SUFFIXES
 from restore.images.masks import mask_from_alpha, read_mask
@@ -24,10 +24,12 @@ __all__ = [
     "as_picture",
     "check_target",
     "find",
+    "like",
     "mask_from_alpha",
     "read",
     "read_mask",
     "read_record",
     "replace",
+    "to_pillow",
     "write",
 ]

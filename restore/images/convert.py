@@ -1,4 +1,4 @@
-"""From what a program holds to a `Picture`."""
+"""From what a program holds to a `Picture`, and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from restore.errors import PictureError
 from restore.images import metadata as meta
 from restore.images.picture import Picture
 from restore.images.read import assembled, explained, read, shallow
-from restore.images.samples import Samples, upright
+from restore.images.samples import Samples, image_of, upright
 
 _TAKEN = "expected a path, a PIL image, an array (H, W[, C]), a tensor ([1, ]C, H, W) or a Picture"
 
@@ -58,7 +58,9 @@ def _channels_last(tensor: torch.Tensor) -> Samples:
     if tensor.ndim == 4 and tensor.shape[0] == 1:
         tensor = tensor[0]
     if tensor.ndim != 3:
-        raise PictureError(f"a tensor of shape {tuple(tensor.shape)} is not a picture; {_TAKEN}")
+        raise PictureError(
+            f"a tensor of shape {tuple(tensor.shape)} is not a picture; {_TAKEN}; a batch goes through Restorer.map"
+        )
     tensor = tensor.detach().cpu().permute(1, 2, 0)
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 
@@ -90,3 +92,41 @@ def _from_floats(array: Samples) -> Picture:
     # The exact values, not those of 16 bits.
     pixels = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1), dtype=np.float32))[None]
     return picture.with_pixels(pixels * 2 - 1)
+
+
+def like(given: Any, picture: Picture) -> Any:
+    """A picture as the kind of thing that was given: a tensor for a tensor, an array for an array, a PIL image otherwise.
+
+    Shapes, range, dtype and device are those `as_picture` took; a path and a PIL image give a PIL image (8 bit in colour, the
+    picture's own depth in gray), a `Picture` itself. Profiles and metadata are kept by `write`, and here in PIL's `info`.
+    """
+    if isinstance(given, Picture):
+        return picture
+    if isinstance(given, (torch.Tensor, np.ndarray)):
+        return _like_array(given, picture)
+    return to_pillow(picture)
+
+
+def _like_array(given: torch.Tensor | Samples, picture: Picture) -> Any:
+    floating = given.is_floating_point() if isinstance(given, torch.Tensor) else np.issubdtype(given.dtype, np.floating)
+    unit = ((picture.pixels[0].permute(1, 2, 0).numpy() + 1) / 2).clip(0, 1)
+    array: Samples = unit if floating else picture.samples()
+    if picture.alpha is not None:
+        alpha = picture.alpha / np.iinfo(picture.alpha.dtype).max if floating else picture.alpha
+        array = np.concatenate([array, alpha[..., None].astype(array.dtype)], axis=2)
+    if isinstance(given, np.ndarray):
+        array = array[..., 0] if given.ndim == 2 and array.shape[2] == 1 else array
+        return array > 127 if given.dtype == bool else array.astype(given.dtype)
+    tensor = torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1).to(given.device, given.dtype)
+    return tensor[None] if given.ndim == 4 else tensor
+
+
+def to_pillow(picture: Picture) -> Image.Image:
+    """A PIL image of a picture: L, LA, RGB or RGBA, or I;16 for 16-bit gray without alpha."""
+    samples, alpha = picture.samples(), picture.alpha
+    if picture.depth == 16 and samples.shape[2] == 1 and alpha is None:
+        return image_of("I;16", samples[..., 0])
+    if alpha is not None:
+        samples = np.concatenate([samples, alpha[..., None]], axis=2)
+    samples = (samples / 257.0).round().astype(np.uint8) if picture.depth == 16 else samples
+    return Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)

@@ -20,6 +20,7 @@ class NoiseLevel(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.frequencies: Tensor
         self.register_buffer("frequencies", torch.exp(torch.linspace(-1.5, 2.5, 16)), persistent=False)
         self.first = nn.Linear(32, width)
         self.second = nn.Linear(width, width)
@@ -83,14 +84,18 @@ class ResidualUNet(nn.Module):
         level = self.level(level)
         x = self.head(F.pixel_unshuffle(x, self.patch))
         skips = []
-        for depth, stage in enumerate(self.down_blocks):
+        for depth, stage in enumerate(_stages(self.down_blocks)):
             if depth:
                 skips.append(x)
                 x = self.down[depth - 1](x)
             for block in stage:
                 x = block(x, level)
-        for up, stage in zip(self.up, self.up_blocks, strict=True):
+        for up, stage in zip(self.up, _stages(self.up_blocks), strict=True):
             x = up(x) + skips.pop()
             for block in stage:
                 x = block(x, level)
         return F.pixel_shuffle(self.tail(x), self.patch)
+
+
+def _stages(modules: nn.ModuleList) -> list[list[nn.Module]]:
+    return [list(stage.children()) for stage in modules]

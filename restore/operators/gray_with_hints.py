@@ -41,7 +41,8 @@ class GrayWithHints(Spectral):
     def ut(self, y: Tensor) -> Tensor:
         return y * self.keep.to(y.device)
 
-    u = ut
+    def u(self, coefficients: Tensor) -> Tensor:
+        return coefficients * self.keep.to(coefficients.device)
 
     def guess(self, y: Tensor) -> Tensor:
         filled = pull_push(y, self.keep.to(y.device).expand_as(y).to(y.dtype))

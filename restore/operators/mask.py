@@ -35,8 +35,11 @@ class Mask(Spectral):
     def v(self, coefficients: Tensor) -> Tensor:
         return coefficients * self.keep.to(coefficients.device)
 
-    ut = vt
-    u = v
+    def ut(self, y: Tensor) -> Tensor:
+        return y * self.keep.to(y.device)
+
+    def u(self, coefficients: Tensor) -> Tensor:
+        return coefficients * self.keep.to(coefficients.device)
 
     def guess(self, y: Tensor) -> Tensor:
         return pull_push(y, self.keep.to(y.device).expand_as(y).to(y.dtype))

@@ -43,6 +43,7 @@ class DDPM(Prior):
         self.network, self.prediction, self.dtype = network, prediction, dtype
         self.channels, self.multiple_of, self.context = channels, multiple_of, context
         table = ((1 - alphas_cumprod.double()) / alphas_cumprod.double()).sqrt()
+        self.table: Tensor
         self.register_buffer("table", table, persistent=False)  # Rising in t.
         self.levels = table.flip(0)
         self.sigma_min, self.sigma_max = float(table[0]), float(table[-1])

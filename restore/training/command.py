@@ -16,7 +16,8 @@ from restore.errors import UsageError
 from restore.training.card import card
 from restore.training.data import load_crops
 from restore.training.objectives import EDMObjective
-from restore.training.train import Budget, Report, train as run
+from restore.training.train import Budget, Report
+from restore.training.train import train as run
 
 logger = logging.getLogger("restore")
 SIZES = {"small": ((32, 64, 128), 1), "base": ((64, 128, 256), 2), "large": ((96, 192, 384), 4)}
@@ -80,7 +81,12 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     )
     objective = EDMObjective(mean=options["sigma_mean"], std=options["sigma_std"], spread=options["sigma_spread"])
     console = Console(stderr=True)
-    columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn("loss {task.fields[loss]:.4f}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("step {task.fields[step]}"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=1.0, step=0, loss=math.nan)
 

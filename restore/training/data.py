@@ -59,7 +59,7 @@ class Crops:
         crop = picture[top : top + self.size, left : left + self.size].astype(np.float32) / 127.5 - 1
         if rng.random() < 0.5:
             crop = crop[:, ::-1]
-        crop = np.rot90(crop, rng.integers(4)) if rng.random() < 0.5 else crop
+        crop = np.rot90(crop, int(rng.integers(4))) if rng.random() < 0.5 else crop
         if self.channels == 3 and rng.random() < self.jitter:
             crop = np.clip((crop + 1) * rng.uniform(0.75, 1.15, 3).astype(np.float32) - 1, -1, 1)
         if self.channels == 3 and rng.random() < self.gray:
@@ -117,11 +117,11 @@ def _read(source: Path, channels: int, scales: tuple[float, ...]) -> list[Pictur
         raise PictureError(f"{source}: give a folder of pictures or an .npz/.npy array")
     pictures = []
     for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES):
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE)
-        if picture is None:
+        loaded = cv2.imread(str(path), cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE)
+        if loaded is None:
             logger.warning("%s: not a picture OpenCV can read, left out", path)
             continue
-        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if channels == 3 else picture[..., None]
+        picture = np.asarray(loaded[..., ::-1] if channels == 3 else loaded[..., None], np.uint8)
         pictures += [_scaled(picture, scale) for scale in scales]
     return pictures
 
@@ -141,5 +141,5 @@ def _read_array(source: Path, channels: int) -> Picture:
 def _scaled(picture: Picture, scale: float) -> Picture:
     if scale == 1:
         return picture
-    resized = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    resized = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     return resized if resized.ndim == 3 else resized[..., None]

@@ -12,7 +12,6 @@ from torch import Generator, Tensor
 Denoise = Callable[[Tensor, Tensor], Tensor]
 
 
-
 class Objective(ABC):
     """A loss over clean pictures; randomness comes from the generator given, never from global state."""
 

@@ -40,7 +40,9 @@ def dead_leaves(rng: Generator, palette: Picture, size: int = 192) -> Picture:
     if rng.random() < 0.2:
         _strokes(canvas, rng, palette)
     small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(small, (0, 0), rng.uniform(0.4, 1.2)) if rng.random() < 0.3 else small
+    if rng.random() < 0.3:
+        small = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.4, 1.2))
+    return np.asarray(small, np.uint8)
 
 
 def _leaf(canvas: Picture, rng: Generator, palette: Picture, radius: float) -> None:
@@ -49,7 +51,7 @@ def _leaf(canvas: Picture, rng: Generator, palette: Picture, radius: float) -> N
     kind = rng.random()
     if kind < 0.5:
         axes = (max(1, int(radius)), max(1, int(radius * rng.uniform(0.3, 1))))
-        points = cv2.ellipse2Poly([int(v) for v in centre], axes, int(rng.integers(360)), 0, 360, 15)
+        points = np.asarray(cv2.ellipse2Poly([int(v) for v in centre], axes, int(rng.integers(360)), 0, 360, 15), np.int32)
     else:
         corners = int(rng.integers(3, 8))
         angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
@@ -85,7 +87,7 @@ def _textured(rng: Generator, palette: Picture, colour: NDArray[np.float32], hei
         other = colour + rng.uniform(0.1, 1) * (other - colour)
     else:
         grain = rng.standard_normal((height, width)).astype(np.float32)
-        grain = cv2.GaussianBlur(grain, (0, 0), rng.uniform(1, 6))
+        grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), rng.uniform(1, 6)), np.float32)
         share = np.clip(0.5 + 0.2 * grain / max(float(grain.std()), 1e-6), 0, 1)
         other = colour + rng.uniform(0.1, 0.7) * (other - colour)
     return colour + share[..., None].astype(np.float32) * (other - colour)

@@ -86,7 +86,7 @@ def train(
     """
     accelerator = Accelerator()
     torch.manual_seed(seed)  # Initial weights only: crops and noise are drawn from (seed, step, process).
-    prior = model_folder.build(config, dtype=dtype).to(accelerator.device, memory_format=torch.channels_last)
+    prior = model_folder.channels_last(model_folder.build(config, dtype=dtype).to(accelerator.device))
     average = model_folder.build(config).to(accelerator.device)
     average.load_state_dict(prior.state_dict())
     optimizer = torch.optim.AdamW(prior.parameters(), lr=learning_rate, weight_decay=0.0, betas=(0.9, 0.99))
@@ -101,7 +101,8 @@ def train(
         step, earlier = state["step"], state["seconds"]
     out.mkdir(parents=True, exist_ok=True)
     if compile_network:
-        prior.network.compile()  # In place, so that names in the state stay the network's own.
+        network = prior.get_submodule("network")
+        network.compile()  # In place, so that names in the state stay the network's own.
     model, optimizer = accelerator.prepare(prior, optimizer)
     share = batch // accelerator.num_processes
 

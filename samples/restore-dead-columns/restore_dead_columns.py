@@ -34,8 +34,8 @@ class DeadColumns(Task):
         keep = _kept(pixels, options.every)
         return Problem(y=keep * pixels, operator=Mask(keep), sigma_y=0.0, shape=tuple(pixels.shape))
 
-    def finish(self, picture: Picture, restored: Tensor, options: Options) -> Tensor:
-        return picture.pixels.where(_kept(picture.pixels, options.every), restored)
+    def finish(self, picture: Picture, restored: Tensor, options: Options) -> Picture:
+        return picture.with_pixels(picture.pixels.where(_kept(picture.pixels, options.every), restored))
 
 
 def _kept(pixels: Tensor, every: int) -> Tensor:

@@ -1,8 +1,9 @@
 """The plugin without the toolkit's machinery: a hook is a plain function, a task a plain object."""
 
 import torch
-from restore.images import Picture
 from restore_dead_columns import Options, restore_tasks
+
+from restore.images import Picture
 
 
 def test_kept_columns_are_measured_and_put_back():

@@ -1,0 +1,63 @@
+"""Makes samples/ from the public-domain photographs that scikit-image carries: photographs, masks and degraded copies.
+
+python benchmarks/make_samples.py samples
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skimage.data
+import torch
+from numpy.typing import NDArray
+
+from restore.operators import Downsample
+
+LINES = ("a picture is worth", "restoring as well", "as one would keep it")
+
+
+def damage(height: int, width: int, seed: int) -> NDArray[np.uint8]:
+    """Scratches and lettering, white on black, some 5 % of the pixels."""
+    mask = np.zeros((height, width), np.uint8)
+    rng = np.random.default_rng(seed)
+    for row in range(3):
+        baseline = int(height * (0.2 + 0.28 * row))
+        size = width / 560
+        cv2.putText(
+            mask, LINES[row], (int(0.06 * width), baseline), cv2.FONT_HERSHEY_DUPLEX, size, 255, max(2, int(2.4 * size))
+        )
+    while (mask > 0).mean() < 0.05:
+        points = np.cumsum(rng.normal(0, 14, (24, 2)) + rng.normal(0, 12, 2), axis=0) + rng.uniform(0, 1, 2) * (width, height)
+        cv2.polylines(mask, [points.astype(np.int32)], False, 255, int(rng.integers(1, 4)))
+    return np.where(mask > 127, 255, 0).astype(np.uint8)
+
+
+def main(folder: Path) -> None:
+    pictures = {"astronaut": skimage.data.astronaut(), "chelsea": skimage.data.chelsea(), "coffee": skimage.data.coffee()}
+    for part in ("photos", "masks", "degraded"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+
+    def save(name: str, picture: NDArray[np.uint8]) -> None:
+        cv2.imwrite(str(folder / name), picture[..., ::-1] if picture.ndim == 3 else picture)
+
+    for seed, (name, picture) in enumerate(pictures.items()):
+        height, width = (side - side % 4 for side in picture.shape[:2])
+        picture = picture[:height, :width]
+        mask = damage(height, width, seed)
+        noise = np.random.default_rng(seed).normal(0, 25, picture.shape)
+        save(f"photos/{name}.png", picture)
+        save(f"masks/{name}.png", mask)
+        save(f"degraded/{name}-scratched.png", np.where(mask[..., None] > 0, 255, picture).astype(np.uint8))
+        save(f"degraded/{name}-noisy25.png", (picture + noise).round().clip(0, 255).astype(np.uint8))
+        pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].double()
+        for scale in (2, 4):
+            small = Downsample((height, width), scale)(pixels)[0].permute(1, 2, 0).numpy()
+            save(f"degraded/{name}-x{scale}.png", small.round().clip(0, 255).astype(np.uint8))
+        save(f"degraded/{name}-gray.png", cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

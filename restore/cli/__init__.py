@@ -12,7 +12,7 @@ import click
 
 from restore.cli import console
 from restore.cli.root import root
-from restore.errors import OutOfMemoryError, RestoreError, suggest
+from restore.errors import OutOfMemoryError, RestoreError
 
 INTERRUPTED = 130
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = root.main(arguments, prog_name="restore", standalone_mode=False)
             return code if isinstance(code, int) else 0
         except (click.Abort, KeyboardInterrupt):
-            console.error("interrupted; what was finished stays, and the same command goes on from there")
+            console.error("interrupted; what was finished is kept")
             return INTERRUPTED
         except click.ClickException as error:
             console.error(_usage(error))
@@ -47,9 +47,8 @@ def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context else "see restore --help"
     if isinstance(error, click.NoSuchOption):
-        known = [flag for parameter in context.command.get_params(context) for flag in parameter.opts] if context else []
-        near = suggest(error.option_name, [flag for flag in known if flag.startswith("--")])
-        return f"unknown option {error.option_name!r}; {near if near.startswith('did') else hint}"
+        near = " or ".join(map(repr, error.possibilities or ()))
+        return f"unknown option {error.option_name!r}; " + (f"did you mean {near}?" if near else hint)
     said = " ".join(error.format_message().split()).rstrip(".")
     return f"{said[:1].lower()}{said[1:]}; {hint}"
 

@@ -51,10 +51,11 @@ def _flag(option: Option) -> click.Option:
     notes = [f"default {option.default}"] if option.default is not None else []
     notes = [option.range, *notes] if option.range else notes
     notes = ["required"] if option.required else notes
+    # To click, a default of None is a value: what is required has no default at all.
+    default = {"required": True} if option.required else {"default": option.default}
     return click.Option(
         [option.flag, option.name],
         type=Value(option),
-        default=None if option.required else option.default,
-        required=option.required,
+        **default,
         help=option.help + (f"  [{'; '.join(notes)}]" if notes else ""),
     )

@@ -67,8 +67,9 @@ class _Target:
     def __post_init__(self) -> None:
         if self.path is None:
             return
-        if self.folder and self.path.is_file():
-            raise UsageError(f"{self.flag} {self.written} is a file, but there may be several results; name a folder")
+        unsaid = self.path.suffix and not self.path.is_dir() and not self._slash
+        if self.several and (unsaid or self.path.is_file()):
+            raise UsageError(f"{self.flag} {self.written} looks like a file, but there may be several results; name a folder")
         if not self.folder and (not self.path.suffix or self.suffix not in (None, self.path.suffix.lower())):
             kind = f"a {self.suffix} file" if self.suffix else "a picture file"
             raise UsageError(f"{self.flag} {self.written}: name {kind}, or a folder with a / at its end")
@@ -79,8 +80,11 @@ class _Target:
 
     @property
     def folder(self) -> bool:
-        said = self.written is not None and self.written.endswith(("/", os.sep))
-        return self.several or said or (self.path is not None and self.path.is_dir())
+        return self.several or self._slash or (self.path is not None and self.path.is_dir())
+
+    @property
+    def _slash(self) -> bool:
+        return self.written is not None and self.written.endswith(("/", os.sep))
 
     def place(self, relative: Path) -> Path | None:
         if self.path is None or not self.folder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 
 import click
@@ -50,7 +49,9 @@ class Root(click.Group):
 
 def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        click.echo(f"restore {metadata.version(plugins.BUILT_IN)}")
+        from importlib.metadata import version
+
+        click.echo(f"restore {version(plugins.BUILT_IN)}")
         ctx.exit()
 
 

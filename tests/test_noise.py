@@ -28,9 +28,10 @@ def test_global_seed_neither_read_nor_written():
 
 
 def test_zero_is_a_seed_like_any_other():
-    zero = Noise([0])(LIKE)
-    assert torch.equal(zero, Noise([0])(LIKE))
-    assert not torch.equal(zero, Noise([1])(LIKE))
+    for seed in range(20):
+        wanted = torch.randn(LIKE.shape[1:], generator=torch.Generator().manual_seed(seed))
+        assert torch.equal(Noise([seed])(LIKE)[0], wanted)
+    assert not torch.equal(Noise([0])(LIKE), Noise([1])(LIKE))
     assert seed_for(0) != seed_for(1)
 
 

@@ -149,6 +149,25 @@ def test_the_laws_catch_a_wrong_crop_and_a_changed_input():
         check_operator(Edits(), (1, 3, 6, 6))
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_operators_follow_the_device_of_their_input(name):
+    # The meta device stands for any other than the one the operator's own tensors lie on.
+    operator, shape = CASES[name]
+    x = torch.empty(shape, device="meta")
+    y = operator(x)
+    rho = torch.ones(shape[0], device="meta")
+    for answer in (
+        y,
+        operator.pinv(y),
+        operator.adjoint(y),
+        operator.prox(x, y, rho),
+        operator.prox(x, y, 0.5),
+        operator.solve(y, rho, 0.1),
+    ):
+        assert answer.device.type == "meta"
+        assert answer.dtype == torch.float32
+
+
 def test_mask_keeps_known_pixels_and_zeroes_lost_ones():
     keep = torch.tensor([[True, False], [False, True]])[None, None]
     x = torch.arange(4.0).reshape(1, 1, 2, 2) + 1

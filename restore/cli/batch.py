@@ -169,7 +169,7 @@ def _agreement(request: Request, job: Job, result: Result) -> dict[str, Any]:
     noiseless = result.record.get("sigma_y") == 0
     limit, unit = (NOISELESS, "grey levels") if noiseless else (NOISY, "times the noise")
     found = result.consistency
-    console.logger.debug("%s: a %s, %.2f %s away from what was measured", job.out, result.answer, found, unit)
+    console.logger.debug("%s (%s): %.2f %s away from what was measured", job.out, result.answer, found, unit)
     consistency = None if math.isnan(found) else found
     if not request.strict or consistency is None or consistency <= limit:
         return {"status": "done", "consistency": consistency}

@@ -1,0 +1,154 @@
+"""The command line end to end with a toy prior: files, names, batches, records, interruption."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from toys import TOY, Command, Ran, files, picture, process, truncated
+
+
+def test_one_picture(restore: Command, place: Path) -> None:
+    ran = restore("soften", "img.png", *TOY)
+    assert ran == Ran(0, "img.soften.png\n", "")
+    assert cv2.imread("img.soften.png").shape == (12, 16, 3)
+    assert files(place) == ["img.png", "img.soften.png"]
+
+
+def test_what_is_done_is_skipped_and_what_was_named_is_an_error(restore: Command, place: Path) -> None:
+    assert restore("soften", "img.png", *TOY).code == 0
+    ran = restore("soften", "img.png", *TOY)
+    assert ran == Ran(0, "", "img.png: skipped, img.soften.png exists (--overwrite replaces it)\n")
+    ran = restore("soften", "img.png", "-o", "img.soften.png", *TOY)
+    assert ran == Ran(1, "", "error: img.png: img.soften.png exists already; add --overwrite, or name another file\n")
+    assert restore("soften", "img.png", *TOY, "--overwrite").out == "img.soften.png\n"
+    assert restore("soften", "img.png", *TOY, "-q") == Ran(0, "", "")
+
+
+def test_a_folder_is_mirrored_and_results_are_no_inputs(restore: Command, place: Path) -> None:
+    picture(place / "in/a.png", 1)
+    picture(place / "in/deep/b.png", 2)
+    ran = restore("soften", "in", *TOY)
+    assert (ran.code, ran.out.split()) == (0, ["in/a.soften.png", "in/deep/b.soften.png"])
+    ran = restore("soften", "in", "-o", "in/out", *TOY)
+    assert (ran.code, ran.out.split()) == (0, ["in/out/a.png", "in/out/deep/b.png"])
+    ran = restore("soften", "in", "-o", "in/out", *TOY)
+    assert (ran.code, ran.out, len(ran.err.splitlines())) == (0, "", 2)
+    ran = restore("soften", "img.png", "-o", "new/", *TOY)
+    assert (ran.code, ran.out) == (0, "new/img.png\n")
+    assert (place / "in/a.soften.png").read_bytes() == (place / "in/out/a.png").read_bytes()
+
+
+def test_two_results_of_one_name_are_refused(restore: Command, place: Path) -> None:
+    picture(place / "a/x.png")
+    picture(place / "b/x.png")
+    ran = restore("soften", "a/x.png", "b/x.png", "-o", "out", *TOY)
+    assert (ran.code, ran.err) == (2, "error: out/x.png would be written twice, for a/x.png and b/x.png; run them one by one\n")
+
+
+def test_a_bad_picture_is_one_line_and_the_rest_go_on(restore: Command, place: Path) -> None:
+    picture(place / "in/a.png")
+    truncated(place / "in/b.png")
+    picture(place / "in/c.png")
+    ran = restore("soften", "in", "gone.png", "-o", "out", *TOY)
+    assert (ran.code, ran.out) == (1, "out/a.png\nout/c.png\n")
+    first, second = [line for line in ran.err.splitlines() if line.startswith("error: ")]
+    assert first.startswith("error: in/b.png: ")
+    assert second == "error: gone.png: no such file or folder; check the name"
+    assert ran.err.splitlines()[-1] == "2 of 4 pictures failed"
+
+
+def test_every_picture_of_a_folder_takes_its_own_mask(restore: Command, place: Path) -> None:
+    for name in ("a.png", "deep/b.jpg", "c.png"):
+        picture(place / "in" / name)
+    mask = np.zeros((12, 16), np.uint8)
+    mask[4:8, 4:8] = 255
+    (place / "masks/deep").mkdir(parents=True)
+    for name in ("a.png", "deep/b.png"):
+        cv2.imwrite(str(place / "masks" / name), mask)
+    ran = restore("patch", "in", "--mask", "masks", "-o", "out", *TOY)
+    assert (ran.code, ran.out) == (1, "out/a.png\nout/deep/b.jpg\n")
+    assert "error: in/c.png: no mask for it; looked for masks/c.*\n" in ran.err
+
+
+def test_json_is_an_object_a_picture_and_nothing_else(restore: Command, place: Path) -> None:
+    picture(place / "in/a.png")
+    truncated(place / "in/b.png")
+    ran = restore("soften", "in", *TOY, "--json")
+    done, failed = map(json.loads, ran.out.splitlines())
+    assert ran.code == 1
+    assert (done["status"], done["input"], done["output"], done["error"]) == ("done", "in/a.png", "in/a.soften.png", None)
+    assert (done["task"], done["seed"]) == ("soften", 0)
+    assert done["seconds"] > 0
+    assert (failed["status"], failed["input"]) == ("failed", "in/b.png")
+    assert "in/b.png" in failed["error"]
+    again = [json.loads(line)["status"] for line in restore("soften", "in/a.png", *TOY, "--json").out.splitlines()]
+    assert again == ["skipped"]
+
+
+def test_dry_run_says_what_would_be_written(restore: Command, place: Path) -> None:
+    assert restore("soften", "img.png", "--dry-run") == Ran(0, "img.soften.png\n", "")
+    assert json.loads(restore("soften", "img.png", "--dry-run", "--json").out)["status"] == "planned"
+    assert files(place) == ["img.png"]
+
+
+def test_strict_fails_a_result_that_does_not_agree_with_its_input(restore: Command) -> None:
+    assert restore("soften", "img.png", *TOY, "--strict", "--mood", "good").code == 0
+    spoilt = restore("soften", "img.png", *TOY, "--strict", "--mood", "spoilt", "--overwrite")
+    assert (spoilt.code, spoilt.out) == (1, "")
+    assert "error: img.soften.png does not agree with its input: " in spoilt.err
+    assert spoilt.err.endswith("times the noise away, --strict allows 1.5\n")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_record_makes_the_same_picture_again(restore: Command, place: Path, suffix: str) -> None:
+    picture(place / f"p/x{suffix}")
+    mask = np.zeros((12, 16), np.uint8)
+    mask[4:8, 4:8] = 255
+    cv2.imwrite("m.png", mask)
+    given = ["patch", f"p/x{suffix}", "--mask", "m.png", "--record", "--seed", "7", "--guidance", "ddnm", *TOY]
+    assert restore(*given).code == 0
+    made = place / f"p/x.patch{suffix}"
+    ran = restore("rerun", str(made), "-o", f"again{suffix}")
+    assert ran == Ran(0, f"again{suffix}\n", "")
+    assert np.array_equal(cv2.imread(f"again{suffix}"), cv2.imread(str(made)))
+    assert (place / f"p/x.patch{suffix}.json").exists() == (suffix == ".jpg")
+
+    assert restore("rerun", str(made)).err.endswith("exists already; add --overwrite, or name another file\n")
+    picture(place / f"p/x{suffix}", seed=9)
+    ran = restore("rerun", str(made), "-o", "other.png")
+    assert (ran.code, ran.err) == (1, f"error: p/x{suffix} is not the input {made} was made from: its content differs\n")
+
+
+def test_uncertainty_is_a_picture_of_the_spread(restore: Command, place: Path) -> None:
+    cv2.imwrite("m.png", np.full((12, 16), 255, np.uint8))
+    words = ["patch", "img.png", "--mask", "m.png", "--samples", "2", "--guidance", "ddnm", *TOY]
+    ran = restore(*words, "--uncertainty", "map.png")
+    assert (ran.code, ran.out) == (0, "img.patch.png\n")
+    assert cv2.imread("map.png").ndim == 3
+
+
+def test_an_interrupted_run_ends_with_130_and_leaves_nothing_half_written(place: Path) -> None:
+    cv2.imwrite(str(place / "m.png"), np.full((12, 16), 255, np.uint8))
+    words = ["patch", "img.png", "--mask", "m.png", "--prior", "toy:slow", "--steps", "500", "--guidance", "ddnm"]
+    running = process(place, *words)
+    assert running.stderr is not None
+    assert any("at work" in line for line in running.stderr)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "error: interrupted; what was finished is kept"
+    assert files(place) == ["img.png", "m.png"]
+
+
+def test_the_module_is_the_command_and_completes_its_words(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_RESTORE_COMPLETE", "bash_complete")
+    for words, offered in (("restore sof", "plain,soften"), ("restore soften --mood sp", "plain,spoilt")):
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        out, err = (running := process(place)).communicate(timeout=60)
+        assert (running.returncode, out.split(), err) == (0, [offered], "")

@@ -9,8 +9,9 @@ Names are imported when first used, so `import restore` is instant.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from restore.lazy import lazily
 
 if TYPE_CHECKING:
     from restore.errors import RestoreError
@@ -42,12 +43,7 @@ __all__ = [
     "inpaint",
     "super_resolution",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'restore' has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

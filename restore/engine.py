@@ -22,7 +22,10 @@ def reverse(problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel, 
     Args:
         path: levels on the picture's device, ending at 0; where it climbs, noise is added (RePaint's travel).
         noise: one generator per picture of the batch.
+
+    Raises: OperatorError, at the first step, if the guidance cannot use the problem's operator.
     """
+    guidance.check(problem)
     x = guidance.start(problem, path[0], noise)
     for sigma, sigma_next in pairwise(path):
         if sigma_next > sigma:

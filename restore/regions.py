@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from restore.priors.tiled import windows
 
 Box = tuple[int, int, int, int]  # top, bottom, left, right
 CELL = 32
@@ -48,14 +49,12 @@ def window_for(height: int, width: int, overlap: int, largest: int, wanted: Tens
 
     Small windows follow a sparse mask closely but spend more on overlaps.
     """
-    from restore.priors.tiled import windows
-
     whole = height * width if height <= largest and width <= largest else None
     best, cheapest = None, whole
     for side in sorted({largest, largest // 2, largest // 4}, reverse=True):
-        if side <= 2 * overlap:
+        if side < 4 * overlap:
             continue
-        boxes = windows(height, width, side, overlap, wanted)
+        boxes = windows(height, width, side, overlap, wanted=wanted)
         cost = sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
         if cheapest is None or cost < 0.8 * cheapest:
             best, cheapest = side, cost
@@ -65,7 +64,3 @@ def window_for(height: int, width: int, overlap: int, largest: int, wanted: Tens
 def crop(tensor: Tensor, box: Box) -> Tensor:
     top, bottom, left, right = box
     return tensor[..., top:bottom, left:right]
-
-
-def whole(shape: torch.Size | tuple[int, ...]) -> Box:
-    return (0, shape[-2], 0, shape[-1])

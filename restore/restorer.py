@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore import images, plugins, record
+from restore import images, plugins, pretrained, record
 from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance import DDNM, Denoising, Guidance, PnP
 from restore.kernels import Kernel
 from restore.operators import Identity, Linear
 from restore.options import build
 from restore.placement import Placement
-from restore.priors import GrayOf, Prior, load
+from restore.priors import GrayOf, Prior
 from restore.problem import Problem
 from restore.result import Event, Result
 from restore.solve import plan, solve
@@ -67,7 +67,7 @@ class Restorer:
         Raises: PriorError if the prior is missing or broken; UsageError for an unknown device, dtype or scheme.
         """
         placement = Placement.current(device, dtype)
-        prior = load.prior(name, dtype=placement.dtype, local_files_only=local_files_only)
+        prior = pretrained.prior(name, dtype=placement.dtype, local_files_only=local_files_only)
         return cls(prior, placement=placement, name=name, tile=tile)
 
     @cached_property
@@ -126,7 +126,6 @@ class Restorer:
         chosen: Any = build(task.Options, **options)
         problem = task.problem(picture, chosen)
         method = _method(guidance, task.guidance(problem, chosen), problem, samples)
-        method.check(problem)
         prior = self._prior_for(problem)
         planned = plan(problem, prior, method, steps=steps, largest=self.largest)
         total = samples * planned.steps
@@ -166,6 +165,7 @@ class Restorer:
                 "guidance": type(method).__name__,
                 "samples": samples,
                 "answer": kind,
+                "sigma_y": problem.sigma_y,
                 "prior": self.name,
                 "prior_hash": self.prior_hash,
                 "dtype": str(self.placement.dtype).removeprefix("torch."),

@@ -52,11 +52,11 @@ class Progress:
 def plan(problem: Problem, prior: Prior, method: Guidance, *, steps: int | None, largest: int) -> Plan:
     """Where the work lies. Pictures whose measurement leaves only some pixels open are cut to the surroundings of those."""
     height, width = problem.shape[-2:]
-    wanted = problem.operator.undetermined(problem.shape) if problem.sigma_y == 0 else None
+    wanted = _wanted(problem)
     boxes = [(0, height, 0, width)] if wanted is None else regions(wanted, prior.context)
     if problem.operator.crop((0, height, 0, width)) is None:
         boxes = [(0, height, 0, width)]
-    overlap = min(prior.context, largest // 4)
+    overlap = _overlap(prior, largest)
     windows = [
         window_for(bottom - top, right - left, overlap, largest, None if wanted is None else crop(wanted, box))
         for box in boxes
@@ -91,8 +91,8 @@ def solve(
     x = torch.zeros(1)
     for index, (box, window) in enumerate(zip(planned.boxes, planned.windows, strict=True)):
         part = _part(problem, box)
-        wanted = part.operator.undetermined(part.shape)
-        view = prior if window is None else Tiled(prior, window=window, overlap=prior.context, wanted=wanted)
+        wanted = _wanted(part)
+        view = prior if window is None else Tiled(prior, window=window, overlap=_overlap(prior, window), wanted=wanted)
         noise = Noise([seed_for(seed, f"{name}/{index}")])
         part = replace(part, y=part.y.to(device))
         try:
@@ -109,6 +109,16 @@ def solve(
             assert done is not None
             crop(done, box).copy_(x)
     yield Progress(step, x, done if done is not None else problem.operator.pinv(problem.y))
+
+
+def _overlap(prior: Prior, window: int) -> int:
+    """What neighbouring windows share: as far as the network looks, but leave windows room to advance."""
+    return min(prior.context, window // 4)
+
+
+def _wanted(problem: Problem) -> Tensor | None:
+    """Pixels that need an answer; with noise, the known ones do too."""
+    return problem.operator.undetermined(problem.shape) if problem.sigma_y == 0 else None
 
 
 def _part(problem: Problem, box: Box) -> Problem:

@@ -17,7 +17,6 @@ from restore.cli.root import root
 from restore.cli.task import common
 
 # To be taken away once restore/images/__init__.py imports its modules when they are first used.
-EAGER_IMAGES = pytest.mark.xfail(strict=True, reason="restore.images.find cannot be had without torch")
 
 
 @pytest.mark.parametrize(
@@ -29,8 +28,8 @@ EAGER_IMAGES = pytest.mark.xfail(strict=True, reason="restore.images.find cannot
         "schema patch",
         "sotfen img.png",
         "dead-columns img.png",
-        pytest.param("soften img.png --dry-run", marks=EAGER_IMAGES),
-        pytest.param("soften gone.png", marks=EAGER_IMAGES),
+        "soften img.png --dry-run",
+        "soften gone.png",
     ],
 )
 def test_torch_is_not_loaded_before_a_picture_is(place: Path, arguments: str) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-# From the ground up. The longest name that fits a module counts, so `priors.load` may stand above `priors`: a prior is found by
-# name through the plugins.
+# From the ground up; the longest name that fits a module counts.
 LAYERS = [
-    ["errors"],
+    ["errors", "lazy"],
     ["operators"],
     ["problem"],
     ["networks"],
@@ -20,7 +19,7 @@ LAYERS = [
     ["task", "options"],
     ["hookspecs"],
     ["plugins"],
-    ["restore_plugins", "builtins", "placement", "priors.load"],
+    ["restore_plugins", "builtins", "placement", "pretrained"],
     ["solve", "record", "result", "report"],
     ["restorer"],
     ["shortcuts"],
@@ -88,9 +87,6 @@ def test_imports_are_seen(source, found):
 def test_ranks():
     assert rank("torch.nn") is None
     assert (
-        rank("restore.priors.load.Prior")
-        > rank("restore.plugins.load")
-        > rank("restore.priors.loader")
-        == rank("restore.kernels")
+        rank("restore.pretrained.prior") > rank("restore.plugins.load") > rank("restore.priors.load") == rank("restore.kernels")
     )
     assert rank("restore.nowhere") == -1

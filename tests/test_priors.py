@@ -212,7 +212,7 @@ def test_gray_view_keeps_what_the_prior_is():
 @settings(max_examples=120, deadline=None, derandomize=True)
 def test_windows_cover_the_picture_and_share_the_overlap(height, width, window, data):
     overlap = data.draw(st.integers(0, window - 1))
-    boxes = windows(height, width, window, overlap, None)
+    boxes = windows(height, width, window, overlap)
     covered = torch.zeros(height, width, dtype=torch.bool)
     for top, bottom, left, right in boxes:
         assert 0 <= top < bottom <= height
@@ -232,7 +232,10 @@ def test_tiles_of_a_pointwise_prior_equal_the_whole(height, width, overlap):
     inner = Pointwise(channels=3, multiple_of=8)
     tiled = Tiled(inner, window=16, overlap=overlap)
     torch.testing.assert_close(tiled(x, sigma), Pointwise(channels=3)(x, sigma), atol=1e-14, rtol=0)
-    assert max(max(size) for size in inner.sizes) <= 16
+    # Starts are rounded down to the inner prior's blocks of 8, and the last window takes up what that leaves over.
+    assert max(max(size) for size in inner.sizes) <= 16 + 8
+    starts = {edge for box in windows(height, width, 16, overlap, multiple=8) for edge in (box[0], box[2])}
+    assert all(start % 8 == 0 for start in starts)
 
 
 class Blurred(Pointwise):
@@ -247,14 +250,14 @@ def test_tiles_of_a_local_prior_differ_only_at_window_edges_and_there_little():
     window, overlap = 16, 6
     whole, tiled = Blurred()(x, 1.0), Tiled(Blurred(), window=window, overlap=overlap)(x, 1.0)
     edge = torch.zeros(40, 45, dtype=torch.bool)
-    for top, bottom, left, right in windows(40, 45, window, overlap, None):
+    for top, bottom, left, right in windows(40, 45, window, overlap):
         edge[[top, bottom - 1], left:right] = True
         edge[top:bottom, [left, right - 1]] = True
     difference = (tiled - whole).abs()[0, 0]
     assert difference[~edge].max() < 1e-14
     alone = max(
         float((Blurred()(x[..., t:b, le:r], 1.0) - whole[..., t:b, le:r]).abs().max())
-        for t, b, le, r in windows(40, 45, window, overlap, None)
+        for t, b, le, r in windows(40, 45, window, overlap)
     )
     # An edge pixel counts 0.5 / overlap; its neighbour's window, there `overlap - 1` pixels deep, counts nearly 1.
     assert 0 < difference.max() < 0.25 * alone

@@ -52,7 +52,8 @@ def verify_command(models: tuple[str, ...]) -> None:
     """Load each MODEL (all bundled ones if none is named) and let it look at noise once; fail (3) if one is not sound."""
     import torch
 
-    from restore.priors.load import BUNDLED, prior
+    from restore.pretrained import prior
+    from restore.priors.load import BUNDLED
     from restore.record import hash_of
 
     for name in models or sorted(BUNDLED):

@@ -94,7 +94,7 @@ class _Target:
 
 def _find(request: Request, folders: list[Path]) -> tuple[dict[Path, Path], list[Job]]:
     """Pictures with their relative paths, and a failed job for each input without one. Earlier results are no inputs."""
-    from restore.images.find import find
+    from restore.images.finding import find
 
     found: dict[Path, Path] = {}
     lost = []

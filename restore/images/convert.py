@@ -13,7 +13,7 @@ from PIL import Image
 from restore.errors import PictureError
 from restore.images import metadata as meta
 from restore.images.picture import Picture
-from restore.images.read import assembled, explained, read, shallow
+from restore.images.reading import assembled, explained, read, shallow
 from restore.images.samples import Samples, image_of, upright
 
 _TAKEN = "expected a path, a PIL image, an array (H, W[, C]), a tensor ([1, ]C, H, W) or a Picture"

@@ -65,6 +65,7 @@ class ResidualUNet(nn.Module):
         super().__init__()
         self.channels, self.patch = channels, patch
         self.multiple_of = patch * 2 ** (len(widths) - 1)
+        self.context = _reach(len(widths), blocks, patch)
         level_width = widths[0]
         self.level = NoiseLevel(level_width)
         self.head = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1, bias=False)
@@ -95,6 +96,14 @@ class ResidualUNet(nn.Module):
             for block in stage:
                 x = block(x, level)
         return F.pixel_shuffle(self.tail(x), self.patch)
+
+
+def _reach(levels: int, blocks: int, patch: int) -> int:
+    """How many pixels to each side one output pixel sees."""
+    # A 3x3 convolution at stride r reaches r further; two a block, blocks twice a level but for the coarsest.
+    strides = [patch * 2**level for level in range(levels)]
+    convolutions = [4 * blocks] * (levels - 1) + [2 * blocks]
+    return sum(stride * count for stride, count in zip(strides, convolutions, strict=True)) + 2 * patch + strides[-1]
 
 
 def _stages(modules: nn.ModuleList) -> list[list[nn.Module]]:

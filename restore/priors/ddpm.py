@@ -43,8 +43,7 @@ class DDPM(Prior):
         self.network, self.prediction, self.dtype = network, prediction, dtype
         self.channels, self.multiple_of, self.context = channels, multiple_of, context
         table = ((1 - alphas_cumprod.double()) / alphas_cumprod.double()).sqrt()
-        self.table: Tensor
-        self.register_buffer("table", table, persistent=False)  # Rising in t.
+        self.table = table  # Rising in t; float64 on the CPU whatever the network's place and dtype.
         self.levels = table.flip(0)
         self.sigma_min, self.sigma_max = float(table[0]), float(table[-1])
 
@@ -63,10 +62,10 @@ class DDPM(Prior):
 
     def _time(self, sigma: Tensor) -> Tensor:
         """t with sigma_t = sigma: exact on trained levels, linear in log sigma between, held at the ends."""
-        table, wanted = self.table.log(), sigma.to(self.table).log()
+        table, wanted = self.table.log(), sigma.detach().to(self.table).log()
         high = torch.searchsorted(table, wanted).clamp(1, len(table) - 1)
         share = ((wanted - table[high - 1]) / (table[high] - table[high - 1])).clamp(0, 1)
         time = high - 1 + share
         near = time.round()
         # Sigmas travel in float32: what is a trained level up to rounding is that level.
-        return torch.where((time - near).abs() < 1e-3, near, time).to(sigma.dtype)
+        return torch.where((time - near).abs() < 1e-3, near, time).to(sigma)

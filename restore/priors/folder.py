@@ -31,7 +31,8 @@ def build(config: dict[str, Any], *, dtype: torch.dtype = torch.float32) -> Prio
     if kind not in NETWORKS:
         raise PriorError(f"unknown network {kind!r}; {suggest(str(kind), NETWORKS)}")
     network = NETWORKS[kind](**network_config)
-    return EDM(network, channels=network.channels, multiple_of=network.multiple_of, dtype=dtype, **config.get("prior", {}))
+    sizes = {"channels": network.channels, "multiple_of": network.multiple_of, "context": network.context}
+    return EDM(network, dtype=dtype, **sizes, **config.get("prior", {}))
 
 
 def save(folder: Path, config: dict[str, Any], prior: Prior, card: str, *, dtype: torch.dtype = torch.float16) -> None:

@@ -1,4 +1,4 @@
-"""From a name to a prior: `photo`, a folder, a Hub id, or `scheme:id`."""
+"""Loaders of priors, one a scheme."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from restore.errors import PriorError, suggest
+from restore.errors import PriorError
 from restore.priors import folder as model_folder
 from restore.priors.ddpm import DDPM
 from restore.priors.prior import Prior
@@ -70,20 +70,3 @@ class _Sample(torch.nn.Module):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         return self.network(x, time).sample
-
-
-def prior(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bool = False) -> Prior:
-    """The prior a person named: a bundled one, a folder, a Hub id, or `scheme:id` of a plugin.
-
-    Raises: PriorError if it is missing; UsageError for an unknown scheme.
-    """
-    from restore.plugins import load as load_plugins
-
-    scheme, colon, rest = name.partition(":")
-    if colon and not Path(name).exists():
-        return load_plugins().prior(scheme)(rest, dtype=dtype, local_files_only=local_files_only)
-    if name in BUNDLED or ((Path(name) / model_folder.CONFIG).is_file() and (Path(name) / model_folder.WEIGHTS).is_file()):
-        return from_folder(name, dtype=dtype)
-    if Path(name).is_dir() or ("/" in name and not name.startswith((".", "/"))):
-        return from_diffusers(name, dtype=dtype, local_files_only=local_files_only)
-    raise PriorError(f"prior {name!r} is no bundled prior, folder or Hub id; {suggest(name, BUNDLED)}")

@@ -12,7 +12,6 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from restore.errors import UsageError
 from restore.training.card import card
 from restore.training.data import load_crops
 from restore.training.objectives import EDMObjective
@@ -60,8 +59,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     Give --steps or --minutes. Ctrl-C saves; --resume continues exactly where a run stopped. Under `accelerate launch` every
     process takes its share of each batch.
     """
-    if options["steps"] is None and options["minutes"] is None:
-        raise UsageError("training needs an end: --steps N or --minutes M")
+    budget = Budget(steps=options["steps"], minutes=options["minutes"])
     channels = int(options["channels"])
     widths, blocks = SIZES[options["network"]]
     config = {
@@ -98,7 +96,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
             objective,
             crops,
             out,
-            Budget(steps=options["steps"], minutes=options["minutes"]),
+            budget,
             batch=options["batch"],
             learning_rate=options["lr"],
             ema=options["ema"],

@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from restore.errors import PriorError
+from restore.errors import PriorError, UsageError
 from restore.priors import folder as model_folder
 from restore.priors.prior import Prior
 from restore.training.data import Crops
@@ -36,6 +36,12 @@ class Budget:
     minutes: float | None = None
     warmup: int = 500
     cooldown: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.minutes is None:
+            raise UsageError("training needs an end: steps or minutes")
+        if self.warmup < 1 or not 0 < self.cooldown <= 1:
+            raise UsageError(f"warmup takes 1 or more steps and cooldown (0, 1], got {self.warmup} and {self.cooldown}")
 
     def progress(self, step: int, seconds: float) -> float:
         parts = [step / self.steps if self.steps else 0.0, seconds / (60 * self.minutes) if self.minutes else 0.0]

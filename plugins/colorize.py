@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,12 @@ from restore.task import Task
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restore.guidance import Guidance
     from restore.images import Picture
     from restore.problem import Problem
+
+
+logger = logging.getLogger("restore")
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,19 @@ class Colorize(Task):
         gray = pixels if pixels.shape[1] == 1 else Gray()(pixels)
         shape = (1, 3, *gray.shape[-2:])
         if options.hints is None:
+            logger.warning("no hints: the best guess of any colour is nearly gray; paint --hints, or draw with --guidance ddnm")
             return Problem(y=gray, operator=Gray(), sigma_y=0.0, shape=shape)
         colour, painted = _strokes(options.hints, (shape[2], shape[3]))
         operator = GrayWithHints(painted)
-        luma = Gray()
-        # The stroke's colour, moved along the luma direction to the picture's own brightness.
-        hinted = colour + luma.pinv(gray - luma(colour))
+        # The stroke's difference to gray, at the picture's own brightness.
+        hinted = colour + (gray - Gray()(colour))
         return Problem(y=operator(hinted), operator=operator, sigma_y=0.0, shape=shape)
+
+    def guidance(self, problem: Problem, options: ColorizeOptions) -> Guidance | None:
+        from restore.guidance import PnP
+
+        # Hints spread along the picture's own edges are already close; a high starting level would wash their colours out.
+        return PnP(sigma_start=0.1) if options.hints is not None else None
 
 
 def _strokes(value: Any, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restore.operators.fill import pull_push
+from restore.operators.fill import guided_fill
 from restore.operators.gray import REC601
 from restore.operators.operator import Spectral
 
@@ -26,6 +26,7 @@ class GrayWithHints(Spectral):
         # Householder/QR: the first column is the luma direction, the others span chroma.
         basis, _ = torch.linalg.qr(torch.cat([weights[:, None], torch.eye(3, dtype=torch.float64)[:, :2]], dim=1))
         self.basis = basis * torch.sign(basis[:, 0] @ weights)
+        self.norm = float(weights.norm())
 
     @property
     def s(self) -> Tensor:
@@ -45,5 +46,7 @@ class GrayWithHints(Spectral):
         return coefficients * self.keep.to(coefficients.device)
 
     def guess(self, y: Tensor) -> Tensor:
-        filled = pull_push(y, self.keep.to(y.device).expand_as(y).to(y.dtype))
-        return torch.einsum("ij,bjhw->bihw", self.basis.to(y), filled)
+        # Differences to gray, not chroma coordinates, are what neighbours share: a gray area has none whatever its luma.
+        known = torch.einsum("ij,bjhw->bihw", self.basis.to(y), y * self.keep.to(y.device))
+        luma = y[:, :1] * self.norm
+        return luma + guided_fill(known - luma, self.keep[:, 1:2].to(y.device), luma)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from torch import Tensor
@@ -44,21 +46,23 @@ def _merged(boxes: list[Box]) -> list[Box]:
     return sorted(boxes)
 
 
-def window_for(height: int, width: int, overlap: int, largest: int, wanted: Tensor | None) -> int | None:
+def window_for(height: int, width: int, context: int, largest: int, wanted: Tensor | None) -> int | None:
     """The window side that costs the fewest evaluated pixels, at most `largest`; None where the whole fits and is no dearer.
 
     Small windows follow a sparse mask closely but spend more on overlaps.
     """
-    whole = height * width if height <= largest and width <= largest else None
-    best, cheapest = None, whole
-    for side in sorted({largest, largest // 2, largest // 4}, reverse=True):
-        if side < 4 * overlap:
-            continue
-        boxes = windows(height, width, side, overlap, wanted=wanted)
+    best, cheapest = (None, height * width) if height <= largest and width <= largest else (largest, math.inf)
+    for side in (largest, largest // 2, largest // 4):
+        boxes = windows(height, width, side, overlap_for(context, side), wanted=wanted)
         cost = sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
-        if cheapest is None or cost < 0.8 * cheapest:
+        if cost < 0.8 * cheapest:
             best, cheapest = side, cost
     return best
+
+
+def overlap_for(context: int, side: int) -> int:
+    """What neighbouring windows share: as far as the network looks, but windows must have room to advance."""
+    return min(context, side // 4)
 
 
 def crop(tensor: Tensor, box: Box) -> Tensor:

@@ -18,7 +18,7 @@ from restore.operators.operator import Operator
 from restore.priors.prior import Prior
 from restore.priors.tiled import Tiled
 from restore.problem import Problem
-from restore.regions import Box, crop, regions, window_for
+from restore.regions import Box, crop, overlap_for, regions, window_for
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,8 @@ def plan(problem: Problem, prior: Prior, method: Guidance, *, steps: int | None,
     boxes = [(0, height, 0, width)] if wanted is None else regions(wanted, prior.context)
     if problem.operator.crop((0, height, 0, width)) is None:
         boxes = [(0, height, 0, width)]
-    overlap = _overlap(prior, largest)
     windows = [
-        window_for(bottom - top, right - left, overlap, largest, None if wanted is None else crop(wanted, box))
+        window_for(bottom - top, right - left, prior.context, largest, None if wanted is None else crop(wanted, box))
         for box in boxes
         for top, bottom, left, right in [box]
     ]
@@ -92,7 +91,9 @@ def solve(
     for index, (box, window) in enumerate(zip(planned.boxes, planned.windows, strict=True)):
         part = _part(problem, box)
         wanted = _wanted(part)
-        view = prior if window is None else Tiled(prior, window=window, overlap=_overlap(prior, window), wanted=wanted)
+        view = (
+            prior if window is None else Tiled(prior, window=window, overlap=overlap_for(prior.context, window), wanted=wanted)
+        )
         noise = Noise([seed_for(seed, f"{name}/{index}")])
         part = replace(part, y=part.y.to(device))
         try:
@@ -109,11 +110,6 @@ def solve(
             assert done is not None
             crop(done, box).copy_(x)
     yield Progress(step, x, done if done is not None else problem.operator.pinv(problem.y))
-
-
-def _overlap(prior: Prior, window: int) -> int:
-    """What neighbouring windows share: as far as the network looks, but leave windows room to advance."""
-    return min(prior.context, window // 4)
 
 
 def _wanted(problem: Problem) -> Tensor | None:

@@ -70,9 +70,8 @@ def _harmonic(start: Tensor, free: Tensor, guide: Tensor, contrast: float, itera
 
     def laplacian(u: Tensor) -> Tensor:
         vertical, horizontal = below * (u[..., 1:, :] - u[..., :-1, :]), right * (u[..., :, 1:] - u[..., :, :-1])
-        return (
-            F.pad(vertical, (0, 0, 1, 0)) - F.pad(vertical, (0, 0, 0, 1)) + F.pad(horizontal, (1, 0)) - F.pad(horizontal, (0, 1))
-        )
+        rows = F.pad(vertical, (0, 0, 1, 0)) - F.pad(vertical, (0, 0, 0, 1))
+        return rows + F.pad(horizontal, (1, 0)) - F.pad(horizontal, (0, 1))
 
     degree = F.pad(below, (0, 0, 1, 0)) + F.pad(below, (0, 0, 0, 1)) + F.pad(right, (1, 0)) + F.pad(right, (0, 1))
     u = start

@@ -16,6 +16,13 @@ from numpy.typing import NDArray
 
 from restore.operators import Downsample
 
+# Strokes a person might paint over the astronaut: from, to.
+STROKES = (
+    ((60, 300), (260, 420)), ((100, 420), (200, 480)), ((200, 140), (240, 150)), ((180, 60), (270, 60)),
+    ((330, 60), (370, 120)), ((20, 20), (40, 60)), ((10, 150), (60, 200)), ((10, 260), (20, 480)),
+    ((300, 420), (420, 440)), ((150, 200), (280, 260)), ((420, 30), (410, 150)), ((460, 300), (500, 320)),
+    ((300, 290), (340, 330)),
+)  # fmt: skip
 LINES = ("a picture is worth", "restoring as well", "as one would keep it")
 
 
@@ -37,7 +44,7 @@ def damage(height: int, width: int, seed: int) -> NDArray[np.uint8]:
 
 def main(folder: Path) -> None:
     pictures = {"astronaut": skimage.data.astronaut(), "chelsea": skimage.data.chelsea(), "coffee": skimage.data.coffee()}
-    for part in ("photos", "masks", "degraded"):
+    for part in ("photos", "masks", "degraded", "hints"):
         (folder / part).mkdir(parents=True, exist_ok=True)
 
     def save(name: str, picture: NDArray[np.uint8]) -> None:
@@ -57,6 +64,12 @@ def main(folder: Path) -> None:
             small = Downsample((height, width), scale)(pixels)[0].permute(1, 2, 0).numpy()
             save(f"degraded/{name}-x{scale}.png", small.round().clip(0, 255).astype(np.uint8))
         save(f"degraded/{name}-gray.png", cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+    painted = np.zeros(pictures["astronaut"].shape[:2], np.uint8)
+    for start, end in STROKES:
+        cv2.line(painted, start, end, 255, 5)
+    colours = cv2.GaussianBlur(pictures["astronaut"], (0, 0), 3)[..., ::-1]
+    strokes = np.dstack([np.where(painted[..., None] > 0, colours, 0), painted]).astype(np.uint8)
+    cv2.imwrite(str(folder / "hints" / "astronaut.png"), strokes)
 
 
 if __name__ == "__main__":

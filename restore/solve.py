@@ -85,15 +85,16 @@ def solve(
 
     Raises: OutOfMemoryError if a window does not fit.
     """
-    done = problem.operator.pinv(problem.y) if len(planned.boxes) != 1 or planned.windows != (None,) else None
+    whole = (0, problem.shape[-2], 0, problem.shape[-1])
+    done = None if planned.boxes == (whole,) else problem.operator.pinv(problem.y)
     step = 0
     x = torch.zeros(1)
     for index, (box, window) in enumerate(zip(planned.boxes, planned.windows, strict=True)):
         part = _part(problem, box)
         wanted = _wanted(part)
-        view = (
-            prior if window is None else Tiled(prior, window=window, overlap=overlap_for(prior.context, window), wanted=wanted)
-        )
+        view = prior
+        if window is not None:
+            view = Tiled(prior, window=window, overlap=overlap_for(prior.context, window), wanted=wanted)
         noise = Noise([seed_for(seed, f"{name}/{index}")])
         part = replace(part, y=part.y.to(device))
         try:
@@ -104,12 +105,12 @@ def solve(
             raise OutOfMemoryError(
                 f"not enough memory for a window of {tuple(part.shape[-2:])}; give a smaller --tile"
             ) from error
-        if box == (0, *problem.shape[-2:-1], 0, problem.shape[-1]):
+        if done is None:
             done = x.cpu()
         else:
-            assert done is not None
             crop(done, box).copy_(x)
-    yield Progress(step, x, done if done is not None else problem.operator.pinv(problem.y))
+    assert done is not None
+    yield Progress(step, x, done)
 
 
 def _wanted(problem: Problem) -> Tensor | None:

@@ -77,13 +77,13 @@ def _harmonic(start: Tensor, free: Tensor, guide: Tensor, contrast: float, itera
     u = start
     residual = -laplacian(u) * free
     scaled = residual / degree
-    direction, rho = scaled, (residual * scaled).sum(dim=(-2, -1), keepdim=True)
+    direction, rho = scaled, (residual * scaled).sum(dim=(1, 2, 3), keepdim=True)
     for _ in range(iterations):
         moved = laplacian(direction) * free
-        length = rho / (direction * moved).sum(dim=(-2, -1), keepdim=True).clamp_min(1e-20)
+        length = rho / (direction * moved).sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-20)
         u = u + length * direction
         residual = residual - length * moved
         scaled = residual / degree
-        renewed = (residual * scaled).sum(dim=(-2, -1), keepdim=True)
+        renewed = (residual * scaled).sum(dim=(1, 2, 3), keepdim=True)
         direction, rho = scaled + renewed / rho.clamp_min(1e-20) * direction, renewed
     return u

@@ -34,7 +34,7 @@ def read_mask(mask: Any, size: tuple[int, int], *, invert: bool = False, grow: i
             name = f"{mask}: " if isinstance(mask, (str, os.PathLike)) else ""
             raise PictureError(
                 f"{name}the mask is {fill.shape[1]}x{fill.shape[0]} (width x height), the picture {size[1]}x{size[0]}; "
-                "give a mask of the picture's size or let it be resized"
+                "give a mask of that size, or resize it (--resize-mask)"
             )
         fill = cv2.resize(fill.astype(np.uint8), (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT) > 0
     if invert:

@@ -24,7 +24,7 @@ def card(
         "---",
         f"# {out.name}",
         "",
-        f"A {config['family']} prior of {crops.channels}-channel pictures, trained by `restore train`.",
+        f"A prior ({config['family']}) of pictures with {crops.channels} channel(s), trained by `restore train`.",
         "",
         "## Data",
         *[f"- {source.name}" for source in data],
@@ -50,6 +50,8 @@ def command(data: tuple[Path, ...], out: Path, options: Mapping[str, Any]) -> st
     words = ["restore", "train", *[source.name for source in data], "-o", out.name]
     for name, value in options.items():
         flag = "--compile" if name == "compile_network" else "--" + name.replace("_", "-")
+        if name == "resume":
+            continue  # How a run was interrupted is not part of what made the weights.
         if value is True:
             words.append(flag)
         elif value not in (None, False):

@@ -1,6 +1,6 @@
 """Makes the pictures of README.md and docs/ from samples/ with the bundled prior.
 
-    python benchmarks/readme_pictures.py samples docs/pictures
+python benchmarks/readme_pictures.py samples docs/pictures
 """
 
 from __future__ import annotations

@@ -21,9 +21,13 @@ def _later(module: str, name: str) -> Callable[..., Any]:
 @hookimpl
 def restore_guidances() -> Mapping[str, Callable[..., Any]]:
     return {
+        "daps": _later("restore.guidance.daps", "DAPS"),
         "ddnm": _later("restore.guidance.ddnm", "DDNM"),
+        "ddrm": _later("restore.guidance.ddrm", "DDRM"),
         "denoising": _later("restore.guidance.denoising", "Denoising"),
         "diffpir": _later("restore.guidance.diffpir", "DiffPIR"),
+        "dps": _later("restore.guidance.dps", "DPS"),
+        "mmps": _later("restore.guidance.mmps", "MMPS"),
         "pigdm": _later("restore.guidance.pigdm", "PiGDM"),
         "pnp": _later("restore.guidance.pnp", "PnP"),
         "repaint": _later("restore.guidance.repaint", "RePaint"),
@@ -45,4 +49,9 @@ def restore_operators() -> Mapping[str, Callable[..., Any]]:
         "mask": _later("restore.operators", "Mask"),
         "gray": _later("restore.operators", "Gray"),
         "downsample": _later("restore.operators", "Downsample"),
+        "blur": _later("restore.operators", "Blur"),
+        "jpeg": _later("restore.operators", "JPEG"),
+        "clip": _later("restore.operators", "Clip"),
+        "dense": _later("restore.operators", "Dense"),
+        "compose": _later("restore.operators", "Compose"),
     }

@@ -94,18 +94,18 @@ class Spectral(Linear):
     def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
         # v + V diag(s / (s^2 + rho)) (U'y - s V'v): outside the row space v stays as it is.
         s = self._s(y)
-        rho = _per_picture(rho, y)
+        rho = per_picture(rho, y)
         return v + self.v(s / (s**2 + rho) * (self.ut(y) - s * self.vt(v)))
 
     def solve(self, r: Tensor, scale: Tensor | float, shift: Tensor | float) -> Tensor:
         s = self._s(r)
-        return self.u(self.ut(r) / (_per_picture(scale, r) * s**2 + _per_picture(shift, r)))
+        return self.u(self.ut(r) / (per_picture(scale, r) * s**2 + per_picture(shift, r)))
 
     def _s(self, like: Tensor) -> Tensor:
         return self.s.to(like.device, like.dtype)
 
 
-def _per_picture(value: Tensor | float, like: Tensor) -> Tensor:
+def per_picture(value: Tensor | float, like: Tensor) -> Tensor:
     """A number, () or (B,) shaped to broadcast over (B, C, H, W) coefficients."""
     value = torch.as_tensor(value, device=like.device, dtype=like.dtype)
     return value.reshape(-1, 1, 1, 1) if value.ndim else value

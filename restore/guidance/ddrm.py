@@ -1,0 +1,68 @@
+"""DDRM: one transition per singular value (Kawar et al. 2022, "Denoising diffusion restoration models", 2201.11793)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from restore.guidance.guidance import Guidance
+from restore.kernels import Kernel
+from restore.noise import Noise
+from restore.operators.operator import Spectral
+from restore.priors.prior import Prior
+from restore.problem import Problem
+
+
+@dataclass(frozen=True)
+class DDRM(Guidance):
+    """In the basis V of A = U diag(s) V', with c = V'x, d = V'D and m = U'y / s of noise n = sigma_y / s (eq. 7 and 8):
+
+        s = 0:    c' ~ N(d + sqrt(1 - eta^2) s' (c - d) / sigma, eta^2 s'^2)
+        n > s':   c' ~ N(d + sqrt(1 - eta^2) s' (m - d) / n, eta^2 s'^2)
+        n <= s':  c' ~ N((1 - eta_b) d + eta_b m, s'^2 - eta_b^2 n^2)
+
+    The first level is drawn like the third line with eta_b = 1, and N(0, sigma^2) where s = 0 or n > sigma. The paper writes
+    its transitions in x0 + sigma z, so sigma is its own; s' is the level after the step.
+
+    Where nothing was measured this is DDIM with fresh noise eta s', not the ancestral step's. The kernel is not used.
+
+    Attributes:
+        eta, eta_b: the paper's 0.85 and 1.
+    """
+
+    needs: ClassVar[type] = Spectral
+    steps: ClassVar[int] = 20
+    eta: float = 0.85
+    eta_b: float = 1.0
+
+    def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
+        operator = problem.operator
+        assert isinstance(operator, Spectral)
+        x = super().start(problem, sigma, noise)
+        c, m, n = operator.vt(x), *_measured(operator, problem)
+        known = m + (1 - (n / sigma) ** 2).clamp(min=0).sqrt() * c
+        return x + operator.v(torch.where(n <= sigma, known, c) - c)
+
+    def step(
+        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+    ) -> Tensor:
+        operator = problem.operator
+        assert isinstance(operator, Spectral)
+        x0, z = prior(x, sigma), noise(x)
+        kept, fresh = (1 - self.eta**2) ** 0.5 * sigma_next, self.eta * sigma_next
+        unseen = x0 + kept / sigma * (x - x0) + fresh * z
+        d, (m, n), z = operator.vt(x0), _measured(operator, problem), operator.vt(z)
+        # n is above s' >= 0 wherever the first answer is taken.
+        noisy = d + kept * (m - d) / n.clamp_min(torch.finfo(n.dtype).tiny) + fresh * z
+        deviation = (sigma_next**2 - (self.eta_b * n) ** 2).clamp(min=0).sqrt()
+        clear = (1 - self.eta_b) * d + self.eta_b * m + deviation * z
+        return unseen + operator.v(torch.where(n > sigma_next, noisy, clear) - operator.vt(unseen))
+
+
+def _measured(operator: Spectral, problem: Problem) -> tuple[Tensor, Tensor]:
+    """m and n."""
+    s = operator.s.to(problem.y)
+    return operator.ut(problem.y) / s, problem.sigma_y / s

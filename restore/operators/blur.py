@@ -1,0 +1,76 @@
+"""Sharpness lost: deblurring."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from restore.errors import OperatorError
+from restore.operators.operator import Spectral
+
+
+class Blur(Spectral):
+    """y = k * x with a periodic border, (B, C, H, W) -> (B, C, H, W), the same in every channel.
+
+    In the Fourier basis F a convolution is diag(|K| phase). The Hartley transform V = Re F - Im F (Hartley 1942; Bracewell
+    1983) is real, orthonormal and its own inverse, and diag(|K|) is the same in both, for |K| is even; a real filter of gain
+    1 carries the phases. So A = U diag(|K|) V' with U = phase V, all real.
+
+    Args:
+        kernel: (h, w), its centre at (h // 2, w // 2); usually of sum 1.
+        size: (H, W) of the picture, at least the kernel's.
+        least: frequencies weaker than this share of the strongest are taken out of A altogether, for what was measured of
+            them is rounding. A and everything derived from it agree on that.
+    """
+
+    def __init__(self, kernel: Tensor, size: tuple[int, int], least: float = 1e-3) -> None:
+        height, width = kernel.shape[-2:]
+        if kernel.ndim != 2 or height > size[0] or width > size[1]:
+            raise OperatorError(f"Blur takes a kernel (h, w) no larger than the picture {size}, got {tuple(kernel.shape)}")
+        spread = torch.zeros(size, dtype=torch.float64)
+        spread[:height, :width] = kernel.double()
+        response = torch.fft.fft2(spread.roll((-(height // 2), -(width // 2)), dims=(0, 1)))
+        gain = response.abs()
+        self._keep = gain > least * gain.max()
+        self._gain = torch.where(self._keep, gain, 1.0)
+        self._phase = torch.where(self._keep, response / self._gain, 1.0)
+
+    @classmethod
+    def gaussian(cls, size: tuple[int, int], deviation: float, least: float = 1e-3) -> Blur:
+        """A Gaussian of this standard deviation in pixels, cut at 4 deviations."""
+        sides = []
+        for length in size:
+            reach = min(int(4 * deviation + 0.5), (length - 1) // 2)
+            sides.append(torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / deviation) ** 2))
+        kernel = sides[0][:, None] * sides[1]
+        return cls(kernel / kernel.sum(), size, least)
+
+    @property
+    def s(self) -> Tensor:
+        # Lost frequencies are kept in place (the shape is the picture's) and are zero in `vt` and `ut` alike.
+        return self._gain[None, None]
+
+    def vt(self, x: Tensor) -> Tensor:
+        return _hartley(x) * self._keep.to(x.device)
+
+    def v(self, coefficients: Tensor) -> Tensor:
+        return _hartley(coefficients * self._keep.to(coefficients.device))
+
+    def ut(self, y: Tensor) -> Tensor:
+        return self.vt(_filter(y, self._phase.conj()))
+
+    def u(self, coefficients: Tensor) -> Tensor:
+        return _filter(self.v(coefficients), self._phase)
+
+    def guess(self, y: Tensor) -> Tensor:
+        return y
+
+
+def _hartley(x: Tensor) -> Tensor:
+    transformed = torch.fft.fft2(x, norm="ortho")
+    return transformed.real - transformed.imag
+
+
+def _filter(x: Tensor, response: Tensor) -> Tensor:
+    spectrum = torch.fft.fft2(x)
+    return torch.fft.ifft2(spectrum * response.to(spectrum)).real

@@ -1,0 +1,30 @@
+"""Range lost: over- and underexposure."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from restore.errors import OperatorError
+from restore.operators.operator import Operator
+
+
+class Clip(Operator):
+    """y = x held within [low, high]. Where y is at a bound nothing pulls x: it may lie anywhere beyond.
+
+    Args:
+        low, high: in units of [-1, 1] pictures.
+    """
+
+    def __init__(self, low: float = -1.0, high: float = 0.5) -> None:
+        if not low < high:
+            raise OperatorError(f"Clip needs low < high, got {low} and {high}")
+        self.low, self.high = low, high
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x.clamp(self.low, self.high)
+
+    def pinv(self, y: Tensor) -> Tensor:
+        return y
+
+    def crop(self, box: tuple[int, int, int, int]) -> Operator:
+        return self

@@ -1,0 +1,88 @@
+"""Detail lost to JPEG."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from restore.errors import OperatorError
+from restore.operators.operator import Operator
+
+# ITU-T T.81, tables K.1 and K.2.
+LUMA = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
+CHROMA = (
+    (17, 18, 24, 47, 99, 99, 99, 99),
+    (18, 21, 26, 66, 99, 99, 99, 99),
+    (24, 26, 56, 99, 99, 99, 99, 99),
+    (47, 66, 99, 99, 99, 99, 99, 99),
+    *((99, 99, 99, 99, 99, 99, 99, 99),) * 4,
+)
+TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))  # JFIF 1.02.
+
+
+class JPEG(Operator):
+    """What a decoder makes of a picture saved with this quality, (B, 1 or 3, H, W) -> the same, before rounding to 8 bits.
+
+    Colour is turned to YCbCr, halved in both directions (4:2:0), cut into blocks of 8, transformed by the DCT, and rounded to
+    multiples of the quantization table, scaled as in the Independent JPEG Group's library. Rounding passes gradients
+    through unchanged, so A'v is the gradient of the same chain without rounding.
+
+    Args:
+        quality: 1 to 100.
+        subsample: halve the colour planes. H and W must be multiples of 16 then, of 8 otherwise.
+    """
+
+    def __init__(self, quality: int, subsample: bool = True) -> None:
+        if not 1 <= quality <= 100:
+            raise OperatorError(f"JPEG quality lies between 1 and 100, got {quality}")
+        self.quality, self.subsample = quality, subsample
+        share = 5000 // quality if quality < 50 else 200 - 2 * quality
+        tables = torch.tensor((LUMA, CHROMA), dtype=torch.float64)
+        self._luma, self._chroma = ((tables * share + 50) / 100).floor().clamp(1, 255)
+        self._to_ycc = torch.tensor(TO_YCC, dtype=torch.float64)
+        index = torch.arange(8, dtype=torch.float64)
+        self._dct = torch.cos(math.pi / 8 * (index + 0.5) * index[:, None]) / 2
+        self._dct[0] /= math.sqrt(2)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        channels, height, width = x.shape[1:]
+        side = 16 if self.subsample and channels == 3 else 8
+        if channels not in {1, 3} or height % side or width % side:
+            raise OperatorError(f"JPEG takes 1 or 3 channels and sides that are multiples of {side}, got {tuple(x.shape)}")
+        levels = (x + 1) * 127.5
+        if channels == 1:
+            return self._quantized(levels - 128, self._luma).add(128) / 127.5 - 1
+        planes = torch.einsum("ij,bjhw->bihw", self._to_ycc.to(x), levels)
+        luma, chroma = planes[:, :1] - 128, planes[:, 1:]
+        luma = self._quantized(luma, self._luma) + 128
+        if self.subsample:
+            chroma = F.interpolate(self._quantized(F.avg_pool2d(chroma, 2), self._chroma), scale_factor=2, mode="nearest")
+        else:
+            chroma = self._quantized(chroma, self._chroma)
+        back = torch.linalg.inv(self._to_ycc).to(x)
+        return torch.einsum("ij,bjhw->bihw", back, torch.cat([luma, chroma], dim=1)) / 127.5 - 1
+
+    def pinv(self, y: Tensor) -> Tensor:
+        return y  # Saved again with the same tables, a decoded picture comes back.
+
+    def _quantized(self, plane: Tensor, table: Tensor) -> Tensor:
+        batch, channels, height, width = plane.shape
+        dct, table = self._dct.to(plane), table.to(plane)
+        blocks = plane.reshape(batch, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
+        coefficients = dct @ blocks @ dct.T / table
+        # Straight through: rounded in value, the identity in gradient.
+        coefficients = coefficients + (coefficients.round() - coefficients).detach()
+        blocks = dct.T @ (coefficients * table) @ dct
+        return blocks.transpose(3, 4).reshape(plane.shape)

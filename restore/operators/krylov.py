@@ -1,0 +1,104 @@
+"""Krylov methods for maps known only by their products.
+
+Every function treats the pictures of a batch apart: its sums run over (C, H, W) alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Map = Callable[[Tensor], Tensor]
+
+
+def conjugate_gradients(matrix: Map, b: Tensor, iterations: int, precondition: Map = lambda r: r) -> Tensor:
+    """M v = b for symmetric positive M (Hestenes & Stiefel 1952), preconditioned, each picture stopping when it is solved.
+
+    A direction of no or negative curvature, which a learned covariance may have, ends a picture's search: v stays finite, and
+    of a singular M the pseudo-inverse is taken. Residuals are kept orthogonal: otherwise rounding grows a million times in few
+    steps on spectra as wide as a covariance's, and the answer depends on the batch.
+    """
+    v, r = torch.zeros_like(b), b
+    z = precondition(r)
+    p, rz = z, dot(r, z)
+    least = 10 * torch.finfo(b.dtype).eps
+    enough, steepest = rz * least**2, torch.zeros_like(rz)
+    seen = [(r, z, rz)]
+    for _ in range(iterations):
+        q = matrix(p)
+        curvature = dot(p, q)
+        slope = torch.where(rz > enough, curvature / dot(p, p), 0.0)
+        steepest = torch.maximum(steepest, slope)
+        going = slope > least * steepest
+        if not bool(going.any()):
+            break
+        step = torch.where(going, rz / curvature, 0.0)
+        v, r = v + step * p, r - step * q
+        for _ in range(2):
+            for old_r, old_z, old in seen:
+                r = r - torch.where(old > 0, dot(r, old_z) / old, 0.0) * old_r
+        z = precondition(r)
+        rz, previous = torch.where(going, dot(r, z), 0.0), rz
+        seen.append((r, z, rz))
+        p = z + torch.where(going, rz / previous, 0.0) * p
+    return v
+
+
+def gmres(matrix: Map, b: Tensor, iterations: int, precondition: Map) -> Tensor:
+    """M v = b for any M (Saad & Schultz 1986): the least residual over the Krylov space, from the left preconditioned."""
+    b = precondition(b)
+    basis, hessenberg = krylov(lambda v: precondition(matrix(v)), b, iterations)
+    target = torch.zeros(len(b), hessenberg.shape[1], 1, dtype=b.dtype, device=b.device)
+    target[:, 0, 0] = dot(b, b).sqrt().flatten()
+    weights = torch.linalg.pinv(hessenberg) @ target  # Zero columns, where the space is exhausted, get no weight.
+    return combine(basis, weights[..., 0])
+
+
+def square_root(matrix: Map, z: Tensor, iterations: int) -> Tensor:
+    """M^(1/2) z for symmetric M >= 0 by Lanczos' method (Chow & Saad 2014, "Preconditioned Krylov subspace methods for
+    sampling multivariate Gaussian distributions", eq. 2.5): with white z, noise of covariance M."""
+    basis, hessenberg = krylov(matrix, z, iterations)
+    square = hessenberg[:, :iterations]
+    values, vectors = torch.linalg.eigh((square + square.mT) / 2)
+    weights = (vectors * values.clamp(min=0).sqrt()[:, None]) @ vectors[:, 0, :, None]
+    return combine(basis, weights[..., 0] * dot(z, z).sqrt().flatten(1))
+
+
+def krylov(matrix: Map, b: Tensor, iterations: int) -> tuple[list[Tensor], Tensor]:
+    """Arnoldi's method: an orthonormal basis q_1.. of {b, M b, ..} and H (B, iterations + 1, iterations) with M Q = Q H.
+
+    Where a picture's space is exhausted its further vectors are zero.
+    """
+    basis = [_unit(b, torch.zeros_like(dot(b, b)))]
+    hessenberg = torch.zeros(len(b), iterations + 1, iterations, dtype=b.dtype, device=b.device)
+    for column in range(iterations):
+        w = matrix(basis[-1])
+        least = 100 * torch.finfo(b.dtype).eps * dot(w, w).sqrt()
+        for _ in range(2):  # Once more: rounding leaves a rest of the older vectors.
+            for row, q in enumerate(basis):
+                share = dot(q, w)
+                w = w - share * q
+                hessenberg[:, row, column] += share.flatten()
+        basis.append(_unit(w, least))
+        hessenberg[:, column + 1, column] = torch.where(dot(w, w).sqrt() > least, dot(w, w).sqrt(), 0.0).flatten()
+    return basis, hessenberg
+
+
+def combine(basis: list[Tensor], weights: Tensor) -> Tensor:
+    """The sum of basis vectors by weights (B, n)."""
+    total = torch.zeros_like(basis[0])
+    for q, weight in zip(basis, weights.unbind(1), strict=False):
+        total = total + weight.reshape(-1, 1, 1, 1) * q
+    return total
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """One inner product a picture, (B, 1, 1, 1)."""
+    return (a * b).sum(dim=(1, 2, 3), keepdim=True)
+
+
+def _unit(v: Tensor, least: Tensor) -> Tensor:
+    length = dot(v, v).sqrt()
+    return torch.where(length > least, v / length, 0.0)

@@ -1,0 +1,363 @@
+"""DDRM, DPS, DAPS and MMPS: laws and formulas."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from gaussian import Gaussian, decaying, dense, exact_law, posterior
+from torch.func import jacrev
+
+from restore import kernels, paths
+from restore.engine import reverse
+from restore.errors import OperatorError
+from restore.guidance import DAPS, DDRM, DPS, MMPS, PiGDM
+from restore.guidance.moments import Moments
+from restore.noise import Noise, seed_for
+from restore.operators import JPEG, Blur, Clip, Dense, Downsample, Gray, Identity, Mask, Operator
+from restore.operators.krylov import conjugate_gradients, gmres, square_root
+from restore.priors import Prior
+from restore.problem import Problem
+from restore.testing import check_guidance
+
+SHAPE = (3, 4, 6)
+BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+ABAR = (1 - BETAS).cumprod(0)
+LEVELS = ((1 - ABAR) / ABAR).sqrt().flip(0)
+KEEP = torch.rand(1, 1, 4, 6, generator=torch.Generator().manual_seed(3)) < 0.5
+
+
+def random(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def smooth(*sizes):
+    covariance = torch.ones(1, 1, dtype=torch.float64)
+    for size in sizes:
+        covariance = torch.kron(covariance, decaying(size, 0.8))
+    return 0.2 * covariance
+
+
+PRIOR = Gaussian(smooth(*SHAPE), mean=0.1, channels=3)
+DISCRETE = Gaussian(smooth(*SHAPE), mean=0.1, channels=3, levels=LEVELS)
+OPERATORS = {
+    "identity": Identity(),
+    "mask": Mask(KEEP),
+    "gray": Gray(),
+    "downsample": Downsample((4, 6), 2),
+    "blur": Blur.gaussian((4, 6), 0.6),
+    "clip": Clip(-0.5, 0.5),
+}
+METHODS = {
+    "DDRM": DDRM(),
+    "DPS": DPS(),
+    "DPS annealed": DPS(annealed=True),
+    "DAPS": DAPS(langevin=5),
+    "MMPS": MMPS(),
+    "MMPS with GMRES": MMPS(gmres=True),
+    "MMPS of the paper": MMPS(spread=0),
+}
+PAIRS = [(m, o) for m, method in METHODS.items() for o, operator in OPERATORS.items() if isinstance(operator, method.needs)]
+each_pair = pytest.mark.parametrize(("method", "operator"), PAIRS)
+
+
+def measured(operator, sigma_y, count=1, prior=PRIOR, shape=SHAPE, seed=0):
+    clean = operator(prior.draw(count, shape, seed))
+    return Problem(clean + sigma_y * random(*clean.shape, seed=seed + 50), operator, sigma_y, (count, *shape))
+
+
+def run(guidance, problem, prior=PRIOR, steps=8, seed=0):
+    path = guidance.path(prior, problem, steps).double()
+    noise = Noise([seed_for(seed, sample=index) for index in range(problem.shape[0])])
+    *_, answer = reverse(problem, prior, guidance, guidance.kernel(), path, noise)
+    return answer
+
+
+@pytest.mark.parametrize("sigma_y", [0.0, 0.2])
+@each_pair
+def test_laws(method, operator, sigma_y):
+    check_guidance(METHODS[method], measured(OPERATORS[operator], sigma_y, count=2), PRIOR, steps=3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_laws_on_trained_levels(method):
+    check_guidance(METHODS[method], measured(OPERATORS["mask"], 0.1, count=2), DISCRETE, steps=3)
+
+
+@pytest.mark.parametrize("sigma_y", [0.0, 0.2])
+@each_pair
+def test_float32_stays_finite(method, operator, sigma_y):
+    problem = measured(OPERATORS[operator], sigma_y, count=2)
+    problem = replace(problem, y=problem.y.float())
+    for steps in (1, 8):
+        answer = run(METHODS[method], problem, steps=steps)
+        assert bool(answer.isfinite().all())
+        # DPS is tuned to one number of steps, and DAPS answers with the spread of the last level but one.
+        if not isinstance(METHODS[method], DPS | DAPS):
+            assert answer.abs().max() < 10
+
+
+@each_pair
+def test_one_measurement_serves_many_samples_with_or_without_gradients(method, operator):
+    problem = measured(OPERATORS[operator], 0.1)
+    guidance = METHODS[method]
+    many = run(guidance, replace(problem, shape=(3, *SHAPE)))
+    with torch.no_grad():
+        stacked = run(guidance, replace(problem, y=problem.y.expand(3, -1, -1, -1), shape=(3, *SHAPE)))
+    torch.testing.assert_close(many, stacked, atol=1e-9, rtol=0)
+    assert not torch.equal(many[0], many[1])
+    assert not many.requires_grad
+
+
+@pytest.mark.parametrize("method", ["DDRM", "DAPS", "MMPS", "MMPS with GMRES"])
+@pytest.mark.parametrize("operator", ["identity", "mask", "gray", "downsample", "blur"])
+def test_noiseless_answers_explain_y(method, operator):
+    problem = measured(OPERATORS[operator], 0.0, count=2)
+    guidance = METHODS[method]
+    if isinstance(guidance, MMPS):
+        guidance = replace(guidance, iterations=72)
+    error = (problem.operator(run(guidance, problem)) - problem.y).abs().max()
+    assert error < (1e-6 if isinstance(guidance, MMPS) else 1e-10)
+
+
+@pytest.mark.parametrize(
+    ("guidance", "operator", "message"),
+    [
+        (DDRM(), Clip(), "DDRM needs a Spectral operator, got Clip"),
+        (MMPS(), JPEG(50), "MMPS needs a Linear operator, got JPEG"),
+    ],
+)
+def test_refuses_an_operator_it_cannot_use(guidance, operator, message):
+    with pytest.raises(OperatorError, match=message):
+        guidance.check(Problem(torch.zeros(1, 3, 16, 16), operator, 0.0, (1, 3, 16, 16)))
+
+
+class Counting(Prior):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.channels, self.levels, self.calls = inner, inner.channels, inner.levels, 0
+
+    def denoise(self, x, sigma):
+        self.calls += 1
+        return self.inner.denoise(x, sigma)
+
+
+@pytest.mark.parametrize(("method", "each"), [("DDRM", 1), ("DPS", 1), ("DPS annealed", 1), ("DAPS", 5), ("MMPS", 1)])
+def test_evaluations_of_the_prior(method, each):
+    prior = Counting(PRIOR)
+    run(METHODS[method], measured(OPERATORS["mask"], 0.1), prior, steps=6)
+    assert prior.calls == 6 * each
+
+
+# DDRM
+
+
+class Told(Prior):
+    def __init__(self, x0):
+        super().__init__()
+        self.x0, self.channels = x0, x0.shape[1]
+
+    def denoise(self, x, sigma):
+        return self.x0.expand_as(x)
+
+
+@pytest.mark.parametrize(("sigma_y", "after"), [(0.0, 0.3), (0.05, 0.3), (0.5, 0.3), (0.5, 0.0), (0.0, 0.0)])
+@pytest.mark.parametrize("eta_b", [1.0, 0.6])
+def test_ddrm_is_its_equations_in_the_dense_basis(sigma_y, after, eta_b):
+    problem = measured(OPERATORS["downsample"], sigma_y)
+    x, x0, z = random(1, *SHAPE, seed=2), random(1, *SHAPE, seed=3), random(1, *SHAPE, seed=4)
+    sigma, after = torch.tensor([0.9, after], dtype=torch.float64)
+    guidance = DDRM(eta=0.7, eta_b=eta_b)
+    found = guidance.step(problem, Told(x0), guidance.kernel(), x, sigma, after, lambda like: z)
+    u, s, vt = torch.linalg.svd(dense(problem.operator, SHAPE))
+    c, d, e = vt @ x.flatten(), vt @ x0.flatten(), vt @ z.flatten()
+    wanted = d + (1 - 0.49) ** 0.5 * after * (c - d) / sigma + 0.7 * after * e
+    m, n = (u.T @ problem.y.flatten()) / s, sigma_y / s
+    rank = len(s)
+    for i in range(rank):
+        if n[i] > after:
+            wanted[i] = d[i] + (1 - 0.49) ** 0.5 * after * (m[i] - d[i]) / n[i] + 0.7 * after * e[i]
+        else:
+            wanted[i] = (1 - eta_b) * d[i] + eta_b * m[i] + (after**2 - (eta_b * n[i]) ** 2).sqrt() * e[i]
+    torch.testing.assert_close(found.flatten(), vt.T @ wanted, atol=1e-10, rtol=0)
+
+
+def test_ddrm_begins_at_the_level_with_the_variance_of_the_level():
+    problem = replace(measured(OPERATORS["downsample"], 0.5), shape=(4000, *SHAPE))
+    sigma = torch.tensor(2.0, dtype=torch.float64)
+    x = DDRM().start(problem, sigma, Noise(range(4000)))
+    assert (x.var(dim=0).mean() + (0.5**2 / problem.operator.s**2).mean() * 6 * 3 / 72) == pytest.approx(4.0, rel=0.02)
+    seen = problem.operator.vt(x).mean(dim=0)
+    torch.testing.assert_close(seen, problem.operator.ut(problem.y)[0] / problem.operator.s[0].double(), atol=0.2, rtol=0)
+
+
+# DPS
+
+
+@pytest.mark.parametrize("operator", ["mask", "downsample", "clip"])
+def test_dps_is_the_papers_step_in_its_own_coordinates(operator):
+    problem = measured(OPERATORS[operator], 0.1, count=2)
+    sigma, after = torch.tensor([0.9, 0.6], dtype=torch.float64)
+    a, b = (1 / (1 + level**2).sqrt() for level in (sigma, after))
+    x = random(2, *SHAPE, seed=2)
+    scaled = (a * x).requires_grad_()  # x_t of the paper.
+    x0 = PRIOR(scaled / a, sigma)
+    norms = (problem.y - problem.operator(x0)).flatten(1).norm(dim=1)
+    (gradient,) = torch.autograd.grad(norms.sum(), scaled)
+    z = random(2, *SHAPE, seed=3)
+    unguided = kernels.ddim(1.0)(PRIOR, x, sigma, after, lambda like: z)
+    wanted = (b * unguided - 0.7 * gradient) / b
+    found = DPS(zeta=0.7).step(problem, PRIOR, kernels.ddim(1.0), x, sigma, after, lambda like: z)
+    torch.testing.assert_close(found, wanted.detach(), atol=1e-10, rtol=0)
+
+
+def test_annealed_dps_is_the_score_of_its_likelihood():
+    problem = measured(OPERATORS["downsample"], 0.3)
+    sigma = torch.tensor(0.9, dtype=torch.float64)
+    x = random(1, *SHAPE, seed=2).requires_grad_()
+    square = (problem.y - problem.operator(PRIOR(x, sigma))).square().sum()
+    (score,) = torch.autograd.grad(-square / (2 * (0.3**2 + sigma**2)), x)
+    found = DPS(annealed=True).step(problem, PRIOR, kernels.ddim(1.0), x, sigma, 0 * sigma, None)
+    torch.testing.assert_close(found, (PRIOR(x, sigma) + sigma**2 * score).detach(), atol=1e-10, rtol=0)
+
+
+# DAPS
+
+
+class Hidden(Operator):
+    """A linear operator that does not say so: Langevin dynamics instead of the exact draw."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __call__(self, x):
+        return self.inner(x)
+
+    def pinv(self, y):
+        return self.inner.pinv(y)
+
+
+@pytest.mark.parametrize("r", [2.0, 0.1])
+@pytest.mark.parametrize("operator", [Mask(KEEP), Hidden(Mask(KEEP))], ids=["exact", "langevin"])
+def test_daps_draws_with_the_noise_stated(operator, r):
+    count, sigma_y = 1000, 0.2
+    problem = replace(measured(operator, sigma_y), shape=(count, *SHAPE))
+    x0, level = random(1, *SHAPE, seed=7), torch.tensor(r, dtype=torch.float64)
+    draws = DAPS()._draw(problem, x0.expand(count, -1, -1, -1), level, Noise(range(count)))
+    keep = KEEP.expand(1, *SHAPE)
+    precision = 1 / r**2 + keep.double() / sigma_y**2
+    mean = (x0 / r**2 + keep * problem.y / sigma_y**2) / precision
+    ratio = draws.var(dim=0, keepdim=True) * precision
+    for part in (keep, ~keep):
+        assert ratio[part].mean() == pytest.approx(1, abs=0.04)
+    assert ((draws.mean(dim=0, keepdim=True) - mean) * (count * precision).sqrt()).abs().max() < 4.5
+
+
+# MMPS
+
+
+class Bent(Prior):
+    """Not linear, and no symmetric Jacobian: D = tanh(M x) / (1 + sigma)."""
+
+    def __init__(self):
+        super().__init__()
+        self.channels, self.matrix = 3, random(72, 72, seed=8) / 30 + torch.eye(72, dtype=torch.float64) / 2
+
+    def denoise(self, x, sigma):
+        return (x.flatten(1) @ self.matrix.T).tanh().reshape(x.shape) / (1 + sigma[:, None, None, None])
+
+
+@pytest.mark.parametrize(("prior", "gmres"), [(PRIOR, False), (PRIOR, True), (Bent(), True)])
+@pytest.mark.parametrize("sigma_y", [0.0, 0.2])
+@pytest.mark.parametrize("operator", ["identity", "mask", "gray", "downsample", "blur"])
+def test_mmps_estimate_equals_its_formula(operator, sigma_y, prior, gmres):
+    problem = measured(OPERATORS[operator], sigma_y, count=2)
+    matrix = dense(problem.operator, SHAPE)
+    x, sigma = random(2, *SHAPE, seed=2), torch.tensor(0.6, dtype=torch.float64)
+    found = MMPS(iterations=72, gmres=gmres).estimate(problem, prior, x, sigma)
+    for index in range(2):
+        jacobian = jacrev(lambda flat: prior(flat.reshape(1, *SHAPE), sigma).flatten())(x[index].flatten())
+        covariance, x0 = sigma**2 * jacobian.T, prior(x, sigma)[index].flatten()
+        inner = matrix @ covariance @ matrix.T + sigma_y**2 * torch.eye(len(matrix), dtype=torch.float64)
+        solved = torch.linalg.pinv(inner, rtol=1e-10) @ (problem.y[index].flatten() - matrix @ x0)
+        torch.testing.assert_close(found[index].flatten(), x0 + covariance @ matrix.T @ solved, atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 20])
+@pytest.mark.parametrize("sigma_y", [0.0])
+def test_drawing_mmps_is_exact_for_gaussian_pictures_at_any_number_of_steps(sigma_y, steps):
+    prior = Gaussian(decaying(12))
+    keep = torch.tensor([1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1]).bool().reshape(1, 1, 1, 12)
+    problem = measured(Mask(keep), sigma_y, prior=prior, shape=(1, 1, 12))
+    truth = posterior(problem, prior)
+    law = exact_law(problem, prior, MMPS(iterations=12, spread=12), kernels.ddim(), paths.karras(1e4, 0.002, steps).double())
+    torch.testing.assert_close(law.mean, truth.mean, atol=1e-3, rtol=0)
+    torch.testing.assert_close(law.covariance, truth.covariance, atol=1e-5, rtol=0)
+
+
+def test_drawing_mmps_draws_from_the_noisy_posterior_in_one_step():
+    prior, count = Gaussian(decaying(6)), 4000
+    problem = measured(three_means(), 0.3, prior=prior, shape=(1, 1, 6))
+    truth = posterior(problem, prior)
+    answers = run(MMPS(iterations=6, spread=6), replace(problem, shape=(count, 1, 1, 6)), prior, steps=1).flatten(1)
+    assert ((answers.mean(0) - truth.mean) / (truth.covariance.diagonal() / count).sqrt()).abs().max() < 4
+    torch.testing.assert_close(torch.cov(answers.T), truth.covariance, atol=0.05, rtol=0)
+
+
+def three_means():
+    return Dense(random(3, 6, seed=5), (1, 1, 6))
+
+
+def test_the_first_search_direction_of_mmps_is_pigdms():
+    problem = measured(OPERATORS["downsample"], 0.2)
+    x, sigma = random(1, *SHAPE, seed=2), torch.tensor(0.6, dtype=torch.float64)
+    x0 = PRIOR(x, sigma)
+    ours, theirs = (guidance.estimate(problem, PRIOR, x, sigma) - x0 for guidance in (MMPS(iterations=1), PiGDM()))
+    assert torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0) == pytest.approx(1)
+
+
+# Krylov methods
+
+
+def matrices(*values):
+    basis = torch.linalg.qr(random(8, 8, seed=1)).Q
+    return (basis * torch.tensor(values, dtype=torch.float64)) @ basis.T
+
+
+def product(matrix):
+    return lambda v: (v.flatten(1) @ matrix.T).reshape(v.shape)
+
+
+def test_solvers_and_roots_of_singular_and_indefinite_matrices():
+    v = random(3, 1, 2, 4)
+    singular = matrices(5, 4, 3, 2, 1, 0.1, 0, 0)
+    seen = product(singular)(v)
+    seen[1] = 0
+    wanted = product(torch.linalg.pinv(singular))(seen)
+    torch.testing.assert_close(conjugate_gradients(product(singular), seen, 60), wanted, atol=1e-8, rtol=0)
+    torch.testing.assert_close(gmres(product(singular), seen, 8, lambda r: r), wanted, atol=1e-8, rtol=0)
+    root = matrices(*torch.tensor([5, 4, 3, 2, 1, 0.1, 0, 0]).sqrt().tolist())
+    torch.testing.assert_close(square_root(product(singular), v, 8), product(root)(v), atol=1e-6, rtol=0)
+    torch.testing.assert_close(square_root(product(singular), 0 * v, 8), 0 * v)
+    indefinite = product(matrices(5, 4, 3, 2, 1, -1, -0.1, 0))
+    for answer in (
+        conjugate_gradients(indefinite, v, 30),
+        gmres(indefinite, v, 30, lambda r: r),
+        square_root(indefinite, v, 30),
+    ):
+        assert bool(answer.isfinite().all())
+    # Not symmetric.
+    lopsided = random(8, 8, seed=4) + 4 * torch.eye(8)
+    wanted = torch.linalg.solve(lopsided, v.flatten(1).T).T.reshape(v.shape)
+    torch.testing.assert_close(gmres(product(lopsided), v, 8, lambda r: r / 2), wanted, atol=1e-8, rtol=0)
+
+
+def test_moments_are_the_gaussian_ones_and_ask_the_prior_once():
+    prior = Counting(PRIOR)
+    x, sigma, v = random(2, *SHAPE), torch.tensor(0.7, dtype=torch.float64), random(2, *SHAPE, seed=1)
+    moments = Moments(prior, x, sigma)
+    precision = torch.linalg.inv(PRIOR.covariance) + torch.eye(72, dtype=torch.float64) / sigma**2
+    for _ in range(2):
+        wanted = torch.linalg.solve(precision, v.flatten(1).T).T.reshape(v.shape)
+        torch.testing.assert_close(moments.covariance(v), wanted, atol=1e-9, rtol=0)
+    torch.testing.assert_close(moments.mean, PRIOR(x, sigma))
+    assert prior.calls == 1

@@ -92,9 +92,9 @@ def solve(
     for index, (box, window) in enumerate(zip(planned.boxes, planned.windows, strict=True)):
         part = _part(problem, box)
         wanted = _wanted(part)
-        view = prior
+        view = method.view(prior)
         if window is not None:
-            view = Tiled(prior, window=window, overlap=overlap_for(prior.context, window), wanted=wanted)
+            view = Tiled(view, window=window, overlap=overlap_for(prior.context, window), wanted=wanted)
         noise = Noise([seed_for(seed, f"{name}/{index}")])
         part = replace(part, y=part.y.to(device))
         try:

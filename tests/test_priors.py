@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from restore.errors import PriorError
-from restore.priors import DDPM, EDM, GrayOf, Prior, Tiled, folder
+from restore.paths import geometric
+from restore.priors import DDPM, EDM, GrayOf, Prior, Tiled, Turned, folder
 from restore.priors.tiled import windows
 from restore.testing import check_prior
 
@@ -374,3 +375,30 @@ def test_a_broken_folder_is_refused(tmp_path, breaks, message):
     breaks(tmp_path)
     with pytest.raises(PriorError, match=message):
         folder.load(tmp_path)
+
+
+# Turned
+
+
+class Slanted(Pointwise):
+    """An answer that depends on direction: the left neighbour."""
+
+    def denoise(self, x, sigma):
+        return x.roll(1, -1)
+
+
+@given(st.floats(0.003, 70))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_a_turned_prior_answers_one_of_the_eight_symmetries(sigma):
+    x = pictures(2, 3, 5, 9)
+    answer = Turned(Slanted(channels=3))(x, sigma)
+    assert any(torch.equal(answer, x.roll(shift, dim)) for shift in (1, -1) for dim in (-1, -2))
+
+
+def test_a_path_turns_at_nearly_every_level_and_a_symmetric_prior_is_unmoved():
+    x = pictures(1, 1, 6, 8)
+    levels = geometric(0.5, 0.01, 24)[:-1]
+    answers = [Turned(Slanted())(x, sigma) for sigma in levels]
+    assert sum(not torch.equal(first, second) for first, second in pairwise(answers)) >= 15
+    for sigma in levels:
+        torch.testing.assert_close(Turned(Blurred())(x, sigma), Blurred()(x, sigma), atol=1e-14, rtol=0)

@@ -51,6 +51,10 @@ class Guidance(ABC):
         """The method's default transition."""
         return kernels.ddim(eta=1.0)
 
+    def view(self, prior: Prior) -> Prior:
+        """How the method looks at the prior: as it is."""
+        return prior
+
     @abstractmethod
     def step(
         self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise

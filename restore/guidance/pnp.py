@@ -14,6 +14,7 @@ from restore.kernels import Kernel
 from restore.noise import Noise
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
+from restore.priors.turned import Turned
 from restore.problem import Problem
 
 
@@ -36,6 +37,9 @@ class PnP(Guidance):
     weight: float = 0.23
     sigma_start: float = 0.5
     sigma_end: float = 0.01
+
+    def view(self, prior: Prior) -> Prior:
+        return Turned(prior)
 
     def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
         guess = problem.operator.guess(problem.y)

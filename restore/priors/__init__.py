@@ -5,5 +5,6 @@ from restore.priors.edm import EDM
 from restore.priors.gray import GrayOf
 from restore.priors.prior import Prior
 from restore.priors.tiled import Tiled
+from restore.priors.turned import Turned
 
-__all__ = ["DDPM", "EDM", "GrayOf", "Prior", "Tiled"]
+__all__ = ["DDPM", "EDM", "GrayOf", "Prior", "Tiled", "Turned"]

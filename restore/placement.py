@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -12,6 +13,7 @@ import torch
 from restore.errors import UsageError
 
 Item = TypeVar("Item")
+LONGEST = timedelta(days=30)  # How long one process waits for another.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -40,7 +42,7 @@ class Placement:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # Importing accelerate takes a second; one process needs none of it.
             from accelerate import PartialState
 
-            state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available())
+            state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available(), timeout=LONGEST)
             index, count, found = state.process_index, state.num_processes, state.device
         place = torch.device(device) if device and device != "auto" and _known(device) else found or _best_device()
         if dtype not in {None, "auto", *DTYPES}:
@@ -55,6 +57,13 @@ class Placement:
 
         with PartialState().split_between_processes(list(items)) as mine:
             return list(mine)
+
+    def wait(self) -> None:
+        """Comes back when every process is here. Launchers stop all processes as soon as one ends in failure."""
+        if self.count > 1:
+            from accelerate import PartialState
+
+            PartialState().wait_for_everyone()
 
 
 def _known(device: str) -> bool:

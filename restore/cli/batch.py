@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from restore.cli import console
 from restore.cli.names import Job, plan
 from restore.cli.request import Request
-from restore.cli.save import save, save_map
+from restore.cli.save import save, save_map, save_sheet
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Outcome:
     consistency: float | None = None
     answer: str | None = None
     uncertainty: str | None = None
+    contact_sheet: str | None = None
     error: str | None = None
     code: int = 0
 
@@ -48,7 +49,7 @@ def run(request: Request) -> int:
 
     Raises: RestoreError for what stops every picture: words, model, operator.
     """
-    jobs = _share(plan(request), request)
+    jobs, wait = _share(plan(request), request)
     restorer = functools.cache(lambda: _restorer(request))
     codes = []
     for index, job in enumerate(jobs, 1):
@@ -56,19 +57,24 @@ def run(request: Request) -> int:
         outcome = _attempt(request, job, restorer, title)
         _print(request, outcome)
         codes.append(outcome.code)
+    wait()
     failed = sum(code > 0 for code in codes)
     if failed and len(codes) > 1:
         console.logger.info("%d of %d pictures failed", failed, len(codes))
     return OutOfMemoryError.exit_code if OutOfMemoryError.exit_code in codes else int(failed > 0)
 
 
-def _share(jobs: list[Job], request: Request) -> list[Job]:
-    """This process's jobs. All processes share the same list, so what is done already is found out later."""
+def _share(jobs: list[Job], request: Request) -> tuple[list[Job], Callable[[], None]]:
+    """This process's jobs, and what waits for the others'.
+
+    All processes share the same list, so what is done already is found out later.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return jobs
+        return jobs, lambda: None
     from restore.placement import Placement
 
-    return Placement.current(request.device, request.dtype).share(jobs)
+    placement = Placement.current(request.device, request.dtype)
+    return placement.share(jobs), placement.wait
 
 
 def _restorer(request: Request) -> Restorer:
@@ -108,7 +114,10 @@ def _attempt(request: Request, job: Job, restorer: Callable[[], Restorer], title
         console.bug(error, f"{job.source}: ")
         return failure(f"{type(error).__name__}: {error}", 1)
     return outcome(
-        **_agreement(request, job, result), answer=result.answer, uncertainty=None if job.map is None else str(job.map)
+        **_agreement(request, job, result),
+        answer=result.answer,
+        uncertainty=None if job.map is None else str(job.map),
+        contact_sheet=None if job.sheet is None else str(job.sheet),
     )
 
 
@@ -120,7 +129,7 @@ def _is_done(request: Request, job: Job) -> bool:
         return False
     if job.out.exists() and not job.named:
         return True
-    for target in filter(None, (job.out, job.map)):
+    for target in job.targets:
         if target.exists():
             raise PictureError(f"{target} exists already; add --overwrite, or name another file")
     return False
@@ -130,7 +139,7 @@ def _restore(request: Request, job: Job, restorer: Callable[[], Restorer], title
     from restore import images
 
     picture = images.read(job.source)
-    for target in filter(None, (job.out, job.map)):
+    for target in job.targets:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -156,7 +165,9 @@ def _restore(request: Request, job: Job, restorer: Callable[[], Restorer], title
     record = {**result.record, "input": _input(job.source), "request": request.repeatable()} if request.record else None
     save(job.out, result.picture, record, metadata=request.metadata, overwrite=request.overwrite)
     if job.map is not None and result.std is not None:
-        save_map(job.map, result.std)
+        save_map(job.map, result)
+    if job.sheet is not None:
+        save_sheet(job.sheet, result)
     return result
 
 

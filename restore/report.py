@@ -48,3 +48,43 @@ def strip(*pictures: Canvas, gap: int = 8) -> Canvas:
             np.full((height, gap, 3), 255, np.uint8),
         ]
     return np.hstack(columns[:-1]).astype(np.uint8)
+
+
+def uncertainty(picture: Canvas, std: Tensor, *, invented: float = 12.0) -> Canvas:
+    """The picture with what was invented outlined, beside the heat map of the spread of samples.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        std: (1, C, H, W), standard deviation in [-1, 1] units.
+        invented: spread in grey levels (0-255) from which detail counts as invented.
+
+    Returns: (H + bar, 2 W + gap, 3) uint8 RGB.
+    """
+    levels = std[0].square().mean(dim=0).sqrt().numpy() * 127.5
+    # Single pixels above the threshold are no detail: outline areas.
+    smooth = cv2.blur(levels, (5, 5))
+    contours, _ = cv2.findContours((smooth > invented).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outlined = np.ascontiguousarray(picture).copy()
+    cv2.drawContours(outlined, contours, -1, (255, 220, 0), 1)
+    heat = heat_map(std)
+    below = np.full((heat.shape[0] - outlined.shape[0], outlined.shape[1], 3), 255, np.uint8)
+    return strip(np.vstack([outlined, below]), heat)
+
+
+def contact_sheet(samples: Tensor, *, gap: int = 4) -> Canvas:
+    """All samples in a grid about as wide as high.
+
+    Args:
+        samples: (N, C, H, W) in [-1, 1], C = 1 or 3.
+
+    Returns: uint8 RGB.
+    """
+    count, _, height, width = samples.shape
+    columns = int(np.ceil(np.sqrt(count * height / width)))
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    tiles = ((samples.expand(-1, 3, -1, -1) + 1) * 127.5).round().clamp(0, 255).to("cpu").numpy().astype(np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = tile.transpose(1, 2, 0)
+    return sheet

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import torch
 
-from restore.report import heat_map, strip
+from restore.report import contact_sheet, heat_map, strip, uncertainty
 
 INFERNO = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_INFERNO)[0, :, ::-1]
 
@@ -60,3 +60,26 @@ def test_a_strip_lays_pictures_side_by_side_on_white():
     assert (found[:, 6:8] == 255).all()
     assert (found[:, 8:] == 77).all()
     assert np.array_equal(strip(large), large)
+
+
+def test_what_was_invented_is_outlined_and_the_rest_untouched():
+    picture = np.full((64, 80, 3), 100, np.uint8)
+    std = torch.zeros(1, 3, 64, 80)
+    std[..., 20:40, 30:60] = 30 / 127.5
+    found = uncertainty(picture, std)[:64, :80]
+    marked = (found != 100).any(axis=2)
+    assert marked[20:40, 30:60].any()
+    assert not marked[:15].any()
+    assert not marked[45:].any()
+    assert not marked[26:34, 36:54].any()  # An outline, not a fill.
+    assert not (uncertainty(picture, std, invented=40)[:64, :80] != 100).any()
+    assert np.array_equal(uncertainty(picture, std)[:, 88:], heat_map(std))
+
+
+def test_a_contact_sheet_shows_every_sample_once():
+    samples = torch.linspace(-1, 1, 5)[:, None, None, None].expand(5, 1, 10, 20)
+    sheet = contact_sheet(samples, gap=2)
+    shown = {int(value) for value in np.unique(sheet)}
+    assert shown == {0, 64, 128, 191, 255}
+    for value in (64, 128, 191):
+        assert (sheet == value).sum() == 10 * 20 * 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ class Job:
 
     Attributes:
         relative: where the result goes under a mirrored folder; noise is drawn for this name.
-        out, map: files to write.
+        out, map, sheet: files to write.
         named: a person wrote these very names, so they must not be skipped in silence.
         options: the task's; a folder of pictures has become this picture's file.
         error: why it cannot be done, known before anything runs.
@@ -29,9 +29,14 @@ class Job:
     relative: Path
     out: Path
     map: Path | None = None
+    sheet: Path | None = None
     named: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     error: PictureError | None = None
+
+    @property
+    def targets(self) -> list[Path]:
+        return [target for target in (self.out, self.map, self.sheet) if target is not None]
 
 
 def plan(request: Request) -> list[Job]:
@@ -43,12 +48,19 @@ def plan(request: Request) -> list[Job]:
     several = len(request.inputs) > 1 or any(given.is_dir() for given in request.inputs)
     out = _Target(request.out, several, "-o")
     maps = _Target(request.uncertainty, several, "--uncertainty", suffix=".png")
-    found, lost = _find(request, [target.path for target in (out, maps) if target.folder and target.path is not None])
+    sheets = _Target(request.contact_sheet, several, "--contact-sheet", suffix=".png")
+    places = [target.path for target in (out, maps, sheets) if target.folder and target.path is not None]
+    found, lost = _find(request, places)
     jobs = []
     for source, relative in found.items():
         beside = source.with_name(f"{source.stem}.{request.task.name}{source.suffix}")
         job = Job(
-            source, relative, out.place(relative) or beside, maps.place(relative), named=bool(out.path and not out.folder)
+            source,
+            relative,
+            out.place(relative) or beside,
+            maps.place(relative),
+            sheets.place(relative),
+            named=bool(out.path and not out.folder),
         )
         jobs.append(_with_options(job, options))
     _refuse_collisions(jobs)
@@ -126,7 +138,7 @@ def _refuse_collisions(jobs: list[Job]) -> None:
     sources = {os.path.abspath(job.source) for job in jobs}
     takers: dict[str, Path] = {}
     for job in jobs:
-        for target in filter(None, (job.out, job.map)):
+        for target in job.targets:
             place = os.path.abspath(target)
             if place in sources:
                 raise UsageError(f"{target} is an input, and inputs are never written over; name another place with -o")
@@ -149,7 +161,7 @@ def _with_options(job: Job, options: dict[str, Any]) -> Job:
         own = {name: _match(job, name, value) if _is_folder(value) else value for name, value in options.items()}
     except PictureError as error:
         return Job(job.source, job.relative, job.out, error=error)
-    return Job(job.source, job.relative, job.out, job.map, job.named, own)
+    return replace(job, options=own)
 
 
 def _is_folder(value: Any) -> bool:

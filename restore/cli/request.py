@@ -31,6 +31,7 @@ class Request:
     samples: int = 1
     answer: str | None = None
     uncertainty: str | None = None
+    contact_sheet: str | None = None
     device: str | None = None
     dtype: str | None = None
     tile: int | None = None

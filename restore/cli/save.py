@@ -8,12 +8,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from restore.errors import PictureError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from restore.images import Picture
+    from restore.result import Result
 
 
 def save(
@@ -32,14 +34,27 @@ def save(
         put(sidecar(path), (json.dumps(record, indent=2) + "\n").encode())
 
 
-def save_map(path: Path, std: Tensor) -> None:
-    """The spread of samples, std (1, C, H, W), as a picture to look at."""
+def save_map(path: Path, result: Result) -> None:
+    """The answer with what was invented outlined, beside the spread of the samples."""
+    from restore.images import to_pillow
+    from restore.report import uncertainty
+
+    assert result.std is not None
+    _put_picture(path, uncertainty(np.asarray(to_pillow(result.picture).convert("RGB")), result.std))
+
+
+def save_sheet(path: Path, result: Result) -> None:
+    """Every sample, side by side."""
+    from restore.report import contact_sheet
+
+    _put_picture(path, contact_sheet(result.samples))
+
+
+def _put_picture(path: Path, canvas: NDArray[np.uint8]) -> None:
     from PIL import Image
 
-    from restore.report import heat_map
-
     file = BytesIO()
-    Image.fromarray(heat_map(std)).save(file, "PNG")
+    Image.fromarray(canvas).save(file, "PNG")
     put(path, file.getvalue())
 
 

@@ -57,6 +57,8 @@ def run(task: Task, given: dict[str, Any]) -> int:
         load().guidance(given["guidance"].partition(":")[0])
     if given["uncertainty"] is not None and given["samples"] < 2:
         raise UsageError("--uncertainty is the spread of samples; give --samples 2 or more")
+    if given["contact_sheet"] is not None and given["samples"] < 2:
+        raise UsageError("--contact-sheet shows the samples; give --samples 2 or more")
     from restore.cli.batch import run as run_batch
 
     return run_batch(Request(task=task, options=options, **given))
@@ -77,7 +79,14 @@ def common() -> list[click.Parameter]:
         click.Option(
             ["--answer"], type=click.Choice(["sample", "mean"]), help="write the first sample or the mean of the samples"
         ),
-        click.Option(["--uncertainty"], metavar="MAP.png", help="write the spread of the samples; a folder for several inputs"),
+        click.Option(
+            ["--uncertainty"],
+            metavar="MAP.png",
+            help="write what was invented, outlined, beside the spread of the samples; a folder for several inputs",
+        ),
+        click.Option(
+            ["--contact-sheet"], metavar="SHEET.png", help="write all samples side by side; a folder for several inputs"
+        ),
         click.Option(["--device"], help="cpu, cuda, cuda:1, mps; this machine's best if not given"),
         click.Option(
             ["--dtype"], type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="arithmetic of the network"

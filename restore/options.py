@@ -22,7 +22,7 @@ Built = TypeVar("Built")
 # Names that no option may have: keywords of `Restorer.stream`, and flags that every task has.
 KEYWORDS = {"task", "image", "seed", "name", "steps", "guidance", "kernel", "samples", "answer"}
 FLAGS = {"inputs", "out", "seed", "steps", "guidance", "prior", "samples", "uncertainty", "answer", "device", "dtype", "tile"}
-FLAGS |= {"metadata", "overwrite", "record", "json", "quiet", "verbose", "strict", "dry_run", "help"}
+FLAGS |= {"contact_sheet", "metadata", "overwrite", "record", "json", "quiet", "verbose", "strict", "dry_run", "help"}
 RESERVED = frozenset(KEYWORDS | FLAGS)
 SCHEMA_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", Path: "string"}
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}

@@ -118,7 +118,7 @@ def test_bad_options_of_the_tasks_leave_nothing_behind(restore: Command, place: 
         "super-resolution img.png --scale 1": (2, "--scale"),
         "denoise img.png --sigma -3": (2, "--sigma"),
         "denoise text.png": (1, "text.png"),
-        "inpaint img.png --mask mask.png --resize-mask --guidance ddmn": (2, "did you mean 'ddnm'"),
+        "inpaint img.png --mask mask.png --resize-mask --guidance repiant": (2, "did you mean 'repaint'"),
         "super-resolution img.png --guidance repaint": (2, "RePaint needs a Mask operator, got Downsample"),
     }
     for words, (code, said) in cases.items():

@@ -250,7 +250,7 @@ WRONG = {
     "value": ({"mask_grow": -1}, "mask_grow: -1 is out of range; give 0 or more"),
     "type": ({"mask_grow": "much"}, "mask_grow"),
     "choice": ({"mask_from": "beta"}, "mask_from: 'beta' is none of file, alpha"),
-    "guidance": ({"guidance": "ddmn"}, "unknown guidance 'ddmn'; did you mean 'ddnm'"),
+    "guidance": ({"guidance": "repiant"}, "unknown guidance 'repiant'; did you mean 'repaint'"),
     "guidance key": ({"guidance": "pnp:wieght=1"}, "guidance pnp: .*wieght"),
     "guidance number": ({"guidance": "pnp:weight=much"}, "'weight=much' is not key=number"),
     "no samples": ({"samples": 0}, "samples must be at least 1"),

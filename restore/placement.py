@@ -55,6 +55,8 @@ class Placement:
             return list(items)
         from accelerate import PartialState
 
+        if self.index >= len(items):  # Early Accelerate hands the last item to every process too many.
+            return []
         with PartialState().split_between_processes(list(items)) as mine:
             return list(mine)
 

@@ -13,6 +13,7 @@ from restore.priors.tiled import windows
 
 Box = tuple[int, int, int, int]  # top, bottom, left, right
 CELL = 32
+SMALLEST = 128  # Smaller windows would be mostly overlap.
 
 
 def regions(wanted: Tensor, context: int) -> list[Box]:
@@ -53,6 +54,8 @@ def window_for(height: int, width: int, context: int, largest: int, wanted: Tens
     """
     best, cheapest = (None, height * width) if height <= largest and width <= largest else (largest, math.inf)
     for side in (largest, largest // 2, largest // 4):
+        if side < min(largest, SMALLEST):
+            break
         boxes = windows(height, width, side, overlap_for(context, side), wanted=wanted)
         cost = sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
         if cost < 0.8 * cheapest:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from restore import images, plugins, pretrained, record
 from restore.errors import OperatorError, PriorError, UsageError
+from restore.feasible import into_range
 from restore.guidance import DDNM, Denoising, Guidance, PnP
 from restore.kernels import Kernel
 from restore.operators import Identity, Linear
@@ -148,7 +149,7 @@ class Restorer:
         stacked = torch.cat(drawn)
         mean = stacked.mean(dim=0, keepdim=True)
         kind = method.answer if samples == 1 else answer or "mean"
-        finished = task.finish(picture, stacked[:1] if kind == "sample" else mean, chosen)
+        finished = task.finish(picture, into_range(problem, stacked[:1] if kind == "sample" else mean), chosen)
         result = Result(
             picture=finished,
             samples=stacked,

@@ -61,7 +61,7 @@ def plan(problem: Problem, prior: Prior, method: Guidance, *, steps: int | None,
         for box in boxes
         for top, bottom, left, right in [box]
     ]
-    path = method.path(prior, problem, steps or method.steps)
+    path = method.path(prior, problem, method.steps if steps is None else steps)
     path = path if prior.levels is None else paths.snap(path, prior.levels)
     return Plan(tuple(boxes), tuple(windows), path)
 

@@ -15,7 +15,7 @@ LAYERS = [
     ["priors", "kernels", "paths", "noise"],
     ["guidance"],
     ["engine"],
-    ["images", "regions", "noise_level", "testing"],
+    ["images", "regions", "feasible", "noise_level", "testing"],
     ["task", "options"],
     ["hookspecs"],
     ["plugins"],

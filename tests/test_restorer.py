@@ -220,7 +220,7 @@ def test_the_answer_may_be_the_first_sample():
     several = cheap()("inpaint", samples(3), mask=MASK, samples=3, steps=6, answer="sample")
     assert several.answer == several.record["answer"] == "sample"
     fill = torch.from_numpy(MASK)
-    assert torch.equal(several.picture.pixels[..., fill], several.samples[:1][..., fill])
+    assert torch.equal(several.picture.pixels[..., fill], several.samples[:1].clamp(-1, 1)[..., fill])
     one = cheap()("inpaint", samples(3), mask=MASK, guidance="ddnm", steps=6)
     assert torch.equal(one.samples, several.samples[:1])
     assert one.answer == "sample"
@@ -269,7 +269,6 @@ def test_wrong_words_are_usage_errors_that_help(words, message):
     assert counting.calls == 0
 
 
-@pytest.mark.xfail(reason="steps=0 asks for the method's own number in silence", strict=False)
 def test_no_steps_at_all_is_refused():
     with pytest.raises(UsageError, match="steps"):
         cheap()("inpaint", samples(3), mask=MASK, steps=0)

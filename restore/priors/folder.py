@@ -56,14 +56,11 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32) -> Prior:
             raise PriorError(f"{folder}: no {name}; a model folder holds {CONFIG} and {WEIGHTS}")
     try:
         config = json.loads((folder / CONFIG).read_text())
-        weights = load_file(folder / WEIGHTS)
-    except (json.JSONDecodeError, SafetensorError, OSError) as error:
-        raise PriorError(f"{folder}: cannot be read ({error})") from None
-    prior = build(config, dtype=dtype)
-    try:
-        prior.load_state_dict({name: value.float() for name, value in weights.items()})
-    except RuntimeError as error:
-        raise PriorError(f"{folder}: weights do not fit the config: {str(error).splitlines()[-1].strip()}") from None
+        prior = build(config, dtype=dtype)
+        prior.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
+    except (ValueError, TypeError, AttributeError, RuntimeError, SafetensorError, OSError) as error:
+        # Whatever is wrong in a folder shows here: broken files, unknown keys, weights of another network.
+        raise PriorError(f"{folder}: {CONFIG} and {WEIGHTS} cannot be read or do not fit: {_last_line(error)}") from None
     return channels_last(prior.eval().requires_grad_(False))
 
 
@@ -71,3 +68,7 @@ def channels_last(prior: Prior) -> Prior:
     """The prior with convolutions laid out as CPUs and tensor cores want them; a third faster, same values."""
     prior.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form.
     return prior
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()

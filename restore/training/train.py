@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import pickle
+import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -88,7 +92,8 @@ def train(
         save_every: seconds between checkpoints.
         card, on_step: text of the model's card; called after every step.
 
-    Raises: PriorError if `out` holds a training run and `resume` is not set.
+    Ctrl-C ends the run after the step, saved. Raises: PriorError if `out` holds a training run and `resume` is not set, another
+    model, or a run that does not fit; UsageError for a batch that the processes cannot share.
     """
     accelerator = Accelerator()
     torch.manual_seed(seed)  # Initial weights only: crops and noise are drawn from (seed, step, process).
@@ -96,15 +101,15 @@ def train(
     average = model_folder.build(config).to(accelerator.device)
     average.load_state_dict(prior.state_dict())
     optimizer = torch.optim.AdamW(prior.parameters(), lr=learning_rate, weight_decay=0.0, betas=(0.9, 0.99))
-    step, earlier = 0, 0.0
+    if batch % accelerator.num_processes:
+        raise UsageError(f"a batch of {batch} cannot be shared by {accelerator.num_processes} processes; give a multiple")
+    step, earlier, smooth = 0, 0.0, float("nan")
     if (out / STATE).exists():
         if not resume:
             raise PriorError(f"{out} holds a training run; --resume continues it, another folder starts a new one")
-        state = torch.load(out / STATE, weights_only=True, map_location=accelerator.device)
-        prior.load_state_dict(state["prior"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, earlier = state["step"], state["seconds"]
+        step, earlier, smooth = _resumed(out / STATE, prior, average, optimizer)
+    elif (out / model_folder.CONFIG).exists():
+        raise PriorError(f"{out} holds a model and no training run to continue; name another folder")
     out.mkdir(parents=True, exist_ok=True)
     if compile_network:
         network = prior.get_submodule("network")
@@ -118,13 +123,13 @@ def train(
         model_folder.save(out, config, average, card(report))
         partial = out / f".{STATE}.part"
         kept = {"prior": prior.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-        torch.save({**kept, "step": report.step, "seconds": report.seconds}, partial)
+        torch.save({**kept, "step": report.step, "seconds": report.seconds, "loss": report.loss}, partial)
         partial.replace(out / STATE)
 
     started, saved = time.monotonic(), time.monotonic()
-    report, smooth = Report(step, float("nan"), earlier, budget.progress(step, earlier)), None
-    try:
-        while report.progress < 1:
+    report = Report(step, smooth, earlier, budget.progress(step, earlier))
+    with _Interrupt() as interrupt:
+        while report.progress < 1 and not interrupt.asked:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * budget.rate(step, report.seconds)
             clean = crops.batch(share, seed, step, accelerator.process_index).to(accelerator.device)
@@ -137,7 +142,7 @@ def train(
             step += 1
             _average(average, prior, min(ema, step / (step + 10)))
             value = accelerator.reduce(loss.detach(), "mean").item()
-            smooth = value if smooth is None else 0.99 * smooth + 0.01 * value
+            smooth = value if math.isnan(smooth) else 0.99 * smooth + 0.01 * value
             seconds = earlier + time.monotonic() - started
             report = Report(step, smooth, seconds, budget.progress(step, seconds))
             on_step(report)
@@ -147,11 +152,45 @@ def train(
             if time.monotonic() - saved > save_every:
                 checkpoint(report)
                 saved = time.monotonic()
-    except KeyboardInterrupt:
+        checkpoint(report)
+    if interrupt.asked:
         logger.warning("interrupted at step %d; saved, --resume continues", step)
-    checkpoint(report)
     accelerator.end_training()
     return report
+
+
+def _resumed(path: Path, prior: Prior, average: Prior, optimizer: torch.optim.Optimizer) -> tuple[int, float, float]:
+    """Loads a checkpoint into its parts; step, seconds and running loss."""
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        prior.load_state_dict(state["prior"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        return state["step"], state["seconds"], state.get("loss", float("nan"))
+    except (RuntimeError, ValueError, KeyError, OSError, EOFError, pickle.UnpicklingError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise PriorError(f"{path}: this training run cannot be continued with these options, or is damaged: {first}") from None
+
+
+class _Interrupt:
+    """Ctrl-C as a wish to stop after the step, so that what is saved is whole; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> _Interrupt:
+        if threading.current_thread() is threading.main_thread():
+            self._earlier = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._earlier)
+
+    def _note(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
 
 
 @torch.no_grad()

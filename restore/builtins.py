@@ -31,6 +31,7 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
         "pigdm": _later("restore.guidance.pigdm", "PiGDM"),
         "pnp": _later("restore.guidance.pnp", "PnP"),
         "repaint": _later("restore.guidance.repaint", "RePaint"),
+        "tds": _later("restore.guidance.tds", "TDS"),
     }
 
 

@@ -32,4 +32,4 @@ def reverse(problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel, 
             x = x + (sigma_next**2 - sigma**2).sqrt() * noise(x)
         else:
             x = guidance.step(problem, prior, kernel, x, sigma, sigma_next, noise)
-        yield x
+        yield guidance.picture(problem, x)

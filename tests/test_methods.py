@@ -1,5 +1,7 @@
-"""DDRM, DPS, DAPS and MMPS: laws and formulas."""
+"""DDRM, DPS, DAPS, MMPS and TDS: laws and formulas."""
 
+import itertools
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,8 +12,9 @@ from torch.func import jacrev
 from restore import kernels, paths
 from restore.engine import reverse
 from restore.errors import OperatorError
-from restore.guidance import DAPS, DDRM, DPS, MMPS, PiGDM
+from restore.guidance import DAPS, DDRM, DPS, MMPS, TDS, PiGDM
 from restore.guidance.moments import Moments
+from restore.guidance.tds import _spread
 from restore.noise import Noise, seed_for
 from restore.operators import JPEG, Blur, Clip, Dense, Downsample, Gray, Identity, Mask, Operator
 from restore.operators.krylov import conjugate_gradients, gmres, square_root
@@ -55,6 +58,7 @@ METHODS = {
     "MMPS": MMPS(),
     "MMPS with GMRES": MMPS(gmres=True),
     "MMPS of the paper": MMPS(spread=0),
+    "TDS": TDS(particles=4),
 }
 PAIRS = [(m, o) for m, method in METHODS.items() for o, operator in OPERATORS.items() if isinstance(operator, method.needs)]
 each_pair = pytest.mark.parametrize(("method", "operator"), PAIRS)
@@ -141,7 +145,9 @@ class Counting(Prior):
         return self.inner.denoise(x, sigma)
 
 
-@pytest.mark.parametrize(("method", "each"), [("DDRM", 1), ("DPS", 1), ("DPS annealed", 1), ("DAPS", 5), ("MMPS", 1)])
+@pytest.mark.parametrize(
+    ("method", "each"), [("DDRM", 1), ("DPS", 1), ("DPS annealed", 1), ("DAPS", 5), ("MMPS", 1), ("TDS", 1)]
+)
 def test_evaluations_of_the_prior(method, each):
     prior = Counting(PRIOR)
     run(METHODS[method], measured(OPERATORS["mask"], 0.1), prior, steps=6)
@@ -313,6 +319,54 @@ def test_the_first_search_direction_of_mmps_is_pigdms():
     x0 = PRIOR(x, sigma)
     ours, theirs = (guidance.estimate(problem, PRIOR, x, sigma) - x0 for guidance in (MMPS(iterations=1), PiGDM()))
     assert torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0) == pytest.approx(1)
+
+
+# TDS
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("sigma_y", [0.0, 0.2])
+def test_the_twist_of_tds_is_the_likelihood_of_y(sigma_y, full):
+    problem = measured(OPERATORS["downsample"], sigma_y)
+    x, sigma = random(5, *SHAPE, seed=2), torch.tensor(0.6, dtype=torch.float64)
+    guidance = TDS(iterations=18, dense=18 if full else 0)
+    twist, towards = guidance._twist(problem, Moments(PRIOR, x, sigma), sigma)
+    matrix = dense(problem.operator, SHAPE)
+    precision = torch.linalg.inv(PRIOR.covariance) + torch.eye(72, dtype=torch.float64) / sigma**2
+    spread = matrix @ torch.linalg.inv(precision) @ matrix.T + sigma_y**2 * torch.eye(len(matrix), dtype=torch.float64)
+    explained = PRIOR(x, sigma).flatten(1) @ matrix.T
+    law = torch.distributions.MultivariateNormal(explained, (spread + spread.T) / 2)
+    found = twist.flatten() - len(matrix) / 2 * math.log(2 * math.pi) - (0 if full else spread.logdet() / 2)
+    torch.testing.assert_close(found, law.log_prob(problem.y.flatten()), atol=1e-7, rtol=0)
+    wanted = MMPS(iterations=18).estimate(problem, PRIOR, x, sigma) - PRIOR(x, sigma)
+    torch.testing.assert_close(towards, wanted, atol=1e-8, rtol=0)
+
+
+def test_systematic_resampling_keeps_shares():
+    weight = torch.tensor([[0.1, 0.2, 0.3, 0.4], [1.0, 0, 0, 0]]).log()
+    for uniform in (0.01, 0.5, 0.99):
+        chosen = _spread(weight, torch.full((2, 1), uniform, dtype=torch.float64), 10)
+        assert torch.bincount(chosen[0]).tolist() == [1, 2, 3, 4]
+        assert not chosen[1].any()
+
+
+def test_tds_weighs_nothing_where_the_twist_is_exact():
+    # Gaussian pictures, steps so small that the walk's own error is nothing: no particle is better than another.
+    prior = Gaussian(decaying(6))
+    keep = torch.tensor([1, 1, 0, 0, 1, 0]).bool().reshape(1, 1, 1, 6)
+    problem = measured(Mask(keep), 0.1, prior=prior, shape=(1, 1, 6))
+    path, guidance, noise = paths.geometric(3.0, 0.3, 1000).double()[:-1], TDS(share=0), Noise([0])
+
+    def weighed(state, sigma):
+        moments = Moments(prior, state[0, :, 1:].reshape(-1, 1, 1, 6), sigma)
+        return state[0, :, 0] + guidance._twist(problem, moments, sigma)[0].flatten()
+
+    state = guidance.start(problem, path[0], noise)
+    begun = weighed(state, path[0])
+    for sigma, after in itertools.pairwise(path):
+        state = guidance.step(problem, prior, kernels.ddim(), state, sigma, after, noise)
+    assert begun.std() > 0.5
+    assert (weighed(state, path[-1]) - begun).std() < 0.1
 
 
 # Krylov methods

@@ -11,5 +11,20 @@ from restore.guidance.mmps import MMPS
 from restore.guidance.pigdm import PiGDM
 from restore.guidance.pnp import PnP
 from restore.guidance.repaint import RePaint
+from restore.guidance.tds import TDS
 
-__all__ = ["DAPS", "DDNM", "DDRM", "DPS", "MMPS", "Denoising", "DiffPIR", "Estimator", "Guidance", "PiGDM", "PnP", "RePaint"]
+__all__ = [
+    "DAPS",
+    "DDNM",
+    "DDRM",
+    "DPS",
+    "MMPS",
+    "TDS",
+    "Denoising",
+    "DiffPIR",
+    "Estimator",
+    "Guidance",
+    "PiGDM",
+    "PnP",
+    "RePaint",
+]

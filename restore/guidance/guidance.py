@@ -55,6 +55,10 @@ class Guidance(ABC):
         """How the method looks at the prior: as it is."""
         return prior
 
+    def picture(self, problem: Problem, state: Tensor) -> Tensor:
+        """The pictures (B, C, H, W) to show of what `start` and `step` answer: that itself, unless the method carries more."""
+        return state
+
     @abstractmethod
     def step(
         self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise

@@ -1,0 +1,147 @@
+"""How far each method's answers lie from the exact posterior, where that is known in closed form.
+
+    python benchmarks/exactness.py --quick                     a minute
+    python benchmarks/exactness.py                             the table in docs/exactness.md
+    python benchmarks/exactness.py --full --plot curve.png     hours on one core
+
+Proof 1 is a correlated Gaussian with a hole, proof 2 a mixture of 25 modes seen through few noisy measurements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean, stdev
+
+import torch
+from exactness_methods import FLOOR, PRIOR, Row, rows
+from exactness_problems import Case, Counted, gaussian_distances, hole, modes, sliced_distance
+from torch import Tensor
+
+from restore.engine import reverse
+
+GAUSSIAN = ("mean err / std", "variance ratio", "W2")
+SLICED = ("sliced W1",)
+
+
+class Stream:
+    """Noise for a batch from one generator: nothing here is compared picture by picture."""
+
+    def __init__(self, seed: int) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=self.generator, dtype=torch.float32).to(like.dtype)
+
+
+@dataclass
+class Line:
+    """One row of the table, as it grows problem by problem."""
+
+    name: str
+    evaluations: int = 0
+    products: int = 0
+    figures: list[tuple[float, ...]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@torch.no_grad()
+def draw(case: Case, row: Row, count: int, seed: int) -> tuple[Tensor, Counted]:
+    prior = Counted(case.prior)
+    if row in (FLOOR, PRIOR):
+        source = case.posterior if row == FLOOR else case.prior
+        return source.draw(count, torch.Generator().manual_seed(seed + 1)), prior
+    problem = replace(case.problem, y=case.problem.y.float(), shape=(count, *case.problem.shape[1:]))
+    row.guidance.check(problem)
+    *_, answer = reverse(problem, prior, row.guidance, row.guidance.kernel(), row.path(), Stream(seed))
+    return answer, prior
+
+
+def table(cases: Sequence[Case], proof: int, effort: int, count: int, only: str, limit: float | None = None) -> list[Line]:
+    """limit: seconds, after which no further problem is begun."""
+    lines: dict[tuple[str, int], Line] = {}
+    begun = time.monotonic()
+    for seed, case in enumerate(cases):
+        if limit is not None and time.monotonic() - begun > limit:
+            break
+        exact = case.posterior.draw(count, torch.Generator().manual_seed(seed))
+        for row in rows(case, proof, effort):
+            if only.lower() not in row.name.lower():
+                continue
+            line = lines.setdefault((row.name, len(row.path()) if row.guidance else 0), Line(row.name))
+            started = time.monotonic()
+            samples, prior = draw(case, row, count, seed)
+            line.seconds += time.monotonic() - started
+            line.evaluations, line.products = prior.evaluations, prior.products
+            line.figures.append(gaussian_distances(samples, case) if proof == 1 else (sliced_distance(samples, exact),))
+    return list(lines.values())
+
+
+def show(title: str, heads: Sequence[str], lines: Sequence[Line]) -> None:
+    print(f"\n{title}\n\n| method | NFE | VJP | {' | '.join(heads)} | s |\n|---|---|---|{'---|' * len(heads)}---|")
+    for line in lines:
+        cells = []
+        for figures in zip(*line.figures, strict=True):
+            error = stdev(figures) / len(figures) ** 0.5 if len(figures) > 1 else 0.0
+            cells.append(f"{fmean(figures):.3f} ± {error:.3f}")
+        each = line.seconds / len(line.figures)
+        print(f"| {line.name} | {line.evaluations} | {line.products} | {' | '.join(cells)} | {each:.1f} |", flush=True)
+
+
+def plot(path: str, tables: dict[str, list[Line]]) -> None:
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(tables), figsize=(6 * len(tables), 4.5), squeeze=False)
+    for axis, (title, lines) in zip(axes[0], tables.items(), strict=True):
+        names = list(dict.fromkeys(line.name for line in lines if line.evaluations))
+        for name in names:
+            points = sorted((line.evaluations, fmean(f[-1] for f in line.figures)) for line in lines if line.name == name)
+            axis.plot(*zip(*points, strict=True), marker="o", label=name)
+        for line in lines:
+            if line.name == FLOOR.name:
+                axis.axhline(fmean(f[-1] for f in line.figures), color="black", linestyle=":", label=line.name)
+        axis.set(title=title, xlabel="evaluations of the prior", ylabel="distance to the posterior", xscale="log", yscale="log")
+        axis.legend(fontsize=6)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few problems, few samples, small budgets")
+    parser.add_argument(
+        "--full", action="store_true", help="20 problems of 1000 samples (d = 8), 5 of 300 (80), 3 of 100 (800)"
+    )
+    parser.add_argument("--only", default="", help="methods whose name holds this")
+    parser.add_argument("--proof", choices=["1", "2"], help="one of the two")
+    parser.add_argument("--plot", metavar="FILE", help="draw error against NFE")
+    parser.add_argument("--minutes", type=float, help="stop beginning new problems of a table after so long")
+    given = parser.parse_args(arguments)
+    effort = 0 if given.quick else 2 if given.full else 1
+    limit = given.minutes and 60 * given.minutes
+    tables = {}
+    if given.proof != "2":
+        problems, count = ((2, 1000), (5, 4000), (10, 4000))[effort]
+        cases = [hole(seed) for seed in range(problems)]
+        tables["Gaussian with a hole"] = table(cases, 1, effort, count, given.only, limit)
+        show(f"Proof 1: {problems} measurements, {count} samples each", GAUSSIAN, tables["Gaussian with a hole"])
+    sizes = {8: ((3, 300), (10, 500), (20, 1000)), 80: ((1, 100), (5, 200), (5, 300)), 800: ((0, 0), (1, 60), (3, 100))}
+    for size, efforts in sizes.items() if given.proof != "1" else ():
+        problems, count = efforts[effort]
+        for measured in (1, 4) if effort < 2 else (1, 2, 4):
+            if not problems:
+                continue
+            title = f"d = {size}, {measured} measurement{'s' if measured > 1 else ''}"
+            cases = [modes(seed, size, measured) for seed in range(problems)]
+            tables[title] = table(cases, 2, effort, count, given.only, limit)
+            done = max((len(line.figures) for line in tables[title]), default=0)
+            show(f"Proof 2: {title}; {done} problems, {count} samples each", SLICED, tables[title])
+    if given.plot:
+        plot(given.plot, tables)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -207,6 +207,17 @@ def test_a_state_that_cannot_be_resumed_is_refused_in_one_line(tmp_path, spoil):
     assert "\n" not in str(caught.value)
 
 
+def test_a_run_may_start_from_the_weights_of_another(tmp_path):
+    run(tmp_path / "first", steps=3)
+    first = folder.load(tmp_path / "first")
+    _, losses = run(tmp_path / "second", steps=1, initial=first)
+    _, fresh = run(tmp_path / "third", steps=1)
+    assert losses != fresh
+    other = folder.build({**CONFIG, "network": {**CONFIG["network"], "blocks": 2}})
+    with pytest.raises(PriorError, match="another shape"):
+        run(tmp_path / "fourth", steps=1, initial=other)
+
+
 # Budget
 
 

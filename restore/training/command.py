@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from restore import pretrained
 from restore.training.card import card
 from restore.training.data import load_crops
 from restore.training.objectives import EDMObjective
@@ -51,6 +52,7 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option("--sigma-spread", type=click.FloatRange(0, 1), default=0.1, help="share of levels over the whole range")
 @click.option("--dtype", type=click.Choice(sorted(DTYPES)), default="float32", help="arithmetic of the network")
 @click.option("--compile", "compile_network", is_flag=True, help="compile the network first (minutes, then faster)")
+@click.option("--init", metavar="PRIOR", help="start from the weights of this prior, of the same network")
 @click.option("--seed", type=int, default=0, help="of weights, crops and noise")
 @click.option("--resume", is_flag=True, help="continue the run in OUT, with this budget")
 def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
@@ -104,6 +106,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
             dtype=DTYPES[options["dtype"]],
             compile_network=options["compile_network"],
             resume=options["resume"],
+            initial=None if options["init"] is None else pretrained.prior(options["init"]),
             card=lambda report: card(data, out, options, config, crops, report),
             on_step=show,
         )

@@ -78,6 +78,7 @@ def train(
     dtype: torch.dtype = torch.float32,
     compile_network: bool = False,
     resume: bool = False,
+    initial: Prior | None = None,
     save_every: float = 300.0,
     card: Callable[[Report], str] = lambda report: "",
     on_step: Callable[[Report], None] = lambda report: None,
@@ -89,6 +90,7 @@ def train(
         out: model folder; also holds `training.pt` (everything needed to resume) and `metrics.jsonl`.
         batch: pictures a step over all processes.
         ema: decay of the weight average; early steps average over less.
+        initial: a prior of the same config to start from, instead of random weights.
         save_every: seconds between checkpoints.
         card, on_step: text of the model's card; called after every step.
 
@@ -98,6 +100,11 @@ def train(
     accelerator = Accelerator()
     torch.manual_seed(seed)  # Initial weights only: crops and noise are drawn from (seed, step, process).
     prior = model_folder.channels_last(model_folder.build(config, dtype=dtype).to(accelerator.device))
+    if initial is not None:
+        try:
+            prior.load_state_dict(initial.state_dict())
+        except RuntimeError as error:
+            raise PriorError(f"the initial prior is of another shape: {str(error).splitlines()[-1].strip()}") from None
     average = model_folder.build(config).to(accelerator.device)
     average.load_state_dict(prior.state_dict())
     optimizer = torch.optim.AdamW(prior.parameters(), lr=learning_rate, weight_decay=0.0, betas=(0.9, 0.99))

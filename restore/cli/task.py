@@ -67,13 +67,14 @@ def run(task: Task, given: dict[str, Any]) -> int:
 def common() -> list[click.Parameter]:
     """Flags of every task."""
     positive = click.IntRange(min=1)
+    methods = ", ".join(sorted(load().guidances))
     return [
         click.Option(["-o", "--out"], metavar="OUT", help="where results go: a file, or a folder"),
         click.Option(
             ["--seed"], type=int, default=0, metavar="N", help="of all noise: the same seed, the same picture  [default 0]"
         ),
         click.Option(["--steps"], type=positive, metavar="N", help="transitions; the method's own number if not given"),
-        click.Option(["--guidance"], metavar="NAME[:key=value,...]", help="the method; the task's own if not given"),
+        click.Option(["--guidance"], metavar="NAME[:key=value,...]", help=f"the method, if not the task's own: {methods}"),
         click.Option(["--prior"], default="photo", help="a bundled model, a model folder, or SCHEME:ID  [default photo]"),
         click.Option(["--samples"], type=positive, default=1, metavar="N", help="posterior samples to draw  [default 1]"),
         click.Option(

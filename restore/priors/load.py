@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -35,22 +36,21 @@ def from_diffusers(name: str, *, dtype: torch.dtype = torch.float32, local_files
 
     Raises: PriorError if it cannot be found (offline, say) or is no unconditional `UNet2DModel`.
     """
-    from diffusers import DDPMScheduler, UNet2DModel
-
     root = Path(name)
-    parts = root.is_dir() and (root / "unet").is_dir()
-    try:
-        network = UNet2DModel.from_pretrained(
-            name, subfolder="unet" if parts or not root.is_dir() else None, local_files_only=local_files_only
-        )
-        scheduler = DDPMScheduler.from_pretrained(
-            name, subfolder="scheduler" if parts or not root.is_dir() else None, local_files_only=local_files_only
-        )
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise PriorError(
-            f"prior diffusers:{name} cannot be loaded: {first}; give a folder in diffusers layout or a Hub id"
-        ) from None
+    parts = not root.is_dir() or (root / "unet").is_dir()
+    place: dict[str, Any] = {"local_files_only": local_files_only}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # diffusers' talk with its own dependencies is not for the person who loads a model.
+        from diffusers import DDPMScheduler, UNet2DModel
+
+        try:
+            network = UNet2DModel.from_pretrained(name, subfolder="unet" if parts else None, **place)
+            scheduler = DDPMScheduler.from_pretrained(name, subfolder="scheduler" if parts else None, **place)
+        except (OSError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise PriorError(
+                f"prior diffusers:{name} cannot be loaded: {first}; give a folder in diffusers layout or a Hub id"
+            ) from None
     return DDPM(
         _Sample(network.eval().requires_grad_(False)),
         scheduler.alphas_cumprod,

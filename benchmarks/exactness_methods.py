@@ -41,7 +41,8 @@ def rows(case: Case, proof: int, effort: int) -> list[Row]:
         if effort:
             chosen.append(Row("MMPS, paper's walk, exact", MMPS(iterations=32, spread=0), 100))
             chosen.append(Row("MMPS, GMRES", MMPS(gmres=True), 20))
-    chosen += [Row("TDS K=16", TDS(particles=16), 20 if effort == 0 else 100)]
+    particles = 4 if proof == 1 and effort < 2 else 16
+    chosen += [Row(f"TDS K={particles}", TDS(particles=particles), 20 if effort == 0 else 100)]
     if effort and proof == 2:
         chosen.append(Row("TDS K=4", TDS(particles=4), 100))
         chosen.append(Row("TDS K=64", TDS(particles=64), 100))

@@ -20,6 +20,8 @@ class Problem:
         operator: A.
         sigma_y: standard deviation of the noise, in units of [-1, 1] pictures; 0 means exact.
         shape: (B, C, H, W) of the picture wanted.
+        start: (B or 1, C, H, W), a picture near the answer, where runs begin that begin below the prior's highest level; None
+            for pure noise.
 
     Raises: PictureError if y holds NaN or infinity, or sigma_y is negative.
     """
@@ -28,6 +30,7 @@ class Problem:
     operator: Operator
     sigma_y: float
     shape: tuple[int, ...]
+    start: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not bool(self.y.isfinite().all()):

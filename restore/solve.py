@@ -97,6 +97,10 @@ def solve(
             view = Tiled(view, window=window, overlap=overlap_for(prior.context, window), wanted=wanted)
         noise = Noise([seed_for(seed, f"{name}/{index}")])
         part = replace(part, y=part.y.to(device))
+        if planned.path[0] < 0.999 * prior.sigma_max:
+            # A run that begins below the highest level begins around a guess (Chung et al. 2022, 2112.05146, theorem 1: what
+            # the guess gets wrong is forgotten while sigma falls, faster than it would be from pure noise).
+            part = replace(part, start=part.operator.guess(part.y))
         try:
             for x in reverse(part, view, method, kernel, planned.path.to(device), noise):
                 step += 1

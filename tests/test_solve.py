@@ -155,3 +155,23 @@ def test_lack_of_memory_says_what_did_not_fit_and_what_to_do(raised):
     planned = plan(problem, Greedy(), PnP(), steps=2, largest=1024)
     with pytest.raises(OutOfMemoryError, match=r"window of \(\d+, \d+\); give a smaller --tile"):
         answer(problem, Greedy(), PnP(), planned)
+
+
+def test_a_prior_trusted_only_below_a_level_is_asked_only_there_from_a_guess():
+    problem = inpainting(64, 64, [(20, 40, 20, 40)])
+    prior = Shrinking()
+    prior.sigma_start = 0.5
+    planned = plan(problem, prior, DDNM(), steps=4, largest=1024)
+    assert planned.path[0] == 0.5
+    asked = []
+
+    class Listening(Shrinking):
+        def denoise(self, x, sigma):
+            asked.append((float(sigma[0]), x.clone()))
+            return super().denoise(x, sigma)
+
+    answer(problem, Listening(), DDNM(), planned)
+    assert max(sigma for sigma, _ in asked) == 0.5
+    first = asked[0][1] - problem.operator.guess(problem.y)
+    assert first.std() == pytest.approx(0.5, rel=0.03)  # Around the guess, not around nothing.
+    assert first.mean().abs() < 0.03

@@ -42,8 +42,9 @@ class DDRM(Guidance):
         operator = problem.operator
         assert isinstance(operator, Spectral)
         x = super().start(problem, sigma, noise)
+        drawn = x if problem.start is None else x - problem.start
         c, m, n = operator.vt(x), *_measured(operator, problem)
-        known = m + (1 - (n / sigma) ** 2).clamp(min=0).sqrt() * c
+        known = m + (1 - (n / sigma) ** 2).clamp(min=0).sqrt() * operator.vt(drawn)
         return x + operator.v(torch.where(n <= sigma, known, c) - c)
 
     def step(

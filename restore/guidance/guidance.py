@@ -38,14 +38,15 @@ class Guidance(ABC):
             )
 
     def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
-        """x at the first level of the path: pure noise."""
-        return sigma * noise(torch.empty(problem.shape, dtype=problem.y.dtype, device=problem.y.device))
+        """x at the first level of the path: pure noise, around `problem.start` if there is one."""
+        drawn = sigma * noise(torch.empty(problem.shape, dtype=problem.y.dtype, device=problem.y.device))
+        return drawn if problem.start is None else problem.start + drawn
 
     def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
         """The method's default levels for a prior."""
         if prior.levels is not None:
             return paths.ddpm(prior.levels, steps)
-        return paths.karras(prior.sigma_max, prior.sigma_min, steps)
+        return paths.karras(prior.sigma_start or prior.sigma_max, prior.sigma_min, steps)
 
     def kernel(self) -> Kernel:
         """The method's default transition."""

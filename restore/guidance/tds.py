@@ -55,7 +55,10 @@ class TDS(Guidance):
     def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
         size = math.prod(problem.shape[1:])
         like = torch.empty(problem.shape[0], self.particles, size, dtype=problem.y.dtype, device=problem.y.device)
-        return _packed(torch.zeros_like(like[..., 0]), sigma * noise(like))
+        drawn = sigma * noise(like)
+        if problem.start is not None:
+            drawn = drawn + problem.start.expand(problem.shape).reshape(problem.shape[0], 1, size)
+        return _packed(torch.zeros_like(like[..., 0]), drawn)
 
     def picture(self, problem: Problem, state: Tensor) -> Tensor:
         return state[:, 0, 1:].reshape(problem.shape)

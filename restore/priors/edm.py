@@ -15,6 +15,7 @@ class EDM(Prior):
         network: F, called with a picture (B, C, H, W) and a level (B,).
         sigma_data: standard deviation of clean pictures the network was trained for.
         sigma_min, sigma_max: trained range of sigma.
+        sigma_start: see `Prior`.
         dtype: arithmetic of the network (autocast); the preconditioning is always float32.
     """
 
@@ -28,12 +29,13 @@ class EDM(Prior):
         sigma_data: float = 0.5,
         sigma_min: float = 0.002,
         sigma_max: float = 80.0,
+        sigma_start: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.network, self.sigma_data, self.dtype = network, sigma_data, dtype
         self.channels, self.multiple_of, self.context = channels, multiple_of, context
-        self.sigma_min, self.sigma_max = sigma_min, sigma_max
+        self.sigma_min, self.sigma_max, self.sigma_start = sigma_min, sigma_max, sigma_start
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         level = sigma.log() / 4  # c_noise

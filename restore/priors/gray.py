@@ -22,6 +22,7 @@ class GrayOf(Prior):
         self.prior = prior
         self.channels, self.multiple_of, self.context = 1, prior.multiple_of, prior.context
         self.sigma_min, self.sigma_max, self.levels = prior.sigma_min, prior.sigma_max, prior.levels
+        self.sigma_start = prior.sigma_start
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         return self.prior(x.expand(-1, 3, -1, -1), sigma).mean(dim=1, keepdim=True)

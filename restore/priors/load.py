@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from restore.priors.prior import Prior
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-logger = logging.getLogger("restore")
 BUNDLED = {"photo": Path(__file__).parent / "photo"}
 
 

@@ -22,6 +22,8 @@ class Prior(nn.Module, ABC):
         multiple_of: H and W the network itself needs; other sizes are padded by reflection and cropped back.
         context: how far, in pixels, one output pixel looks; windows and crops keep this much around what they need.
         sigma_min, sigma_max: trained range of noise levels, in units of [-1, 1] pictures.
+        sigma_start: where guided runs begin, around a cheap guess, if the prior cannot be trusted (its derivative above all) up
+            to sigma_max; None for sigma_max and pure noise.
         levels: the trained levels in falling order if they are discrete, else None.
     """
 
@@ -30,6 +32,7 @@ class Prior(nn.Module, ABC):
     context: int = 32
     sigma_min: float = 0.002
     sigma_max: float = 80.0
+    sigma_start: float | None = None
     levels: Tensor | None = None
 
     @abstractmethod

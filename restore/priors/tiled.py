@@ -29,6 +29,7 @@ class Tiled(Prior):
         self.prior, self.window, self.overlap, self.wanted = prior, window, overlap, wanted
         self.channels, self.context = prior.channels, prior.context
         self.sigma_min, self.sigma_max, self.levels = prior.sigma_min, prior.sigma_max, prior.levels
+        self.sigma_start = prior.sigma_start
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         height, width = x.shape[-2:]

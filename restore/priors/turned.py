@@ -21,6 +21,7 @@ class Turned(Prior):
         self.prior = prior
         self.channels, self.multiple_of, self.context = prior.channels, prior.multiple_of, prior.context
         self.sigma_min, self.sigma_max, self.levels = prior.sigma_min, prior.sigma_max, prior.levels
+        self.sigma_start = prior.sigma_start
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         # A path falls by some tenths of log sigma a step: sixteenths change the symmetry at each.

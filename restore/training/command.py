@@ -50,6 +50,7 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option("--sigma-mean", type=float, default=-1.2, help="mean of log sigma")
 @click.option("--sigma-std", type=float, default=1.2, help="standard deviation of log sigma")
 @click.option("--sigma-spread", type=click.FloatRange(0, 1), default=0.1, help="share of levels over the whole range")
+@click.option("--sigma-start", type=float, help="level at which guided runs begin, around a guess; the highest if not given")
 @click.option("--dtype", type=click.Choice(sorted(DTYPES)), default="float32", help="arithmetic of the network")
 @click.option("--compile", "compile_network", is_flag=True, help="compile the network first (minutes, then faster)")
 @click.option("--init", metavar="PRIOR", help="start from the weights of this prior, of the same network")
@@ -67,7 +68,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     config = {
         "family": options["family"],
         "network": {"type": "residual-unet", "channels": channels, "widths": list(widths), "blocks": blocks, "patch": 2},
-        "prior": {"sigma_data": 0.5},
+        "prior": {"sigma_data": 0.5, "sigma_start": options["sigma_start"]},
     }
     crops = load_crops(
         data,

@@ -87,8 +87,8 @@ def show(title: str, heads: Sequence[str], lines: Sequence[Line]) -> None:
     for line in lines:
         cells = []
         for figures in zip(*line.figures, strict=True):
-            error = stdev(figures) / len(figures) ** 0.5 if len(figures) > 1 else 0.0
-            cells.append(f"{fmean(figures):.3f} ± {error:.3f}")
+            error = f" ± {stdev(figures) / len(figures) ** 0.5:.3f}" if len(figures) > 1 else ""
+            cells.append(f"{fmean(figures):.3f}{error}")
         each = line.seconds / len(line.figures)
         print(f"| {line.name} | {line.evaluations} | {line.products} | {' | '.join(cells)} | {each:.1f} |", flush=True)
 
@@ -96,19 +96,27 @@ def show(title: str, heads: Sequence[str], lines: Sequence[Line]) -> None:
 def plot(path: str, tables: dict[str, list[Line]]) -> None:
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(tables), figsize=(6 * len(tables), 4.5), squeeze=False)
-    for axis, (title, lines) in zip(axes[0], tables.items(), strict=True):
-        names = list(dict.fromkeys(line.name for line in lines if line.evaluations))
+    columns = min(3, len(tables))
+    height = -(-len(tables) // columns)
+    figure, grid = pyplot.subplots(
+        height, columns, figsize=(5 * columns, 3.6 * height + 1), squeeze=False, layout="constrained"
+    )
+    for axis in grid.flat[len(tables) :]:
+        axis.set_visible(False)
+    names = list(dict.fromkeys(line.name for lines in tables.values() for line in lines if line.evaluations))
+    styles = {name: {"color": pyplot.cm.tab20(n % 20), "marker": "os^v"[n % 4]} for n, name in enumerate(names)}
+    for axis, (title, lines) in zip(grid.flat, tables.items(), strict=False):
         for name in names:
             points = sorted((line.evaluations, fmean(f[-1] for f in line.figures)) for line in lines if line.name == name)
-            axis.plot(*zip(*points, strict=True), marker="o", label=name)
+            if points:
+                axis.plot(*zip(*points, strict=True), label=name, markersize=4, **styles[name])
         for line in lines:
             if line.name == FLOOR.name:
                 axis.axhline(fmean(f[-1] for f in line.figures), color="black", linestyle=":", label=line.name)
         axis.set(title=title, xlabel="evaluations of the prior", ylabel="distance to the posterior", xscale="log", yscale="log")
-        axis.legend(fontsize=6)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
+    legend = {label: handle for axis in grid.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=6, fontsize=8)
+    figure.savefig(path, dpi=80)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -126,11 +134,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     limit = given.minutes and 60 * given.minutes
     tables = {}
     if given.proof != "2":
-        problems, count = ((2, 1000), (4, 4000), (10, 4000))[effort]
+        problems, count = ((2, 1000), (3, 2000), (10, 4000))[effort]
         cases = [hole(seed) for seed in range(problems)]
         tables["Gaussian with a hole"] = table(cases, 1, effort, count, given.only, limit)
         show(f"Proof 1: {problems} measurements, {count} samples each", GAUSSIAN, tables["Gaussian with a hole"])
-    sizes = {8: ((3, 300), (6, 500), (20, 1000)), 80: ((1, 100), (4, 200), (5, 300)), 800: ((0, 0), (1, 60), (3, 100))}
+    sizes = {8: ((3, 300), (5, 400), (20, 1000)), 80: ((1, 100), (3, 150), (5, 300)), 800: ((0, 0), (1, 60), (3, 100))}
     for size, efforts in sizes.items() if given.proof != "1" else ():
         problems, count = efforts[effort]
         for measured in (1, 4) if effort < 2 else (1, 2, 4):
@@ -140,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             cases = [modes(seed, size, measured) for seed in range(problems)]
             tables[title] = table(cases, 2, effort, count, given.only, limit)
             done = max((len(line.figures) for line in tables[title]), default=0)
-            show(f"Proof 2: {title}; {done} problems, {count} samples each", SLICED, tables[title])
+            show(f"Proof 2: {title}; {done} problem{'s' if done > 1 else ''}, {count} samples each", SLICED, tables[title])
     if given.plot:
         plot(given.plot, tables)
 

@@ -9,11 +9,11 @@ from typing import Any
 from restore.plugins import hookimpl
 
 
-def _later(module: str, name: str) -> Callable[..., Any]:
+def _later(module: str, name: str, **defaults: Any) -> Callable[..., Any]:
     """A factory that imports its module when called: listing names must not load torch."""
 
     def factory(*args: Any, **keywords: Any) -> Any:
-        return getattr(import_module(module), name)(*args, **keywords)
+        return getattr(import_module(module), name)(*args, **{**defaults, **keywords})
 
     return factory
 
@@ -27,7 +27,8 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
         "denoising": _later("restore.guidance.denoising", "Denoising"),
         "diffpir": _later("restore.guidance.diffpir", "DiffPIR"),
         "dps": _later("restore.guidance.dps", "DPS"),
-        "mmps": _later("restore.guidance.mmps", "MMPS"),
+        # Who says a name has a learned prior, whose Jacobian is not symmetric: conjugate gradients diverge on it.
+        "mmps": _later("restore.guidance.mmps", "MMPS", gmres=True, iterations=3, spread=2),
         "pigdm": _later("restore.guidance.pigdm", "PiGDM"),
         "pnp": _later("restore.guidance.pnp", "PnP"),
         "repaint": _later("restore.guidance.repaint", "RePaint"),

@@ -4,9 +4,11 @@ import itertools
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from gaussian import Gaussian, decaying, dense, exact_law, posterior
+from photographs import crop, photo, psnr
 from torch.func import jacrev
 
 from restore import kernels, paths
@@ -415,3 +417,11 @@ def test_moments_are_the_gaussian_ones_and_ask_the_prior_once():
         torch.testing.assert_close(moments.covariance(v), wanted, atol=1e-9, rtol=0)
     torch.testing.assert_close(moments.mean, PRIOR(x, sigma))
     assert prior.calls == 1
+
+
+def test_gradient_methods_by_name_restore_a_photograph_with_the_bundled_prior():
+    clean = crop("chelsea", 60, 140, 96)
+    mask = (np.random.default_rng(0).random((96, 96)) < 0.5) * np.uint8(255)
+    for name in ("mmps", "pigdm"):
+        found = photo()("inpaint", clean, mask=mask, guidance=name, steps=15).image
+        assert psnr(found, clean, mask > 0) > 24, name  # Conjugate gradients, or a start at sigma 80, gave less than 10.

@@ -127,6 +127,8 @@ class Restorer:
         chosen: Any = build(task.Options, **options)
         problem = task.problem(picture, chosen)
         method = _method(guidance, task.guidance(problem, chosen), problem, samples)
+        if samples > 1 and method.answer == "estimate":
+            logger.warning("%s is a point estimate: its samples do not show what is uncertain", type(method).__name__)
         prior = self._prior_for(problem)
         planned = plan(problem, prior, method, steps=steps, largest=self.largest)
         total = samples * planned.steps
@@ -197,9 +199,9 @@ def _method(given: str | Guidance | None, tasks_own: Guidance | None, problem: P
             return factory(**_arguments(arguments))
         except TypeError as error:
             raise UsageError(f"guidance {name}: {error}; write NAME:key=value,key=value") from None
-    if tasks_own is not None:
+    if tasks_own is not None and (samples == 1 or tasks_own.answer == "sample"):
         return tasks_own
-    if isinstance(problem.operator, Identity):
+    if samples == 1 and isinstance(problem.operator, Identity):
         return Denoising()
     if samples == 1 and isinstance(problem.operator, Linear):
         return PnP()

@@ -387,3 +387,13 @@ def test_public_names_are_all_there():
     with pytest.raises(AttributeError, match="no attribute 'outpaint'"):
         restore.outpaint  # noqa: B018
     assert issubclass(PictureError, RestoreError)
+
+
+def test_several_samples_of_a_task_with_a_point_estimate_of_its_own_differ(caplog):
+    found = cheap()("denoise", samples(3), sigma=40, samples=3, steps=6)
+    assert found.answer == "mean"
+    assert found.std.mean() > 0.01  # The posterior mean three times over would say that nothing is uncertain.
+    with caplog.at_level("WARNING", logger="restore"):
+        same = cheap()("denoise", samples(3), sigma=40, samples=2, guidance="denoising")
+    assert float(same.std.max()) == 0
+    assert "point estimate" in caplog.text

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 
 from restore.errors import PriorError
-from restore.priors.prior import Prior
+from restore.priors.networked import Networked
+from restore.priors.prior import pad_to_multiple
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
+Variance = Literal["fixed-small", "fixed-large", "learned"]
 
 
-class DDPM(Prior):
+class Reverse(NamedTuple):
+    """p(x_{t-1} | x_t) of the model, and the D it was made from; all (B, C, H, W), float32 or finer.
+
+    Attributes:
+        x0: D, the clean picture expected.
+        mean: of x_{t-1}, in the chain's coordinates.
+        log_variance: of x_{t-1}, natural logarithm.
+    """
+
+    x0: Tensor
+    mean: Tensor
+    log_variance: Tensor
+
+
+class DDPM(Networked):
     """x_t = sqrt(abar_t) x0 + sqrt(1 - abar_t) eps, so x = x_t / sqrt(abar_t) and sigma_t = sqrt((1 - abar_t) / abar_t).
 
     The network's answer becomes D by its prediction type: epsilon, D = x - sigma eps (eq. 15); v (Salimans & Ho 2022,
@@ -21,9 +37,14 @@ class DDPM(Prior):
 
     Args:
         network: called with x_t (B, C, H, W) and t (B,); answers (B, C, H, W), or (B, 2C, H, W) when the variance is
-            learned too (Nichol & Dhariwal 2021), whose second half is not needed here.
+            learned too (Nichol & Dhariwal 2021, 2102.09672), whose second half D does not need.
         alphas_cumprod: (T,), abar_t, falling.
-        dtype: arithmetic of the network.
+        variance: of the chain's reverse steps; see `reverse_step`.
+        Others: see `Networked`; the range of sigma is the table's.
+
+    Attributes:
+        alphas_cumprod: (T,), float64 on the CPU.
+        table: (T,), sigma_t, rising, likewise.
     """
 
     def __init__(
@@ -32,33 +53,87 @@ class DDPM(Prior):
         alphas_cumprod: Tensor,
         *,
         prediction: Prediction = "epsilon",
+        variance: Variance = "fixed-small",
         channels: int = 3,
         multiple_of: int = 1,
         context: int = 64,
+        sigma_start: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__()
-        if prediction not in ("epsilon", "v_prediction", "sample"):
-            raise PriorError(f"unknown prediction type {prediction!r}; known: epsilon, v_prediction, sample")
-        self.network, self.prediction, self.dtype = network, prediction, dtype
-        self.channels, self.multiple_of, self.context = channels, multiple_of, context
-        table = ((1 - alphas_cumprod.double()) / alphas_cumprod.double()).sqrt()
-        self.table = table  # Rising in t; float64 on the CPU whatever the network's place and dtype.
+        if prediction not in get_args(Prediction):
+            raise PriorError(f"unknown prediction type {prediction!r}; known: {', '.join(get_args(Prediction))}")
+        if variance not in get_args(Variance):
+            raise PriorError(f"unknown variance {variance!r}; known: {', '.join(get_args(Variance))}")
+        abar = alphas_cumprod.detach().double().cpu()
+        table = ((1 - abar) / abar).sqrt()
+        super().__init__(
+            network,
+            channels=channels,
+            multiple_of=multiple_of,
+            context=context,
+            sigma_min=float(table[0]),
+            sigma_max=float(table[-1]),
+            sigma_start=sigma_start,
+            dtype=dtype,
+        )
+        self.prediction, self.variance = prediction, variance
+        self.alphas_cumprod, self.table = abar, table
         self.levels = table.flip(0)
-        self.sigma_min, self.sigma_max = float(table[0]), float(table[-1])
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return self._both(x, sigma)[0]
+
+    def reverse_step(self, x_t: Tensor, t: Tensor) -> Reverse:
+        """The model's p(x_{t-1} | x_t), for the variational bound and for ancestral sampling in the chain's coordinates.
+
+        The mean is that of q(x_{t-1} | x_t, x0 = D) (eq. 7). The variance is beta-tilde_t ("fixed-small", eq. 7), beta_t
+        ("fixed-large", section 3.2) or between both in log, log beta-tilde + (1 + v) / 2 (log beta - log beta-tilde), with v
+        the network's second half ("learned"; Nichol & Dhariwal 2021, eq. 15). beta-tilde_0 = 0 is replaced by beta-tilde_1.
+
+        Args:
+            x_t: (B, C, H, W) in the chain's coordinates, any H and W.
+            t: (B,) whole steps in [0, T).
+
+        Raises: PriorError if the variance is learned and the network answers no second half.
+        """
+        t = t.to(self.alphas_cumprod.device)
+        abar, before = self.alphas_cumprod[t], torch.where(t > 0, self.alphas_cumprod[(t - 1).clamp(min=0)], 1.0)
+        height, width = x_t.shape[-2:]
+        x = pad_to_multiple(x_t / _column(abar.sqrt(), x_t), self.multiple_of)
+        padded, spread = self._both(x, self.table[t].to(x))
+        x0 = padded[..., :height, :width]
+        beta = 1 - abar / before
+        mean = _column(before.sqrt() * beta / (1 - abar), x_t) * x0
+        mean = mean + _column((1 - beta).sqrt() * (1 - before) / (1 - abar), x_t) * x_t
+        small, large = (_column(part[t].log(), x_t).expand_as(x_t) for part in self._variances())
+        if self.variance == "learned":
+            if spread is None:
+                raise PriorError(f"a learned variance needs a network that answers {2 * self.channels} channels")
+            share = (1 + spread[..., :height, :width]) / 2
+            return Reverse(x0, mean, small + share * (large - small))
+        return Reverse(x0, mean, small if self.variance == "fixed-small" else large)
+
+    def _variances(self) -> tuple[Tensor, Tensor]:
+        """beta-tilde and beta, (T,)."""
+        abar = self.alphas_cumprod
+        before = torch.cat([torch.ones(1).double(), abar[:-1]])
+        beta = 1 - abar / before
+        small = beta * (1 - before) / (1 - abar)
+        return torch.cat([small[1:2], small[1:]]), beta
+
+    def _both(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor | None]:
+        """D and the network's second half, if it has one."""
         time = self._time(sigma)
         sigma = sigma[:, None, None, None]
         norm = (1 + sigma**2).sqrt()
-        with torch.autocast(x.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            answer = self.network(x / norm, time)
-        answer = answer[:, : self.channels].to(x.dtype)
+        both = self.ask(x / norm, time)
+        answer, rest = both[:, : self.channels], both[:, self.channels :]
+        spread = rest if rest.shape[1] else None
         if self.prediction == "epsilon":
-            return x - sigma * answer
+            return x - sigma * answer, spread
         if self.prediction == "v_prediction":
-            return (x / norm - sigma * answer) / norm
-        return answer
+            return (x / norm - sigma * answer) / norm, spread
+        return answer, spread
 
     def _time(self, sigma: Tensor) -> Tensor:
         """t with sigma_t = sigma: exact on trained levels, linear in log sigma between, held at the ends."""
@@ -69,3 +144,8 @@ class DDPM(Prior):
         near = time.round()
         # Sigmas travel in float32: what is a trained level up to rounding is that level.
         return torch.where((time - near).abs() < 1e-3, near, time).to(sigma)
+
+
+def _column(values: Tensor, like: Tensor) -> Tensor:
+    """(B,) as (B, 1, 1, 1), placed and typed as `like`."""
+    return values.to(like)[:, None, None, None]

@@ -5,18 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from restore.priors.prior import Prior
+from restore.priors.networked import Networked
 
 
-class EDM(Prior):
+class EDM(Networked):
     """D(x, sigma) = c_skip x + c_out F(c_in x, c_noise).
 
     Args:
-        network: F, called with a picture (B, C, H, W) and a level (B,).
+        network: F, called with a picture (B, C, H, W) and a level (B,), c_noise = log(sigma) / 4.
         sigma_data: standard deviation of clean pictures the network was trained for.
-        sigma_min, sigma_max: trained range of sigma.
-        sigma_start: see `Prior`.
-        dtype: arithmetic of the network (autocast); the preconditioning is always float32.
+        Others: see `Networked`.
     """
 
     def __init__(
@@ -32,16 +30,21 @@ class EDM(Prior):
         sigma_start: float | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__()
-        self.network, self.sigma_data, self.dtype = network, sigma_data, dtype
-        self.channels, self.multiple_of, self.context = channels, multiple_of, context
-        self.sigma_min, self.sigma_max, self.sigma_start = sigma_min, sigma_max, sigma_start
+        super().__init__(
+            network,
+            channels=channels,
+            multiple_of=multiple_of,
+            context=context,
+            sigma_min=sigma_min,
+            sigma_max=sigma_max,
+            sigma_start=sigma_start,
+            dtype=dtype,
+        )
+        self.sigma_data = sigma_data
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         level = sigma.log() / 4  # c_noise
         sigma = sigma[:, None, None, None]
         total = sigma**2 + self.sigma_data**2
         c_in, c_skip, c_out = total.rsqrt(), self.sigma_data**2 / total, sigma * self.sigma_data * total.rsqrt()
-        with torch.autocast(x.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            residual = self.network(c_in * x, level)
-        return c_skip * x + c_out * residual.to(x.dtype)
+        return c_skip * x + c_out * self.ask(c_in * x, level)

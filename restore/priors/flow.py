@@ -1,0 +1,48 @@
+"""Rectified flow: a velocity between pictures and noise (Liu et al. 2022, 2209.03003; Lipman et al. 2022, 2210.02747)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from restore.priors.networked import Networked
+from restore.priors.sde import TIMES
+
+
+class Flow(Networked):
+    """x_t = (1 - t) x0 + t z, so sigma = t / (1 - t) and x_t = x / (1 + sigma); v = E[z - x0 | x_t] gives D = x_t - t v.
+
+    Time runs from pictures (0) to noise (1); Liu et al. count the other way.
+
+    Args:
+        network: the velocity, called with x_t (B, C, H, W) and 999 t (B,).
+        Others: see `Networked`.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        channels: int = 3,
+        multiple_of: int = 8,
+        context: int = 64,
+        sigma_min: float = 0.002,
+        sigma_max: float = 80.0,
+        sigma_start: float | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(
+            network,
+            channels=channels,
+            multiple_of=multiple_of,
+            context=context,
+            sigma_min=sigma_min,
+            sigma_max=sigma_max,
+            sigma_start=sigma_start,
+            dtype=dtype,
+        )
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        time = sigma / (1 + sigma)
+        x_t = x / (1 + sigma[:, None, None, None])
+        return x_t - time[:, None, None, None] * self.ask(x_t, TIMES * time)

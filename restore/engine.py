@@ -8,7 +8,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from restore.guidance.guidance import Guidance
-from restore.kernels import Kernel
+from restore.kernels import Kernel, begin
 from restore.noise import Noise
 from restore.priors.prior import Prior
 from restore.problem import Problem
@@ -27,9 +27,11 @@ def reverse(problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel, 
     """
     guidance.check(problem)
     x = guidance.start(problem, path[0], noise)
+    transition = begin(kernel)
     for sigma, sigma_next in pairwise(path):
         if sigma_next > sigma:
             x = x + (sigma_next**2 - sigma**2).sqrt() * noise(x)
+            transition = begin(kernel)  # What a kernel remembers of a descent is of no use in the next.
         else:
-            x = guidance.step(problem, prior, kernel, x, sigma, sigma_next, noise)
+            x = guidance.step(problem, prior, transition, x, sigma, sigma_next, noise)
         yield guidance.picture(problem, x)

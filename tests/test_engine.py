@@ -1,4 +1,4 @@
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 import torch
@@ -58,6 +58,22 @@ def test_equal_levels_are_a_step_not_a_climb():
     prior = Counting(decaying(6))
     list(run([1.0, 1.0, 0.0], prior))
     assert prior.calls == 2
+
+
+@pytest.mark.parametrize("path", [[4.0, 2.0, 1.0, 0.5, 0.0], [4.0, 2.0, 1.0, 3.0, 1.0, 0.5]])
+def test_a_kernel_remembers_one_descent(path):
+    # What it learned before a climb, or in an earlier run, changes nothing after.
+    kernel, noise = kernels.dpmpp_2m(), Noise([0, 1])
+    *_, answer = run(path, kernel=kernel)
+    *_, again = run(path, kernel=kernel)
+    assert torch.equal(answer, again)
+    x, step = 4.0 * noise(torch.empty(SHAPE)), kernels.begin(kernel)
+    for sigma, after in pairwise(torch.tensor(path)):
+        if after > sigma:
+            x, step = x + (after**2 - sigma**2).sqrt() * noise(x), kernels.begin(kernel)
+        else:
+            x = step(PRIOR, x, sigma, after, noise)
+    assert torch.equal(answer, x)
 
 
 def test_leaving_early_stops_the_work():

@@ -6,6 +6,7 @@ import torch
 from gaussian import Gaussian, Unguided, decaying, exact_law
 
 from restore import kernels
+from restore.errors import UsageError
 from restore.noise import Noise
 from restore.operators import Identity
 from restore.problem import Problem
@@ -111,7 +112,11 @@ def test_euler_maruyama_is_one_step_of_the_reverse_sde():
     torch.testing.assert_close(kernels.euler_maruyama()(PRIOR, x, sigma, after, Noise([3])), wanted, atol=1e-14, rtol=0)
 
 
-@pytest.mark.parametrize(("kernel", "order"), [(kernels.ddim(0.0), 1), (kernels.heun(), 2)], ids=["ddim(0)", "heun"])
+@pytest.mark.parametrize(
+    ("kernel", "order"),
+    [(kernels.probability_flow(), 1), (kernels.heun(), 2), (kernels.dpmpp_2m(), 2)],
+    ids=["probability_flow", "heun", "dpmpp_2m"],
+)
 def test_order_of_convergence_to_the_flow(kernel, order):
     # The flow keeps each eigenvector's coefficient in proportion to the standard deviation of x there.
     high, low = 10.0, 0.05
@@ -120,9 +125,9 @@ def test_order_of_convergence_to_the_flow(kernel, order):
     wanted = (((x.flatten() - PRIOR.mean) @ PRIOR.basis) * scale) @ PRIOR.basis.T + PRIOR.mean
     errors = []
     for steps in (40, 80, 160):
-        path, moved = geometric(high, low, steps), x
+        path, moved, transition = geometric(high, low, steps), x, kernels.begin(kernel)
         for sigma, after in pairwise(path):
-            moved = kernel(PRIOR, moved, sigma, after, Noise([0]))
+            moved = transition(PRIOR, moved, sigma, after, Noise([0]))
         errors.append(float((moved.flatten() - wanted).norm()))
     found = [math.log2(before / after) for before, after in pairwise(errors)]
     assert found == pytest.approx([order, order], abs=0.12)
@@ -157,9 +162,152 @@ def test_churn_raises_the_level_by_fresh_noise_of_the_right_variance(churn):
     torch.testing.assert_close(unguided(kernels.heun(churn), path, flat).covariance, (9 + added) * torch.eye(6).double())
 
 
-@pytest.mark.parametrize("kernel", [kernels.ddim(0.0), kernels.heun()])
+@pytest.mark.parametrize("kernel", [kernels.probability_flow(), kernels.heun(), kernels.dpmpp_2m()])
 def test_deterministic_kernels_draw_nothing(kernel):
     def noise(like):
         raise AssertionError("drew noise")
 
     kernel(PRIOR, picture(), level(0.9), level(0.6), noise)
+
+
+def walk(kernel, path, x, seed=0):
+    """Every x of a descent."""
+    transition, noise, walked = kernels.begin(kernel), Noise([seed]), [x]
+    for sigma, after in pairwise(path):
+        walked.append(transition(PRIOR, walked[-1], sigma, after, noise))
+    return walked
+
+
+def test_dpmpp_2m_is_algorithm_2():
+    # Lu et al. 2022 in their own variables, variance preserving: x_t = alpha x, lambda = log(alpha / sigma_t).
+    levels = [level(2.0), level(1.3), level(0.7)]
+    alphas = [1 / (1 + sigma**2).sqrt() for sigma in levels]
+    lambdas = [-sigma.log() for sigma in levels]
+    x = picture() * 2
+    first, second, third = (alpha * at for alpha, at in zip(alphas, walk(kernels.dpmpp_2m(), levels, x), strict=True))
+    estimates = [PRIOR(first / alphas[0], levels[0]), PRIOR(second / alphas[1], levels[1])]
+
+    def moved(at, index, estimate):
+        ratio = alphas[index + 1] * levels[index + 1] / (alphas[index] * levels[index])
+        return ratio * at - alphas[index + 1] * torch.expm1(lambdas[index] - lambdas[index + 1]) * estimate
+
+    torch.testing.assert_close(second, moved(first, 0, estimates[0]), atol=1e-12, rtol=0)
+    r = (lambdas[1] - lambdas[0]) / (lambdas[2] - lambdas[1])
+    ahead = (1 + 1 / (2 * r)) * estimates[1] - 1 / (2 * r) * estimates[0]
+    torch.testing.assert_close(third, moved(second, 1, ahead), atol=1e-12, rtol=0)
+
+
+REMEMBERING = [kernels.dpmpp_2m(), kernels.predictor_corrector(kernels.dpmpp_2m())]
+
+
+@pytest.mark.parametrize("kernel", REMEMBERING)
+def test_memory_stays_in_its_run(kernel):
+    path = geometric(5.0, 0.1, 6)
+    alone = walk(kernel, path, picture(1))
+    # Another run in between, and two runs a step each in turn.
+    walk(kernel, path, picture(2))
+    assert all(torch.equal(a, b) for a, b in zip(alone, walk(kernel, path, picture(1)), strict=True))
+    both, noises = [kernels.begin(kernel), kernels.begin(kernel)], [Noise([0]), Noise([0])]
+    x = [picture(1), picture(2)]
+    for sigma, after in pairwise(path):
+        x = [step(PRIOR, at, sigma, after, noise) for step, at, noise in zip(both, x, noises, strict=True)]
+    assert torch.equal(x[0], alone[-1])
+
+
+def test_memory_of_another_level_is_not_used():
+    # A transition asked for a step that does not follow its last makes a first step.
+    step, x = kernels.begin(kernels.dpmpp_2m()), picture()
+    step(PRIOR, x, level(5.0), level(3.0), Noise([0]))
+    found = step(PRIOR, x, level(2.0), level(1.0), Noise([0]))
+    assert torch.equal(found, kernels.dpmpp_2m()(PRIOR, x, level(2.0), level(1.0), Noise([0])))
+    assert not torch.equal(found, step(PRIOR, x, level(1.0), level(0.5), Noise([0])))
+
+
+def test_langevin_is_algorithm_1_of_song_and_ermon():
+    x, after, snr = picture(), level(0.6), 0.2
+    size = (2 * snr * 0.6) ** 2
+    noise, wanted = Noise([3]), x
+    for _ in range(2):
+        wanted = wanted + size / 2 * (PRIOR(wanted, after) - wanted) / 0.36 + math.sqrt(size) * noise(wanted)
+    found = kernels.langevin(steps=2, snr=snr)(PRIOR, x, level(0.9), after, Noise([3]))
+    torch.testing.assert_close(found, wanted, atol=1e-14, rtol=0)
+
+
+@pytest.mark.parametrize("snr", [0.05, 0.16, 0.5])
+def test_langevin_rests_at_the_priors_law(snr):
+    # x <- m + R (x - m) + sqrt(g) z rests where V = R V R + g: per eigenvalue v of the law, v / (1 - snr^2 sigma^2 / v).
+    sigma = level(0.4)
+    law = PRIOR.values + sigma**2
+    at_rest = PRIOR.basis * (law / (1 - snr**2 * sigma**2 / law)) @ PRIOR.basis.T
+    single = Problem(torch.zeros(SHAPE, dtype=torch.float64), Identity(), 0.0, SHAPE)
+    found = exact_law(single, PRIOR, Resting(at_rest), kernels.langevin(steps=2, snr=snr), torch.stack([sigma, sigma]))
+    torch.testing.assert_close(found.covariance, at_rest, atol=1e-12, rtol=0)
+    torch.testing.assert_close(found.mean, torch.full((6,), PRIOR.mean, dtype=torch.float64), atol=1e-12, rtol=0)
+    assert float((at_rest - PRIOR.basis * law @ PRIOR.basis.T).norm()) <= 1.01 * snr**2 / (1 - snr**2) * float(law.norm())
+
+
+class Resting(Unguided):
+    """Starts at a Gaussian law around the prior's mean."""
+
+    def __init__(self, covariance):
+        values, basis = torch.linalg.eigh(covariance)
+        self.root = basis * values.sqrt() @ basis.T
+
+    def start(self, problem, sigma, noise):
+        drawn = noise(torch.empty(problem.shape, dtype=torch.float64))
+        return (drawn.flatten(1) @ self.root).reshape(problem.shape) + PRIOR.mean
+
+
+def test_annealed_langevin_is_of_first_order_in_the_distance_of_levels():
+    wanted = PRIOR.covariance + 0.01 * torch.eye(6)
+    laws = [unguided(kernels.langevin(steps=1, snr=0.2), geometric(30.0, 0.1, steps)) for steps in (400, 800, 1600)]
+    errors = [float((law.covariance - wanted).norm()) for law in laws]
+    assert [math.log2(before / after) for before, after in pairwise(errors)] == pytest.approx([1, 1], abs=0.15)
+    torch.testing.assert_close(laws[-1].mean, torch.full((6,), PRIOR.mean, dtype=torch.float64), atol=1e-3, rtol=0)
+
+
+def test_the_corrector_brings_the_predictor_nearer_to_the_law():
+    path, wanted = geometric(30.0, 0.1, 25), PRIOR.covariance + 0.01 * torch.eye(6)
+
+    def error(kernel):
+        return float((unguided(kernel, path).covariance - wanted).norm())
+
+    alone, corrected = error(kernels.ddim(1.0)), error(kernels.predictor_corrector(kernels.ddim(1.0), snr=0.3))
+    assert corrected < 0.7 * alone
+
+
+def test_predictor_corrector_is_its_predictor_and_langevin():
+    x, sigma, after = picture(), level(0.9), level(0.6)
+    noise = Noise([3])
+    wanted = kernels.euler_maruyama()(PRIOR, x, sigma, after, noise)
+    wanted = kernels.langevin(steps=2, snr=0.1)(PRIOR, wanted, sigma, after, noise)
+    found = kernels.predictor_corrector(steps=2, snr=0.1)(PRIOR, x, sigma, after, Noise([3]))
+    assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "kernel"),
+    [
+        ("ddim", kernels.ddim()),
+        ("ddim:eta=.5", kernels.ddim(0.5)),
+        ("langevin:steps=3,snr=0.1", kernels.langevin(3, 0.1)),
+        ("predictor-corrector:predictor=dpmpp-2m,steps=2", kernels.predictor_corrector(kernels.dpmpp_2m(), 2)),
+    ],
+)
+def test_kernels_by_name(text, kernel):
+    path = geometric(5.0, 0.1, 4)
+    assert torch.equal(walk(kernels.named(text), path, picture())[-1], walk(kernel, path, picture())[-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("heunn", "unknown kernel 'heunn'; did you mean 'heun'?"),
+        ("heun:churm=1", "kernel heun: .*'churm'"),
+        ("heun:churn=much", "kernel heun: 'churn=much' is not key=number"),
+        ("predictor-corrector:predictor=hen", "unknown kernel 'hen'; did you mean 'heun'?"),
+    ],
+)
+def test_misspelt_kernels_are_one_line(text, said):
+    with pytest.raises(UsageError, match=said):
+        kernels.named(text)

@@ -40,7 +40,7 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
 def restore_priors() -> Mapping[str, Callable[..., Any]]:
     return {
         "folder": _later("restore.priors.load", "from_folder"),
-        "diffusers": _later("restore.priors.load", "from_diffusers"),
+        "diffusers": _later("restore.priors.diffusers", "from_diffusers"),
     }
 
 

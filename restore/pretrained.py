@@ -8,8 +8,7 @@ import torch
 
 from restore import plugins
 from restore.errors import PriorError, suggest
-from restore.priors import folder as model_folder
-from restore.priors.load import BUNDLED, from_diffusers, from_folder
+from restore.priors.load import BUNDLED, from_anywhere, from_folder
 from restore.priors.prior import Prior
 
 
@@ -22,13 +21,11 @@ def prior(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bo
     if colon and not Path(name).exists():
         loaded: Prior = plugins.load().prior(scheme)(rest, dtype=dtype, local_files_only=local_files_only)
         return loaded
-    if name in BUNDLED or _is_model_folder(Path(name)):
+    if name in BUNDLED:
         return from_folder(name, dtype=dtype)
-    looks_like_hub_id = name.count("/") == 1 and not name.startswith((".", "/"))
-    if Path(name).is_dir() or looks_like_hub_id:
-        return from_diffusers(name, dtype=dtype, local_files_only=local_files_only)
+    looks_like_hub_id = name.count("/") == 1 and not name.startswith((".", "/")) and not name.endswith("/")
+    if Path(name).is_dir() or (looks_like_hub_id and not Path(name).is_file()):
+        return from_anywhere(name, dtype=dtype, local_files_only=local_files_only)
+    if Path(name).is_file():
+        raise PriorError(f"prior {name!r} is a file; name its kind before it: adm:{name} or score-sde:{name}")
     raise PriorError(f"prior {name!r} is no bundled prior, folder or Hub id; {suggest(name, BUNDLED)}")
-
-
-def _is_model_folder(path: Path) -> bool:
-    return (path / model_folder.CONFIG).is_file() and (path / model_folder.WEIGHTS).is_file()

@@ -40,6 +40,8 @@ class DDPM(Networked):
             learned too (Nichol & Dhariwal 2021, 2102.09672), whose second half D does not need.
         alphas_cumprod: (T,), abar_t, falling.
         variance: of the chain's reverse steps; see `reverse_step`.
+        clip: D is held in [-clip, clip], as the sampler that a network was published with does; None for D as it comes.
+            Where clean pictures lie, there lies their mean: what reaches beyond is the network's error.
         Others: see `Networked`; the range of sigma is the table's.
 
     Attributes:
@@ -54,6 +56,7 @@ class DDPM(Networked):
         *,
         prediction: Prediction = "epsilon",
         variance: Variance = "fixed-small",
+        clip: float | None = None,
         channels: int = 3,
         multiple_of: int = 1,
         context: int = 64,
@@ -76,7 +79,7 @@ class DDPM(Networked):
             sigma_start=sigma_start,
             dtype=dtype,
         )
-        self.prediction, self.variance = prediction, variance
+        self.prediction, self.variance, self.clip = prediction, variance, clip
         self.alphas_cumprod, self.table = abar, table
         self.levels = table.flip(0)
 
@@ -128,12 +131,14 @@ class DDPM(Networked):
         norm = (1 + sigma**2).sqrt()
         both = self.ask(x / norm, time)
         answer, rest = both[:, : self.channels], both[:, self.channels :]
-        spread = rest if rest.shape[1] else None
+        x0 = answer
         if self.prediction == "epsilon":
-            return x - sigma * answer, spread
-        if self.prediction == "v_prediction":
-            return (x / norm - sigma * answer) / norm, spread
-        return answer, spread
+            x0 = x - sigma * answer
+        elif self.prediction == "v_prediction":
+            x0 = (x / norm - sigma * answer) / norm
+        if self.clip is not None:
+            x0 = x0.clamp(-self.clip, self.clip)
+        return x0, rest if rest.shape[1] else None
 
     def _time(self, sigma: Tensor) -> Tensor:
         """t with sigma_t = sigma: exact on trained levels, linear in log sigma between, held at the ends."""

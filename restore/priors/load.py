@@ -1,20 +1,15 @@
-"""Loaders of priors, one a scheme."""
+"""Loaders of priors of this project's own: model folders, bundled, on disk or on the Hub."""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
 
-from restore.errors import PriorError
+from restore.priors import diffusers
 from restore.priors import folder as model_folder
-from restore.priors.ddpm import DDPM
+from restore.priors.hub import Files, read_json
 from restore.priors.prior import Prior
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 BUNDLED = {"photo": Path(__file__).parent / "photo"}
 
@@ -27,44 +22,14 @@ def from_folder(name: str, *, dtype: torch.dtype = torch.float32, local_files_on
     return model_folder.load(BUNDLED.get(name, Path(name)), dtype=dtype)
 
 
-def from_diffusers(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bool = False) -> Prior:
-    """An unconditional DDPM or DDIM pipeline in diffusers layout: a folder or a Hub id.
+def from_anywhere(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bool = False) -> Prior:
+    """A model folder or a model in diffusers layout, whichever it is, on disk or on the Hub.
 
-    Prediction type and alphas are read from the scheduler's config, so they are the ones the network was trained with.
-
-    Raises: PriorError if it cannot be found (offline, say) or is no unconditional `UNet2DModel`.
+    Raises: PriorError if it is missing, broken or of another kind.
     """
-    root = Path(name)
-    parts = not root.is_dir() or (root / "unet").is_dir()
-    place: dict[str, Any] = {"local_files_only": local_files_only}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # diffusers' talk with its own dependencies is not for the person who loads a model.
-        from diffusers import DDPMScheduler, UNet2DModel
-
-        try:
-            network = UNet2DModel.from_pretrained(name, subfolder="unet" if parts else None, **place)
-            scheduler = DDPMScheduler.from_pretrained(name, subfolder="scheduler" if parts else None, **place)
-        except (OSError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise PriorError(
-                f"prior diffusers:{name} cannot be loaded: {first}; give a folder in diffusers layout or a Hub id"
-            ) from None
-    return DDPM(
-        _Sample(network.eval().requires_grad_(False)),
-        scheduler.alphas_cumprod,
-        prediction=scheduler.config.prediction_type,
-        channels=network.config.in_channels,
-        multiple_of=2 ** (len(network.config.block_out_channels) - 1),
-        dtype=dtype,
-    )
-
-
-class _Sample(torch.nn.Module):
-    """diffusers networks answer a small object; the prior wants its tensor."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        return self.network(x, time).sample
+    files = Files(name, local_files_only=local_files_only)
+    config = files.get(model_folder.CONFIG)
+    if config is None or "family" not in read_json(config):
+        return diffusers.read(files, dtype=dtype)
+    files.get(model_folder.WEIGHTS)  # Lies beside the config then, or is missed there.
+    return model_folder.load(config.parent, dtype=dtype)

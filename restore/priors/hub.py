@@ -1,0 +1,110 @@
+"""The files of a model, in a folder or on the Hub (through its cache)."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from restore.errors import PriorError
+
+
+class Files:
+    """What a model consists of, fetched file by file when asked for.
+
+    `HF_HOME`, `HF_HUB_OFFLINE`, `HF_TOKEN` and `HF_ENDPOINT` are honoured.
+
+    Args:
+        name: a folder, or a Hub id `owner/model`.
+        local_files_only: never ask the network; what was fetched before still counts.
+    """
+
+    def __init__(self, name: str, *, local_files_only: bool = False) -> None:
+        self.name = name
+        self._local_only = local_files_only
+        self._unreachable: str | None = None  # Why the network gives nothing, empty if it does; None until it was tried.
+
+    def get(self, *paths: str) -> Path | None:
+        """The first of these files that the model has; None if it has none of them.
+
+        Raises: PriorError if the Hub refuses, or does not know the model.
+        """
+        root = Path(self.name)
+        if root.is_dir():
+            return next((root / path for path in paths if (root / path).is_file()), None)
+        return next((found for path in paths if (found := self._fetch(path)) is not None), None)
+
+    def need(self, what: str, *paths: str) -> Path:
+        """As `get`; without any of them the model cannot be loaded.
+
+        Raises: PriorError as `get`, and if there is none, saying `what` is missing and where it was looked for.
+        """
+        found = self.get(*paths)
+        if found is not None:
+            return found
+        if self._unreachable:
+            raise PriorError(f"prior {self.name}: not in the cache, and {self._unreachable}")
+        raise PriorError(f"prior {self.name}: no {what}; looked for {' and '.join(paths)}")
+
+    def _fetch(self, path: str) -> Path | None:
+        from huggingface_hub import errors, hf_hub_download
+
+        try:
+            return Path(hf_hub_download(self.name, path, local_files_only=not self._network(path)))
+        except errors.HFValidationError:
+            raise PriorError(f"prior {self.name!r} is no folder and no Hub id; give a folder or owner/model") from None
+        except errors.GatedRepoError:
+            raise PriorError(
+                f"prior {self.name} is gated: accept its terms on its page and set HF_TOKEN to a token of yours"
+            ) from None
+        except errors.RepositoryNotFoundError:
+            raise PriorError(
+                f"prior {self.name} is not on {_endpoint()}, or is private; check its name, or set HF_TOKEN to a token of yours"
+            ) from None
+        except errors.EntryNotFoundError:
+            return None
+        except Exception as error:
+            # The Hub's client speaks through one of several HTTP libraries, each with errors of its own.
+            said = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder="...")
+            raise PriorError(f"prior {self.name}: {path} cannot be fetched from {_endpoint()}: {said}") from None
+
+    def _network(self, path: str) -> bool:
+        """Whether the Hub answers, tried once: the client itself would try for half a minute, and again for every file."""
+        from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_url
+
+        if self._unreachable is None:
+            self._unreachable = ""
+            if constants.HF_HUB_OFFLINE:
+                self._unreachable = "offline mode is on (HF_HUB_OFFLINE); load it once with the network, or give a folder"
+            elif self._local_only:
+                self._unreachable = "only local files are allowed; load it once with the network, or give a folder"
+            else:
+                try:
+                    get_hf_file_metadata(hf_hub_url(self.name, path), timeout=constants.HF_HUB_ETAG_TIMEOUT)
+                except (errors.HFValidationError, errors.RepositoryNotFoundError, errors.EntryNotFoundError):
+                    pass  # An answer; `_fetch` gets it again and says what it means.
+                except errors.HfHubHTTPError as error:
+                    status = error.response.status_code
+                    self._unreachable = f"{_endpoint()} answers {status}; try again later, or give a folder"
+                except Exception:
+                    # One of several HTTP libraries, each with errors of its own, found no way there.
+                    self._unreachable = f"{_endpoint()} cannot be reached; check the network and HF_ENDPOINT, or give a folder"
+        return not self._unreachable
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. Raises PriorError if the file holds none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PriorError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise PriorError(f"{path} holds no JSON object")
+    return value
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)

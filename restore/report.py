@@ -71,16 +71,17 @@ def uncertainty(picture: Canvas, std: Tensor, *, invented: float = 12.0) -> Canv
     return strip(np.vstack([outlined, below]), heat)
 
 
-def contact_sheet(samples: Tensor, *, gap: int = 4) -> Canvas:
-    """All samples in a grid about as wide as high.
+def contact_sheet(samples: Tensor, *, gap: int = 4, columns: int | None = None) -> Canvas:
+    """All samples in a grid, row by row.
 
     Args:
         samples: (N, C, H, W) in [-1, 1], C = 1 or 3.
+        columns: pictures a row; by default as many as make the grid about as wide as high.
 
     Returns: uint8 RGB.
     """
     count, _, height, width = samples.shape
-    columns = int(np.ceil(np.sqrt(count * height / width)))
+    columns = columns or int(np.ceil(np.sqrt(count * height / width)))
     rows = -(-count // columns)
     sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
     tiles = ((samples.expand(-1, 3, -1, -1) + 1) * 127.5).round().clamp(0, 255).to("cpu").numpy().astype(np.uint8)

@@ -96,8 +96,8 @@ def solve(
         if window is not None:
             view = Tiled(view, window=window, overlap=overlap_for(prior.context, window), wanted=wanted)
         noise = Noise([seed_for(seed, f"{name}/{index}")])
-        part = replace(part, y=part.y.to(device))
-        if planned.path[0] < 0.999 * prior.sigma_max:
+        part = replace(part, y=part.y.to(device), start=None if part.start is None else part.start.to(device))
+        if part.start is None and planned.path[0] < 0.999 * prior.sigma_max:
             # A run that begins below the highest level begins around a guess (Chung et al. 2022, 2112.05146, theorem 1: what
             # the guess gets wrong is forgotten while sigma falls, faster than it would be from pure noise).
             part = replace(part, start=part.operator.guess(part.y))
@@ -129,4 +129,5 @@ def _part(problem: Problem, box: Box) -> Problem:
     if operator is None or (bottom - top, right - left) == tuple(problem.shape[-2:]):
         return problem
     shape = (*problem.shape[:2], bottom - top, right - left)
-    return replace(problem, y=crop(problem.y, box), operator=operator, shape=shape)
+    start = None if problem.start is None else crop(problem.start, box)
+    return replace(problem, y=crop(problem.y, box), operator=operator, shape=shape, start=start)

@@ -20,7 +20,7 @@ LAYERS = [
     ["hookspecs"],
     ["plugins"],
     ["restore_plugins", "builtins", "placement", "pretrained"],
-    ["solve", "record", "result", "report"],
+    ["solve", "sampling", "record", "result", "report"],
     ["restorer"],
     ["shortcuts"],
     ["training"],

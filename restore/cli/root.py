@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from restore import plugins
-from restore.cli import about, models, rerun, train
+from restore.cli import about, models, rerun, sample, train
 from restore.cli.task import command
 from restore.errors import UsageError, suggest
 
@@ -73,5 +73,12 @@ def root(ctx: click.Context) -> int | None:
     return None
 
 
-for found in (about.plugins_command, about.schema_command, models.models_command, rerun.rerun_command, train.train_command):
+for found in (
+    about.plugins_command,
+    about.schema_command,
+    models.models_command,
+    rerun.rerun_command,
+    sample.sample_command,
+    train.train_command,
+):
     root.add_command(found)

@@ -11,7 +11,9 @@ from restore.guidance.mmps import MMPS
 from restore.guidance.pigdm import PiGDM
 from restore.guidance.pnp import PnP
 from restore.guidance.repaint import RePaint
+from restore.guidance.sdedit import SDEdit
 from restore.guidance.tds import TDS
+from restore.guidance.unconditional import Unconditional
 
 __all__ = [
     "DAPS",
@@ -27,4 +29,6 @@ __all__ = [
     "PiGDM",
     "PnP",
     "RePaint",
+    "SDEdit",
+    "Unconditional",
 ]

@@ -26,7 +26,7 @@ def ddim(eta: float = 1.0) -> Kernel:
 
 
 def probability_flow() -> Kernel:
-    """Euler's step of the ODE dx = (x - D) / sigma dsigma (Song et al. 2021, 2011.13456, eq. 13), which is DDIM's at eta = 0."""
+    """Euler's step of the ODE dx = (x - D) / sigma dsigma (Song et al. 2021, 2011.13456, eq. 13): DDIM at eta = 0."""
     return ddim(eta=0.0)
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def dpmpp_2m() -> Kernel:
     """The multistep solver of the probability-flow ODE (Lu et al. 2022, 2211.01095, algorithm 2).
 
-    With h the fall of log sigma and r = (last h) / h: D' = D + (D - last D) / (2 r), then x' = (s' / sigma) x + (1 - s' / sigma)
-    D'. A first step has no past and the last, to sigma = 0, no finite h: there D' = D.
+    With h the fall of log sigma and r = (last h) / h: D' = D + (D - last D) / (2 r), x' = (s' / sigma) x + (1 - s' / sigma) D'.
+    A first step has no past and the last, to sigma = 0, no finite h: there D' = D.
     """
     return Remembering(_begin)
 

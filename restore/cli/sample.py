@@ -1,0 +1,177 @@
+"""`restore sample`: pictures from a prior alone."""
+
+from __future__ import annotations
+
+import json as json_module
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from restore.cli import console
+from restore.errors import PriorError
+from restore.kernels import KERNELS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from restore.priors import Prior
+    from restore.sampling import Step
+
+FILMED, FRAMES = 4, 12  # Pictures and levels shown of a trajectory.
+
+
+class Size(click.ParamType):
+    """`HxW`, or one number for both."""
+
+    name = "HxW"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        parts = value.lower().split("x")
+        if not (len(parts) in (1, 2) and all(part.isdecimal() and int(part) > 0 for part in parts)):
+            self.fail(f"{value!r} is no size; give HxW in pixels, like 64x96, or one number", param, ctx)
+        return int(parts[0]), int(parts[-1])
+
+
+@click.command("sample")
+@click.argument("prior")
+@click.option("-n", "--count", type=click.IntRange(min=1), default=64, metavar="N", help="pictures to draw  [default 64]")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), default="samples.png", help="the grid to write  [default samples.png]"
+)
+@click.option("--kernel", default="dpmpp-2m", metavar="NAME[:key=value,...]", help=f"the transition: {', '.join(KERNELS)}")
+@click.option(
+    "--path",
+    "path_name",
+    type=click.Choice(["karras", "geometric", "ddpm", "quadratic"]),
+    help="where the levels lie; karras, or ddpm for a prior of discrete levels, if not given",
+)
+@click.option("--steps", type=click.IntRange(min=1), default=50, metavar="N", help="transitions  [default 50]")
+@click.option("--seed", type=int, default=0, metavar="N", help="of all noise: the same seed, the same pictures  [default 0]")
+@click.option("--size", type=Size(), help="height and width in pixels; the prior's own if it says, else 64")
+@click.option("--batch", type=click.IntRange(min=1), default=16, metavar="N", help="pictures at once  [default 16]")
+@click.option(
+    "--trajectory",
+    type=click.Path(path_type=Path),
+    metavar="FILM.png",
+    help="write how the first pictures came about: a row of x, scaled to be seen, above a row of D",
+)
+@click.option("--device", help="cpu, cuda, cuda:1, mps; this machine's best if not given")
+@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="arithmetic of the network")
+@click.option("--overwrite", is_flag=True, help="replace what exists")
+@click.option("--json", is_flag=True, help="print a JSON object")
+@click.option("-q", "--quiet", is_flag=True, help="errors only")
+@click.option("-v", "--verbose", count=True, help="details; -vv: tracebacks too")
+def sample_command(prior: str, quiet: bool, verbose: int, **options: Any) -> None:
+    """Draw pictures from PRIOR alone, into one grid.
+
+    PRIOR is a bundled model, a model folder, or SCHEME:ID.
+    """
+    console.set_level(quiet, verbose)
+    _run(prior, **options)
+
+
+def _run(
+    name: str,
+    *,
+    count: int,
+    out: Path,
+    kernel: str,
+    path_name: str | None,
+    steps: int,
+    seed: int,
+    size: tuple[int, int] | None,
+    batch: int,
+    trajectory: Path | None,
+    device: str | None,
+    dtype: str | None,
+    overwrite: bool,
+    json: bool,
+) -> None:
+    from restore import kernels
+
+    chosen = kernels.named(kernel)
+    _check([out] if trajectory is None else [out, trajectory], overwrite)
+
+    from restore import pretrained, sampling
+    from restore.placement import Placement
+    from restore.report import contact_sheet
+
+    placement = Placement.current(device, dtype)
+    prior = pretrained.prior(name, dtype=placement.dtype).to(placement.device)
+    path = sampling.path_for(prior, steps, path_name)
+    shown = set(range(0, len(path) - 1, -(-(len(path) - 1) // FRAMES))) | {len(path) - 2}
+    pictures, filmed = [], []
+    start = time.perf_counter()
+    with console.progress(f"{count} pictures") as show:
+        for step in sampling.stream(
+            prior, count, size or own_size(name), chosen, path, seed, batch=batch, device=placement.device
+        ):
+            show(step.step, step.steps)
+            if step.done:
+                pictures.append(step.x.cpu())
+            if trajectory is not None and step.step - 1 in shown:
+                filmed.append(step)
+    seconds = time.perf_counter() - start
+    import torch
+
+    drawn = torch.cat(pictures)
+    console.logger.info("%d pictures in %.1f s, %d transitions each", count, seconds, len(path) - 1)
+    _write(out, contact_sheet(drawn.clamp(-1, 1)), drawn.shape[1], overwrite)
+    if trajectory is not None:
+        _write(trajectory, contact_sheet(_film(prior, filmed), columns=len(filmed)), drawn.shape[1], overwrite)
+    if not json:
+        print(out)
+        return
+    told: dict[str, Any] = {"output": str(out), "trajectory": None if trajectory is None else str(trajectory), "prior": name}
+    told |= {
+        "pictures": count,
+        "size": list(drawn.shape[-2:]),
+        "kernel": kernel,
+        "path": path_name,
+        "steps": len(path) - 1,
+        "seed": seed,
+    }
+    print(json_module.dumps({**told, "seconds": round(seconds, 3)}))
+
+
+def own_size(name: str) -> tuple[int, int]:
+    """The size a prior was trained on, where its folder says, else 64x64."""
+    from restore.priors.load import BUNDLED
+
+    folder = BUNDLED.get(name, Path(name.rpartition(":")[2]))
+    for config, key in ((folder / "config.json", "size"), (folder / "unet" / "config.json", "sample_size")):
+        try:
+            found = json_module.loads(config.read_text()).get(key) if config.is_file() else None
+        except (ValueError, AttributeError) as error:
+            raise PriorError(f"{config}: cannot be read ({error})") from None
+        if isinstance(found, int):
+            return found, found
+    return 64, 64
+
+
+def _film(prior: Prior, filmed: list[Step]) -> Tensor:
+    from dataclasses import replace
+
+    from restore.sampling import frames
+
+    return frames(prior, [replace(step, x=step.x[:FILMED]) for step in filmed])
+
+
+def _check(targets: list[Path], overwrite: bool) -> None:
+    """Raises PictureError for a place that cannot be written, before anything long begins."""
+    import numpy as np
+
+    from restore import images
+
+    for target in targets:
+        images.check_target(target, images.as_picture(np.zeros((1, 1), np.uint8)), overwrite=overwrite)
+
+
+def _write(path: Path, canvas: Any, channels: int, overwrite: bool) -> None:
+    from restore import images
+
+    images.write(path, images.as_picture(canvas if channels == 3 else canvas[..., 0].copy()), overwrite=overwrite)

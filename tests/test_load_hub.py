@@ -1,0 +1,152 @@
+"""Priors from the Hub: found, kept, found again without a network, refused in one line; against a server on this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from hub import TOKEN, Hub, serve
+from toys import picture
+
+from restore import pretrained
+from restore.priors import folder
+from restore.record import hash_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Its own dependencies warn while they are imported.
+    import diffusers
+
+OWN = {
+    "family": "edm",
+    "network": {"type": "residual-unet", "channels": 3, "widths": [8, 16], "blocks": 1, "patch": 2},
+    "prior": {"sigma_data": 0.5},
+}
+# Loads each name given, or tells why not, and does the same with a token once more for the gated ones.
+LOAD = f"""
+import json, os, sys
+from restore import pretrained
+from restore.errors import PriorError
+from restore.record import hash_of
+told = {{}}
+for name in sys.argv[1:]:
+    if name == "gated/twice":
+        os.environ["HF_TOKEN"], name = "{TOKEN}", "gated/ddpm"
+    try:
+        told[name + (" with a token" if "HF_TOKEN" in os.environ else "")] = hash_of(pretrained.prior(name))
+    except PriorError as error:
+        told[name] = str(error)
+print(json.dumps(told))
+"""
+GOOD = ["some/ddpm", "diffusers:some/flat", "some/own"]
+BAD = ["some/nothing", "gated/ddpm", "down/ddpm", "some/network", "some/text"]
+
+
+class World(NamedTuple):
+    """A Hub with models, and what a first process with a network was told of each."""
+
+    hub: Hub
+    models: Path
+    told: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    place = tmp_path_factory.mktemp("hub")
+    torch.manual_seed(0)
+    network = diffusers.UNet2DModel(
+        sample_size=16,
+        block_out_channels=(32,),
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        layers_per_block=1,
+    )
+    models = place / "models"
+    diffusers.DDPMPipeline(network, diffusers.DDPMScheduler()).save_pretrained(models / "some" / "ddpm")
+    shutil.copytree(models / "some" / "ddpm", models / "gated" / "ddpm")
+    # As the oldest models lie: all in one folder, weights as a pickle.
+    network.save_pretrained(models / "some" / "flat", safe_serialization=False)
+    diffusers.DDIMScheduler().save_pretrained(models / "some" / "flat")
+    network.save_pretrained(models / "some" / "network")
+    folder.save(models / "some" / "own", OWN, folder.build(OWN), "# a card\n")
+    (models / "some" / "text" / "unet").mkdir(parents=True)
+    (models / "some" / "text" / "unet" / "config.json").write_text('{"_class_name": "UNet2DConditionModel"}')
+    picture(place / "img.png")
+    with serve(models, place / "home") as hub:
+        ran = hub.run(place, "-c", LOAD, *GOOD, *BAD, "gated/twice")
+        assert ran.returncode == 0, ran.stderr
+        yield World(hub, models, json.loads(ran.stdout))
+
+
+@pytest.mark.parametrize("name", [*GOOD, "gated/ddpm with a token"])
+def test_what_the_hub_holds_is_what_is_loaded(world: World, name: str) -> None:
+    path = world.models / name.removeprefix("diffusers:").removesuffix(" with a token")
+    assert world.told[name] == hash_of(pretrained.prior(str(path)))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("some/nothing", "prior some/nothing is not on {endpoint}, or is private; check its name, or set HF_TOKEN to"),
+        ("gated/ddpm", "prior gated/ddpm is gated: accept its terms on its page and set HF_TOKEN to a token of yours"),
+        ("down/ddpm", "prior down/ddpm: not in the cache, and {endpoint} answers 503; try again later"),
+        ("some/network", "prior some/network: no scheduler config (save it beside"),
+        ("some/text", "prior some/text: its network is a UNet2DConditionModel (conditional by cross-attention)"),
+    ],
+)
+def test_what_cannot_be_had_is_one_line(world: World, name: str, said: str) -> None:
+    assert world.told[name].startswith(said.format(endpoint=world.hub.endpoint))
+    assert "\n" not in world.told[name]
+
+
+def test_the_token_is_sent_and_to_no_model_before_it_is_set(world: World) -> None:
+    with_token = [path for _, path, token in world.hub.asked if token]
+    assert with_token
+    assert all(path.startswith("/gated/ddpm/") for path in with_token)
+    assert {token for *_, token in world.hub.asked} == {"", TOKEN}
+
+
+def test_offline_what_was_loaded_once_is_there_and_nothing_is_asked(world: World, tmp_path: Path) -> None:
+    before = list(world.hub.asked)
+    ran = world.hub.run(tmp_path, "-c", LOAD, *GOOD, "some/absent", HF_HUB_OFFLINE="1")
+    told = json.loads(ran.stdout)
+    assert {name: told[name] for name in GOOD} == {name: world.told[name] for name in GOOD}
+    wanted = "prior some/absent: not in the cache, and offline mode is on (HF_HUB_OFFLINE); load it once with the network"
+    assert told["some/absent"].startswith(wanted)
+    assert world.hub.asked == before
+
+
+def test_offline_the_command_says_a_missing_model_in_one_line_and_ends_with_3(world: World, tmp_path: Path) -> None:
+    picture(tmp_path / "img.png")
+    ran = world.hub.run(tmp_path, "-m", "restore", "denoise", "img.png", "--prior", "some/absent", HF_HUB_OFFLINE="1")
+    assert (ran.returncode, ran.stdout) == (3, "")
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("error: prior some/absent: not in the cache, and offline mode is on")
+
+
+@pytest.mark.slow
+def test_a_dead_server_is_one_line_and_what_was_loaded_once_is_there(world: World, tmp_path: Path) -> None:
+    picture(tmp_path / "img.png")
+    dead = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    words = ("-m", "restore", "denoise", "img.png", "--device", "cpu", "--sigma", "20", "--prior")
+    ran = world.hub.run(tmp_path, *words, "some/ddpm", **dead)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "img.denoise.png")
+    ran = world.hub.run(tmp_path, *words, "some/absent", "--overwrite", **dead)
+    assert ran.returncode == 3
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("error: prior some/absent: not in the cache, and http://127.0.0.1:9 cannot be reached")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["some/nothing", "gated/ddpm", "down/ddpm"])
+def test_the_command_ends_with_3_and_one_line(world: World, tmp_path: Path, name: str) -> None:
+    picture(tmp_path / "img.png")
+    ran = world.hub.run(tmp_path, "-m", "restore", "denoise", "img.png", "--prior", name)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    (line,) = ran.stderr.splitlines()
+    assert line == f"error: {world.told[name]}"

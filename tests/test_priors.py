@@ -363,7 +363,7 @@ def test_a_saved_prior_comes_back_up_to_half_precision(tmp_path):
         (lambda root: (root / "model.safetensors").write_bytes(b"no"), "cannot be read"),
         (lambda root: (root / "config.json").write_text("{"), "cannot be read"),
         (lambda root: (root / "config.json").write_text('{"family": "edn"}'), "did you mean 'edm'"),
-        (lambda root: (root / "config.json").write_text('{"family": "edm", "network": {"type": "unet"}}'), "residual-unet"),
+        (lambda root: (root / "config.json").write_text('{"family": "edm", "network": {"type": "transformer"}}'), "residual-unet"),
         (
             lambda root: (root / "config.json").write_text('{"family": "edm", "network": {"type": "residual-unet"}}'),
             "do not fit",

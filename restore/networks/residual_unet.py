@@ -1,9 +1,12 @@
-"""A bias-free residual U-Net that takes the noise level as a gain.
+"""A residual U-Net that takes the noise level as a gain, bias-free if not asked otherwise.
 
-No layer adds a constant, so the network is positively homogeneous in its picture: twice the contrast in, twice the contrast
-out. That generalises across noise levels (Mohan et al. 2020, 1906.05478), keeps flat areas flat, and costs less than
-normalisation. Plain ReLU and 3x3 convolutions on pixel-unshuffled input are the fastest shapes a CPU has
-(Zhang et al. 2021, 2008.13751 use the same skeleton).
+Without constants no layer adds a number of its own, so the network is positively homogeneous in its picture: twice the
+contrast in, twice the contrast out. That generalises across noise levels (Mohan et al. 2020, 1906.05478), keeps flat areas
+flat, and costs less than normalisation. Plain ReLU and 3x3 convolutions on pixel-unshuffled input are the fastest shapes a CPU
+has (Zhang et al. 2021, 2008.13751 use the same skeleton).
+
+With constants it is no longer local and homogeneous but can draw pictures of one size from nothing: together with the zeros
+around the picture they tell every layer where it is.
 """
 
 from __future__ import annotations
@@ -31,13 +34,14 @@ class NoiseLevel(nn.Module):
 
 
 class Block(nn.Module):
-    """x + conv(gain * relu(conv(x))), the gain set per channel by the noise level."""
+    """x + conv(gain * relu(conv(x))), the gain set per channel by the noise level, and with constants a bias, too."""
 
-    def __init__(self, width: int, level_width: int) -> None:
+    def __init__(self, width: int, level_width: int, constants: bool = False) -> None:
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=constants)
         self.gain = nn.Linear(level_width, width)
+        self.shift = nn.Linear(level_width, width) if constants else None
         nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
         nn.init.kaiming_normal_(self.second.weight, nonlinearity="linear")
         self.second.weight.data.mul_(0.2)  # Start close to the identity: residual branches add up.
@@ -46,7 +50,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         gain = 1 + self.gain(level)[:, :, None, None]
-        return x + self.second(F.relu(self.first(x)) * gain)
+        inner = self.first(x)
+        if self.shift is not None:
+            inner = inner + self.shift(level)[:, :, None, None]
+        return x + self.second(F.relu(inner) * gain)
 
 
 class ResidualUNet(nn.Module):
@@ -57,28 +64,43 @@ class ResidualUNet(nn.Module):
         widths: feature channels of each level, finest first.
         blocks: residual blocks a level on the way down, and again on the way up.
         patch: pixel-unshuffle factor before the finest level.
+        constants: layers have biases.
+        out_channels: channels of the answer, `channels` if not given; twice as many for a learned variance.
 
-    Shape: picture (B, channels, H, W) with H and W multiples of `multiple_of`, level (B,) -> (B, channels, H, W).
+    Shape: picture (B, channels, H, W) with H and W multiples of `multiple_of`, level (B,) -> (B, out_channels, H, W).
     """
 
-    def __init__(self, channels: int = 3, widths: tuple[int, ...] = (64, 128, 256), blocks: int = 2, patch: int = 2) -> None:
+    hears = "level"
+    channels_last = True
+
+    def __init__(
+        self,
+        channels: int = 3,
+        widths: tuple[int, ...] = (64, 128, 256),
+        blocks: int = 2,
+        patch: int = 2,
+        constants: bool = False,
+        out_channels: int | None = None,
+    ) -> None:
         super().__init__()
         self.channels, self.patch = channels, patch
         self.multiple_of = patch * 2 ** (len(widths) - 1)
         self.context = _reach(len(widths), blocks, patch)
         level_width = widths[0]
         self.level = NoiseLevel(level_width)
-        self.head = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1, bias=False)
-        self.tail = nn.Conv2d(widths[0], channels * patch**2, 3, padding=1, bias=False)
+        self.head = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1, bias=constants)
+        self.tail = nn.Conv2d(widths[0], (out_channels or channels) * patch**2, 3, padding=1, bias=constants)
         nn.init.zeros_(self.tail.weight)
+        if self.tail.bias is not None:
+            nn.init.zeros_(self.tail.bias)
 
         def stage(width: int) -> nn.ModuleList:
-            return nn.ModuleList(Block(width, level_width) for _ in range(blocks))
+            return nn.ModuleList(Block(width, level_width, constants) for _ in range(blocks))
 
         fine_to_coarse = list(itertools.pairwise(widths))
         self.down_blocks = nn.ModuleList(stage(width) for width in widths)
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2, bias=False) for a, b in fine_to_coarse)
-        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2, bias=False) for a, b in reversed(fine_to_coarse))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2, bias=constants) for a, b in fine_to_coarse)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2, bias=constants) for a, b in reversed(fine_to_coarse))
         self.up_blocks = nn.ModuleList(stage(width) for width in reversed(widths[:-1]))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:

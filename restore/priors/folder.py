@@ -3,36 +3,66 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from restore.errors import PriorError, suggest
+from restore.networks.asked import Score, told
 from restore.networks.residual_unet import ResidualUNet
+from restore.networks.unet2d import UNet2D
+from restore.priors.ddpm import DDPM
 from restore.priors.edm import EDM
+from restore.priors.flow import Flow
+from restore.priors.ncsn import NCSN
 from restore.priors.prior import Prior
+from restore.priors.sde import VE, VP, SubVP
+from restore.priors.tables import Schedule, alphas_cumprod
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-NETWORKS = {"residual-unet": ResidualUNet}
+NETWORKS: dict[str, Callable[..., Any]] = {"residual-unet": ResidualUNet, "unet2d": UNet2D}
+
+
+def _ddpm(network: nn.Module, *, schedule: Schedule = "linear", steps: int = 1000, **words: Any) -> DDPM:
+    return DDPM(network, alphas_cumprod(schedule, steps), **words)
+
+
+# What makes a prior of each family, and how that family tells its network the noise; "score" is by sigma itself.
+FAMILIES: dict[str, tuple[Callable[..., Prior], str]] = {
+    "ddpm": (_ddpm, "time"),
+    "edm": (EDM, "level"),
+    "flow": (Flow, "time"),
+    "ncsn": (NCSN, "score"),
+    "subvp": (SubVP, "time"),
+    "ve": (VE, "score"),
+    "vp": (VP, "time"),
+}
 
 
 def build(config: dict[str, Any], *, dtype: torch.dtype = torch.float32) -> Prior:
     """The prior a config describes, with untrained weights.
 
+    `family` is one of `FAMILIES`, `network` has a `type` of `NETWORKS` and that network's arguments, `prior` holds the family's
+    own settings (for ddpm the `schedule` and number of `steps` of its table among them).
+
     Raises: PriorError for a family or network this version does not know.
     """
     family, network_config = config.get("family"), dict(config.get("network", {}))
-    if family != "edm":
-        raise PriorError(f"unknown family {family!r}; {suggest(str(family), ['edm'])}")
+    if family not in FAMILIES:
+        raise PriorError(f"unknown family {family!r}; {suggest(str(family), FAMILIES)}")
     kind = network_config.pop("type", None)
     if kind not in NETWORKS:
         raise PriorError(f"unknown network {kind!r}; {suggest(str(kind), NETWORKS)}")
     network = NETWORKS[kind](**network_config)
     sizes = {"channels": network.channels, "multiple_of": network.multiple_of, "context": network.context}
-    return EDM(network, dtype=dtype, **sizes, **config.get("prior", {}))
+    make, how = FAMILIES[family]
+    asked = Score(told(network, "level")) if how == "score" else told(network, how)
+    return make(asked, dtype=dtype, **sizes, **config.get("prior", {}))
 
 
 def save(folder: Path, config: dict[str, Any], prior: Prior, card: str, *, dtype: torch.dtype = torch.float16) -> None:
@@ -65,8 +95,12 @@ def load(folder: Path, *, dtype: torch.dtype = torch.float32) -> Prior:
 
 
 def channels_last(prior: Prior) -> Prior:
-    """The prior with convolutions laid out as CPUs and tensor cores want them; a third faster, same values."""
-    prior.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form.
+    """The prior with convolutions laid out as CPUs and tensor cores want them; a third faster, same values.
+
+    Networks for which it does not pay say so and stay as they are.
+    """
+    if all(getattr(part, "channels_last", True) for part in prior.modules()):
+        prior.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form.
     return prior
 
 

@@ -52,7 +52,9 @@ def command(data: tuple[Path, ...], out: Path, options: Mapping[str, Any]) -> st
         flag = "--compile" if name == "compile_network" else "--" + name.replace("_", "-")
         if name == "resume":
             continue  # How a run was interrupted is not part of what made the weights.
-        if value is True:
+        if name == "flip":
+            words += [] if value else ["--no-flip"]
+        elif value is True:
             words.append(flag)
         elif value not in (None, False):
             words += [flag, ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from restore import pretrained
+from restore.errors import UsageError
+from restore.networks.presets import PRESETS
+from restore.priors.prior import Prior
+from restore.training import export, families, pictures
 from restore.training.card import card
 from restore.training.data import load_crops
-from restore.training.objectives import EDMObjective
 from restore.training.train import Budget, Report
 from restore.training.train import train as run
 
 logger = logging.getLogger("restore")
-SIZES = {"small": ((32, 64, 128), 1), "base": ((64, 128, 256), 2), "large": ((96, 192, 384), 4)}
+POSITIVE = click.FloatRange(min=0, min_open=True)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -34,8 +40,8 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.command("train")
 @click.argument("data", nargs=-1, required=True, metavar="DATA...", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="model folder to write")
-@click.option("--family", type=click.Choice(["edm"]), default="edm", help="kind of prior")
-@click.option("--network", type=click.Choice(sorted(SIZES)), default="base", help="size of the network")
+@click.option("--family", type=click.Choice(sorted(families.WORDS)), default="edm", help="kind of prior")
+@click.option("--network", type=click.Choice(list(PRESETS)), default="base", help="kind and size of the network")
 @click.option("--channels", type=click.Choice(["1", "3"]), default="3", help="gray or colour pictures")
 @click.option("--size", type=click.IntRange(min=8), default=64, help="side of a crop in pixels")
 @click.option("--steps", type=click.IntRange(min=1), help="how many steps to train")
@@ -47,29 +53,45 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option("--procedural", type=click.FloatRange(0, 1), default=0.0, help="share of dead-leaves crops")
 @click.option("--gray", type=click.FloatRange(0, 1), default=0.0, help="share of crops shown in gray")
 @click.option("--jitter", type=click.FloatRange(0, 1), default=0.0, help="share of crops with random channel gains")
-@click.option("--sigma-mean", type=float, default=-1.2, help="mean of log sigma")
-@click.option("--sigma-std", type=float, default=1.2, help="standard deviation of log sigma")
-@click.option("--sigma-spread", type=click.FloatRange(0, 1), default=0.1, help="share of levels over the whole range")
+@click.option("--flip/--no-flip", default=True, help="mirror and turn crops at random; not for digits or letters")
+@click.option("--prediction", type=click.Choice(list(families.PREDICTIONS)), help="ddpm: what the network predicts (epsilon)")
+@click.option("--schedule", type=click.Choice(["linear", "cosine"]), help="ddpm: table of noise (linear)")
+@click.option(
+    "--variance", type=click.Choice(["fixed-small", "fixed-large", "learned"]), help="ddpm: of its steps (fixed-small)"
+)
+@click.option("--sigma-min", type=POSITIVE, help="ncsn, ve, edm: lowest level (0.02, 0.02, 0.002)")
+@click.option("--sigma-max", type=POSITIVE, help="ncsn, ve, edm: highest level (100, 100, 80)")
+@click.option("--levels", type=click.IntRange(min=2), help="ncsn: number of levels (200)")
+@click.option("--sigma-mean", type=float, help="edm: mean of log sigma (-1.2)")
+@click.option("--sigma-std", type=POSITIVE, help="edm: standard deviation of log sigma (1.2)")
+@click.option("--sigma-spread", type=click.FloatRange(0, 1), help="edm: share of levels over the whole range (0.1)")
 @click.option("--sigma-start", type=float, help="level at which guided runs begin, around a guess; the highest if not given")
 @click.option("--dtype", type=click.Choice(sorted(DTYPES)), default="float32", help="arithmetic of the network")
 @click.option("--compile", "compile_network", is_flag=True, help="compile the network first (minutes, then faster)")
 @click.option("--init", metavar="PRIOR", help="start from the weights of this prior, of the same network")
+@click.option("--accumulate", type=click.IntRange(min=1), default=1, help="parts a batch goes through in, to save memory")
+@click.option("--tracker", type=click.Choice(["tensorboard"]), help="also write curves for this viewer, into OUT")
+@click.option("--diffusers", is_flag=True, help="ddpm with a unet: also write OUT/diffusers, for diffusers.DDPMPipeline")
 @click.option("--seed", type=int, default=0, help="of weights, crops and noise")
 @click.option("--resume", is_flag=True, help="continue the run in OUT, with this budget")
 def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Train a prior on pictures: folders (searched recursively) or .npz/.npy arrays.
 
     Give --steps or --minutes. Ctrl-C saves; --resume continues exactly where a run stopped. Under `accelerate launch` every
-    process takes its share of each batch.
+    process takes its share of each batch. OUT also holds loss.png and samples.png, drawn along the way, and metrics.jsonl.
+
+    Networks small, base and large are for photographs of any size; whole-* and unet-* see the whole of small pictures and draw
+    them from nothing.
     """
     budget = Budget(steps=options["steps"], minutes=options["minutes"])
     channels = int(options["channels"])
-    widths, blocks = SIZES[options["network"]]
-    config = {
-        "family": options["family"],
-        "network": {"type": "residual-unet", "channels": channels, "widths": list(widths), "blocks": blocks, "patch": 2},
-        "prior": {"sigma_data": 0.5, "sigma_start": options["sigma_start"]},
-    }
+    words = families.settings(options["family"], options)
+    network = {**PRESETS[options["network"]], "channels": channels}
+    config = families.config(options["family"], network, words, options["sigma_start"])
+    if options["diffusers"]:
+        export.check(config)
+    if options["sigma_min"] and options["sigma_max"] and options["sigma_min"] >= options["sigma_max"]:
+        raise UsageError(f"--sigma-min {options['sigma_min']} is not below --sigma-max {options['sigma_max']}")
     crops = load_crops(
         data,
         size=options["size"],
@@ -78,25 +100,21 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
         procedural=options["procedural"],
         gray=options["gray"],
         jitter=options["jitter"],
+        flip=options["flip"],
         seed=options["seed"],
     )
-    objective = EDMObjective(mean=options["sigma_mean"], std=options["sigma_std"], spread=options["sigma_spread"])
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("step {task.fields[step]}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=1.0, step=0, loss=math.nan)
 
-        def show(report: Report) -> None:
-            progress.update(bar, completed=report.progress, step=report.step, loss=report.loss)
+    def draw(prior: Prior, report: Report, losses: Sequence[float]) -> None:
+        if losses:
+            pictures.write(out / "loss.png", pictures.loss_curve(losses))
+        pictures.write(out / "samples.png", pictures.samples(prior, options["size"]))
+        if options["diffusers"]:
+            export.to_diffusers(prior, config, options["size"], out / "diffusers")
 
+    with _bar(options["batch"]) as show:
         report = run(
             config,
-            objective,
+            families.objective(config, words),
             crops,
             out,
             budget,
@@ -108,8 +126,34 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
             compile_network=options["compile_network"],
             resume=options["resume"],
             initial=None if options["init"] is None else pretrained.prior(options["init"]),
+            accumulate=options["accumulate"],
+            tracker=options["tracker"],
             card=lambda report: card(data, out, options, config, crops, report),
             on_step=show,
+            on_checkpoint=draw,
         )
     logger.info("step %d, loss %.4f, %.0f s", report.step, report.loss, report.seconds)
     click.echo(str(out))
+
+
+@contextmanager
+def _bar(batch: int) -> Iterator[Callable[[Report], None]]:
+    """A bar with loss, pictures a second and time left, where stderr is a terminal; gives what to call after each step."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("step {task.fields[step]}"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}  {task.fields[speed]:.0f} pictures/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=1.0, step=0, loss=math.nan, speed=0.0)
+        recent = deque[tuple[int, float]](maxlen=50)
+
+        def show(report: Report) -> None:
+            recent.append((report.step, report.seconds))
+            (first, before), (last, now) = recent[0], recent[-1]
+            speed = batch * (last - first) / (now - before) if now > before else 0.0
+            progress.update(bar, completed=report.progress, step=report.step, loss=report.loss, speed=speed)
+
+        yield show

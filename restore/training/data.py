@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,7 @@ class Crops:
         size: side of a crop in pixels.
         gray: share of crops shown as gray (all channels equal), which teaches a colour prior to treat gray pictures.
         jitter: share of crops whose channels are scaled by random gains, against colour casts of a small collection.
+        flip: half of the crops are mirrored and half are turned; not for pictures with a right way round, like digits.
     """
 
     pictures: tuple[Picture, ...]
@@ -41,6 +43,12 @@ class Crops:
     size: int
     gray: float = 0.0
     jitter: float = 0.0
+    flip: bool = True
+
+    @cached_property
+    def _chances(self) -> NDArray[np.float64]:
+        total: NDArray[np.float64] = self.weights.cumsum()
+        return total / total[-1]
 
     @property
     def channels(self) -> int:
@@ -53,13 +61,13 @@ class Crops:
         return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous()
 
     def _crop(self, rng: Generator) -> NDArray[np.float32]:
-        picture = self.pictures[rng.choice(len(self.pictures), p=self.weights)]
+        picture = self.pictures[self._chances.searchsorted(rng.random(), side="right")]
         top = rng.integers(picture.shape[0] - self.size + 1)
         left = rng.integers(picture.shape[1] - self.size + 1)
         crop = picture[top : top + self.size, left : left + self.size].astype(np.float32) / 127.5 - 1
-        if rng.random() < 0.5:
-            crop = crop[:, ::-1]
-        crop = np.rot90(crop, int(rng.integers(4))) if rng.random() < 0.5 else crop
+        if self.flip:
+            crop = crop[:, ::-1] if rng.random() < 0.5 else crop
+            crop = np.rot90(crop, int(rng.integers(4))) if rng.random() < 0.5 else crop
         if self.channels == 3 and rng.random() < self.jitter:
             crop = np.clip((crop + 1) * rng.uniform(0.75, 1.15, 3).astype(np.float32) - 1, -1, 1)
         if self.channels == 3 and rng.random() < self.gray:
@@ -77,6 +85,7 @@ def load_crops(
     procedural_count: int = 400,
     gray: float = 0.0,
     jitter: float = 0.0,
+    flip: bool = True,
     seed: int = 0,
 ) -> Crops:
     """Reads folders (recursively) and .npz/.npy arrays into crops.
@@ -107,7 +116,7 @@ def load_crops(
             drawn.append(leaves if channels == 3 else leaves[..., :1])
         weights = np.concatenate([weights, np.full(len(drawn), procedural / len(drawn))])
     logger.info("%d pictures and %d procedural ones", len(photographs), len(drawn))
-    return Crops((*photographs, *drawn), weights, size, gray, jitter)
+    return Crops((*photographs, *drawn), weights, size, gray, jitter, flip)
 
 
 def _read(source: Path, channels: int, scales: tuple[float, ...]) -> list[Picture]:

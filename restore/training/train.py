@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import math
-import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import GeneralTracker, get_available_trackers
 from torch import Tensor, nn
 
 from restore.errors import PriorError, UsageError
@@ -23,9 +23,9 @@ from restore.priors import folder as model_folder
 from restore.priors.prior import Prior
 from restore.training.data import Crops
 from restore.training.objectives import Objective
+from restore.training.state import METRICS, STATE, keep_metrics, resumed, same_kind
 
 logger = logging.getLogger("restore")
-STATE = "training.pt"
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,11 @@ def train(
     resume: bool = False,
     initial: Prior | None = None,
     save_every: float = 300.0,
+    accumulate: int = 1,
+    tracker: str | GeneralTracker | None = None,
     card: Callable[[Report], str] = lambda report: "",
     on_step: Callable[[Report], None] = lambda report: None,
+    on_checkpoint: Callable[[Prior, Report, Sequence[float]], None] = lambda prior, report, losses: None,
 ) -> Report:
     """Trains a prior and writes a model folder with the averaged weights.
 
@@ -92,12 +95,19 @@ def train(
         ema: decay of the weight average; early steps average over less.
         initial: a prior of the same config to start from, instead of random weights.
         save_every: seconds between checkpoints.
-        card, on_step: text of the model's card; called after every step.
+        accumulate: parts that each process's share of a batch goes through in, one after the other, to save memory.
+        tracker: a tracker of Accelerate, by name ("tensorboard") or made, that is told loss and rate every tenth step.
+        card: text of the model's card.
+        on_step: called after every step.
+        on_checkpoint: called in the main process after each checkpoint with the averaged prior, the report and the loss of
+            every step from the first.
 
     Ctrl-C ends the run after the step, saved. Raises: PriorError if `out` holds a training run and `resume` is not set, another
-    model, or a run that does not fit; UsageError for a batch that the processes cannot share.
+    model, or a run that does not fit; UsageError for a batch that the processes cannot share, or an unknown tracker.
     """
-    accelerator = Accelerator()
+    accelerator = Accelerator(
+        gradient_accumulation_steps=accumulate, log_with=_known(tracker), project_dir=None if tracker is None else out
+    )
     torch.manual_seed(seed)  # Initial weights only: crops and noise are drawn from (seed, step, process).
     prior = model_folder.channels_last(model_folder.build(config, dtype=dtype).to(accelerator.device))
     if initial is not None:
@@ -105,24 +115,31 @@ def train(
             prior.load_state_dict(initial.state_dict())
         except RuntimeError as error:
             raise PriorError(f"the initial prior is of another shape: {str(error).splitlines()[-1].strip()}") from None
-    average = model_folder.build(config).to(accelerator.device)
+    average = model_folder.build(config, dtype=dtype).to(accelerator.device)
     average.load_state_dict(prior.state_dict())
     optimizer = torch.optim.AdamW(prior.parameters(), lr=learning_rate, weight_decay=0.0, betas=(0.9, 0.99))
-    if batch % accelerator.num_processes:
-        raise UsageError(f"a batch of {batch} cannot be shared by {accelerator.num_processes} processes; give a multiple")
+    if batch % (accelerator.num_processes * accumulate):
+        shares = f"{accelerator.num_processes} processes" + (f" in {accumulate} parts" if accumulate > 1 else "")
+        raise UsageError(f"a batch of {batch} cannot be shared by {shares}; give a multiple")
     step, earlier, smooth = 0, 0.0, float("nan")
+    losses: list[float] = []
     if (out / STATE).exists():
         if not resume:
             raise PriorError(f"{out} holds a training run; --resume continues it, another folder starts a new one")
-        step, earlier, smooth = _resumed(out / STATE, prior, average, optimizer)
+        same_kind(out, config)
+        step, earlier, smooth, losses = resumed(out / STATE, prior, average, optimizer)
+        if accelerator.is_main_process:
+            keep_metrics(out, step)
     elif (out / model_folder.CONFIG).exists():
         raise PriorError(f"{out} holds a model and no training run to continue; name another folder")
     out.mkdir(parents=True, exist_ok=True)
     if compile_network:
         network = prior.get_submodule("network")
         network.compile()  # In place, so that names in the state stay the network's own.
-    model, optimizer = accelerator.prepare(prior, optimizer)
+    model, optimizer = accelerator.prepare(objective.asks(prior), optimizer)
     share = batch // accelerator.num_processes
+    if tracker is not None:
+        accelerator.init_trackers("training")
 
     def checkpoint(report: Report) -> None:
         if not accelerator.is_main_process:
@@ -130,8 +147,10 @@ def train(
         model_folder.save(out, config, average, card(report))
         partial = out / f".{STATE}.part"
         kept = {"prior": prior.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-        torch.save({**kept, "step": report.step, "seconds": report.seconds, "loss": report.loss}, partial)
+        reached = {"step": report.step, "seconds": report.seconds, "loss": report.loss, "losses": torch.tensor(losses)}
+        torch.save({**kept, **reached}, partial)
         partial.replace(out / STATE)
+        on_checkpoint(average, report, losses)
 
     started, saved = time.monotonic(), time.monotonic()
     report = Report(step, smooth, earlier, budget.progress(step, earlier))
@@ -141,20 +160,28 @@ def train(
                 group["lr"] = learning_rate * budget.rate(step, report.seconds)
             clean = crops.batch(share, seed, step, accelerator.process_index).to(accelerator.device)
             generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * 64 + accelerator.process_index)
-            loss = objective.loss(model, clean, generator)
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(prior.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
+            total = torch.zeros((), device=accelerator.device)
+            for part in clean.chunk(accumulate):
+                with accelerator.accumulate(model):
+                    loss = objective.loss(model, part, generator)
+                    accelerator.backward(loss)
+                    if accelerator.sync_gradients:
+                        accelerator.clip_grad_norm_(prior.parameters(), 1.0)
+                    optimizer.step()
+                    optimizer.zero_grad()
+                total += loss.detach() / accumulate
             step += 1
             _average(average, prior, min(ema, step / (step + 10)))
-            value = accelerator.reduce(loss.detach(), "mean").item()
+            value = accelerator.reduce(total, "mean").item()
+            losses.append(value)
             smooth = value if math.isnan(smooth) else 0.99 * smooth + 0.01 * value
             seconds = earlier + time.monotonic() - started
             report = Report(step, smooth, seconds, budget.progress(step, seconds))
             on_step(report)
+            if step % 10 == 0 and tracker is not None:
+                accelerator.log({"loss": value, "rate": optimizer.param_groups[0]["lr"]}, step=step)
             if step % 100 == 0 and accelerator.is_main_process:
-                with (out / "metrics.jsonl").open("a") as lines:
+                with (out / METRICS).open("a") as lines:
                     lines.write(json.dumps({"step": step, "loss": round(smooth, 6), "seconds": round(seconds, 1)}) + "\n")
             if time.monotonic() - saved > save_every:
                 checkpoint(report)
@@ -166,17 +193,10 @@ def train(
     return report
 
 
-def _resumed(path: Path, prior: Prior, average: Prior, optimizer: torch.optim.Optimizer) -> tuple[int, float, float]:
-    """Loads a checkpoint into its parts; step, seconds and running loss."""
-    try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        prior.load_state_dict(state["prior"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        return state["step"], state["seconds"], state.get("loss", float("nan"))
-    except (RuntimeError, ValueError, KeyError, OSError, EOFError, pickle.UnpicklingError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise PriorError(f"{path}: this training run cannot be continued with these options, or is damaged: {first}") from None
+def _known(tracker: str | GeneralTracker | None) -> str | GeneralTracker | None:
+    if isinstance(tracker, str) and tracker not in {str(kind) for kind in get_available_trackers()}:
+        raise UsageError(f"tracker {tracker!r} is not installed here; pip install 'diffusion-restore[{tracker}]'")
+    return tracker
 
 
 class _Interrupt:

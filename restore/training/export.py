@@ -1,0 +1,50 @@
+"""A DDPM in diffusers' layout."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from restore.errors import UsageError
+from restore.networks.unet2d import UNet2D
+from restore.priors.prior import Prior
+
+SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
+VARIANCES = {"fixed-small": "fixed_small", "fixed-large": "fixed_large", "learned": "learned_range"}
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Raises: UsageError for a config that diffusers has no pipeline for."""
+    network = config["network"]
+    if config["family"] != "ddpm" or network["type"] != "unet2d" or network.get("patch", 1) != 1:
+        raise UsageError(
+            "diffusers' layout holds a ddpm with a U-Net of theirs: give --family ddpm and --network unet-tiny, unet-small or"
+            f" unet-base; these were {config['family']} and {network['type']}"
+        )
+
+
+def to_diffusers(prior: Prior, config: Mapping[str, Any], size: int, folder: Path) -> None:
+    """Writes what `diffusers.DDPMPipeline.from_pretrained(folder)` loads; `size` is the side of its pictures in pixels.
+
+    Raises: UsageError as `check` does.
+    """
+    check(config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # diffusers' talk with its own dependencies.
+        from diffusers import DDPMPipeline, DDPMScheduler
+
+    make: Any = DDPMScheduler
+    steps, settings = config["prior"].get("steps", 1000), config["prior"]
+    scheduler = make(
+        num_train_timesteps=steps,
+        beta_start=1e-4 * 1000 / steps,
+        beta_end=0.02 * 1000 / steps,
+        beta_schedule=SCHEDULES[settings["schedule"]],
+        variance_type=VARIANCES[settings["variance"]],
+        prediction_type=settings["prediction"],
+    )
+    network = next(part for part in prior.modules() if isinstance(part, UNet2D)).network
+    network.register_to_config(sample_size=size)
+    DDPMPipeline(unet=network, scheduler=scheduler).save_pretrained(folder)

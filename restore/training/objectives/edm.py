@@ -1,0 +1,41 @@
+"""EDM's loss (Karras et al. 2022, 2206.00364, eq. 2 and table 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from restore.training.objectives.objective import Denoising
+
+
+@dataclass(frozen=True)
+class EDMObjective(Denoising):
+    """w(sigma) = (sigma^2 + sigma_data^2) / (sigma sigma_data)^2.
+
+    Most levels are log-normal around where pictures are decided; a share is spread evenly over the whole trained range in log
+    sigma, so that no level is left untrained.
+
+    Attributes:
+        sigma_data, sigma_min, sigma_max: as the prior's.
+        mean, std: of log sigma.
+        spread: share of levels drawn log-uniformly over [sigma_min, sigma_max].
+    """
+
+    sigma_data: float = 0.5
+    sigma_min: float = 0.002
+    sigma_max: float = 80.0
+    mean: float = -1.2
+    std: float = 1.2
+    spread: float = 0.1
+
+    def levels(self, count: int, generator: Generator) -> Tensor:
+        normal = torch.randn(count, generator=generator)
+        uniform, choice = torch.rand(2, count, generator=generator)
+        low, high = torch.tensor([self.sigma_min, self.sigma_max]).log()
+        log_sigma = torch.where(choice < self.spread, low + uniform * (high - low), self.mean + self.std * normal)
+        return log_sigma.clamp(low, high).exp()
+
+    def weight(self, sigma: Tensor) -> Tensor:
+        return (sigma**2 + self.sigma_data**2) / (sigma * self.sigma_data) ** 2

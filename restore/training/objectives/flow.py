@@ -1,0 +1,30 @@
+"""Flow matching along straight lines (Liu et al. 2022, 2209.03003, eq. 1; Lipman et al. 2022, 2210.02747, eq. 23)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from restore.training.objectives.objective import Denoising
+
+
+@dataclass(frozen=True)
+class FlowObjective(Denoising):
+    """E |v(x_t, t) - (z - x0)|^2, t uniform over the trained range. D - x0 = -t (v_theta - v), sigma = t / (1 - t).
+
+    Attributes:
+        sigma_min, sigma_max: as the prior's.
+    """
+
+    sigma_min: float = 0.002
+    sigma_max: float = 80.0
+
+    def levels(self, count: int, generator: Generator) -> Tensor:
+        low, high = (sigma / (1 + sigma) for sigma in (self.sigma_min, self.sigma_max))
+        time = low + (high - low) * torch.rand(count, generator=generator)
+        return time / (1 - time)
+
+    def weight(self, sigma: Tensor) -> Tensor:
+        return (1 + 1 / sigma) ** 2

@@ -1,0 +1,27 @@
+"""Denoising score matching at a few levels (Song & Ermon 2019, 1907.05600, eq. 6 with lambda = sigma^2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from restore.training.objectives.objective import Denoising
+
+
+@dataclass(frozen=True)
+class LevelsObjective(Denoising):
+    """E sigma^2 |s(x, sigma) + z / sigma|^2, levels drawn with equal chances; the paper's, but for its factor 1/2.
+
+    Attributes:
+        trained: (L,), the levels.
+    """
+
+    trained: Tensor
+
+    def levels(self, count: int, generator: Generator) -> Tensor:
+        return self.trained[torch.randint(len(self.trained), (count,), generator=generator)].float()
+
+    def weight(self, sigma: Tensor) -> Tensor:
+        return 1 / sigma**2

@@ -1,0 +1,54 @@
+"""The common shape of all objectives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from restore.priors.prior import Prior
+
+
+class Objective(ABC):
+    """A loss over clean pictures; randomness comes from the generator given, never from global state."""
+
+    def asks(self, prior: Prior) -> nn.Module:
+        """What of a prior is called by `loss`: the prior itself, D, if not said otherwise."""
+        return prior
+
+    @abstractmethod
+    def loss(self, model: Callable[..., Any], clean: Tensor, generator: Generator) -> Tensor:
+        """Scalar loss of one batch (B, C, H, W) in [-1, 1]; `model` is called as what `asks` answered."""
+
+
+class Denoising(Objective, ABC):
+    """E w(sigma) |D(x0 + sigma z, sigma) - x0|^2, the mean over values of the picture."""
+
+    @abstractmethod
+    def levels(self, count: int, generator: Generator) -> Tensor:
+        """sigma (count,), float32."""
+
+    @abstractmethod
+    def weight(self, sigma: Tensor) -> Tensor:
+        """w of sigma (B,)."""
+
+    def loss(self, model: Callable[..., Any], clean: Tensor, generator: Generator) -> Tensor:
+        sigma = self.levels(clean.shape[0], generator).to(clean.device)
+        noise = noise_for(clean, generator)
+        error = model(clean + sigma[:, None, None, None] * noise, sigma) - clean
+        return (self.weight(sigma)[:, None, None, None] * error.square()).mean()
+
+
+def noise_for(clean: Tensor, generator: Generator) -> Tensor:
+    """Standard normal noise; gray crops of a colour prior get gray noise: R = G = B stays a subspace the prior knows.
+
+    See priors/gray.py.
+    """
+    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+    if clean.shape[1] == 1:
+        return noise
+    gray = (clean == clean[:, :1]).flatten(1).all(dim=1)
+    return torch.where(gray[:, None, None, None], noise[:, :1].expand_as(noise), noise)

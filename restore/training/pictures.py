@@ -1,0 +1,93 @@
+"""Pictures of a training run: its loss, and what its prior draws so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from restore.kernels import ddim
+from restore.priors.prior import Prior
+from restore.report import Canvas, contact_sheet
+from restore.sampling import path_for, sample
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 360, 64, 32, 24
+GRID, TEXT, PALE, STRONG = (224, 224, 224), (90, 90, 90), (190, 205, 235), (30, 80, 180)
+
+
+def loss_curve(losses: Sequence[float], decay: float = 0.99) -> Canvas:
+    """The loss of every step, on a logarithmic scale: pale the range within each column, strong its running mean.
+
+    Args:
+        losses: from the first step on, positive.
+        decay: of the running mean.
+
+    Returns: (360, 720, 3) uint8 RGB.
+    """
+    values = np.asarray(losses, np.float64).clip(1e-12)
+    smooth = _running_mean(values, decay)
+    low, high = np.log10(smooth.min()) - 0.05, np.log10(np.quantile(values, 0.995)) + 0.05
+    canvas = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    steps = np.arange(1, len(values) + 1)
+
+    def column(step: NDArray[np.int64]) -> NDArray[np.int64]:
+        return (LEFT + step / len(values) * (WIDTH - LEFT - 12)).round().astype(np.int64)
+
+    def row(value: NDArray[np.float64]) -> NDArray[np.int64]:
+        share = ((np.log10(value) - low) / (high - low)).clip(0, 1)
+        return (HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)).round().astype(np.int64)
+
+    for tick in _ticks(low, high):
+        height = int(row(np.array([tick]))[0])
+        cv2.line(canvas, (LEFT, height), (WIDTH - 12, height), GRID, 1)
+        _write(canvas, f"{tick:.3g}", (8, height + 4))
+    for share in (0.0, 0.5, 1.0):
+        text = f"{round(share * len(values))}" + (" steps" if share == 1 else "")
+        width = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.4, 1)[0][0]
+        _write(canvas, text, (min(int(LEFT + share * (WIDTH - LEFT - 12)), WIDTH - 8 - width), HEIGHT - 10))
+    _write(canvas, "training loss and its running mean", (LEFT, 14))
+    places = column(steps)
+    for place in np.unique(places):
+        inside = row(values[places == place])
+        cv2.line(canvas, (int(place), int(inside.min())), (int(place), int(inside.max())), PALE, 1)
+    line = np.stack([places, row(smooth)], axis=1).astype(np.int32)
+    cv2.polylines(canvas, [line], False, STRONG, 2, cv2.LINE_AA)
+    return canvas
+
+
+def samples(prior: Prior, size: int, count: int = 16, steps: int = 20) -> Canvas:
+    """What the prior draws from nothing by `steps` deterministic transitions, always from the same noise."""
+    with torch.no_grad():
+        drawn = sample(prior, count, (size, size), ddim(0.0), path_for(prior, steps), seed=0, batch=count)
+    return contact_sheet(drawn)
+
+
+def write(path: Path, canvas: Canvas) -> None:
+    """Writes a picture whole or not at all."""
+    partial = path.with_name(f".{path.name}")
+    partial.write_bytes(cv2.imencode(".png", np.ascontiguousarray(canvas[..., ::-1]))[1].tobytes())
+    partial.replace(path)
+
+
+def _running_mean(values: NDArray[np.float64], decay: float) -> NDArray[np.float64]:
+    smooth = values.copy()
+    for index in range(1, len(values)):
+        # A mean over all steps so far until there are as many as the decay remembers.
+        kept = min(decay, index / (index + 1))
+        smooth[index] = kept * smooth[index - 1] + (1 - kept) * values[index]
+    return smooth
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten within 10^low to 10^high; in a narrow range, three values evenly spread."""
+    found = [m * 10.0**e for e in range(int(np.floor(low)), int(np.ceil(high)) + 1) for m in (1, 2, 5)]
+    inside = [tick for tick in found if low <= np.log10(tick) <= high]
+    return inside if len(inside) >= 2 else [float(10**level) for level in np.linspace(low, high, 3)]
+
+
+def _write(canvas: Canvas, text: str, place: tuple[int, int]) -> None:
+    cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, TEXT, 1, cv2.LINE_AA)

@@ -1,0 +1,42 @@
+"""From densities of pictures in [-1, 1] to bits of their 8-bit samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+GREY = 1 / 127.5  # One grey level in [-1, 1] units.
+
+
+def bits_per_dim(log_density: Tensor, dimensions: int) -> Tensor:
+    """Bits for each 8-bit sample, from log densities (N,) in nats over pictures in [-1, 1].
+
+    A sample's probability is taken as its density times the width of a grey level; over uniformly dequantised samples that is
+    a bound on the discrete model's bits (Theis et al. 2016, 1511.01844, section 3.1).
+    """
+    return -log_density / (dimensions * math.log(2)) - math.log2(GREY)
+
+
+def dequantised(x0: Tensor, generator: torch.Generator) -> Tensor:
+    """8-bit pictures (N, C, H, W) with uniform noise of one grey level, centred, so that the mean stays."""
+    drawn = torch.rand(x0.shape, generator=generator, dtype=x0.dtype)
+    return x0 + (drawn - 0.5).to(x0.device) * GREY
+
+
+def eight_bit(pixels: Tensor) -> Tensor:
+    """Pictures in [-1, 1] at the nearest values that 8-bit samples have."""
+    return ((pixels.clamp(-1, 1) + 1) * 127.5).round() * GREY - 1
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+Tell = Callable[[int, int], None]  # Called with (evaluations done, of how many).
+
+
+def quiet(done: int, total: int) -> None:
+    """Tells nobody."""

@@ -88,6 +88,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     words = families.settings(options["family"], options)
     network = {**PRESETS[options["network"]], "channels": channels}
     config = families.config(options["family"], network, words, options["sigma_start"])
+    config["size"] = options["size"]  # What `restore sample` draws if not told otherwise.
     if options["diffusers"]:
         export.check(config)
     if options["sigma_min"] and options["sigma_max"] and options["sigma_min"] >= options["sigma_max"]:

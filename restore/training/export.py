@@ -35,9 +35,10 @@ def to_diffusers(prior: Prior, config: Mapping[str, Any], size: int, folder: Pat
         warnings.simplefilter("ignore")  # diffusers' talk with its own dependencies.
         from diffusers import DDPMPipeline, DDPMScheduler
 
-    make: Any = DDPMScheduler
+    make_pipeline: Any = DDPMPipeline
+    make_scheduler: Any = DDPMScheduler
     steps, settings = config["prior"].get("steps", 1000), config["prior"]
-    scheduler = make(
+    scheduler = make_scheduler(
         num_train_timesteps=steps,
         beta_start=1e-4 * 1000 / steps,
         beta_end=0.02 * 1000 / steps,
@@ -47,4 +48,4 @@ def to_diffusers(prior: Prior, config: Mapping[str, Any], size: int, folder: Pat
     )
     network = next(part for part in prior.modules() if isinstance(part, UNet2D)).network
     network.register_to_config(sample_size=size)
-    DDPMPipeline(unet=network, scheduler=scheduler).save_pretrained(folder)
+    make_pipeline(unet=network, scheduler=scheduler).save_pretrained(folder)

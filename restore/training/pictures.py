@@ -19,18 +19,18 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 360, 64, 32, 24
 GRID, TEXT, PALE, STRONG = (224, 224, 224), (90, 90, 90), (190, 205, 235), (30, 80, 180)
 
 
-def loss_curve(losses: Sequence[float], decay: float = 0.99) -> Canvas:
+def loss_curve(losses: Sequence[float], share: float = 0.04) -> Canvas:
     """The loss of every step, on a logarithmic scale: pale the range within each column, strong its running mean.
 
     Args:
         losses: from the first step on, positive.
-        decay: of the running mean.
+        share: of the run so far that each running mean looks back over.
 
     Returns: (360, 720, 3) uint8 RGB.
     """
     values = np.asarray(losses, np.float64).clip(1e-12)
-    smooth = _running_mean(values, decay)
-    low, high = np.log10(smooth.min()) - 0.05, np.log10(np.quantile(values, 0.995)) + 0.05
+    smooth = _running_mean(values, max(1, round(share * len(values))))
+    low, high = np.log10(np.quantile(values, 0.01)) - 0.05, np.log10(np.quantile(values, 0.995)) + 0.05
     canvas = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     steps = np.arange(1, len(values) + 1)
 
@@ -45,15 +45,15 @@ def loss_curve(losses: Sequence[float], decay: float = 0.99) -> Canvas:
         height = int(row(np.array([tick]))[0])
         cv2.line(canvas, (LEFT, height), (WIDTH - 12, height), GRID, 1)
         _write(canvas, f"{tick:.3g}", (8, height + 4))
-    for share in (0.0, 0.5, 1.0):
-        text = f"{round(share * len(values))}" + (" steps" if share == 1 else "")
+    for place in (0.0, 0.5, 1.0):
+        text = f"{round(place * len(values))}" + (" steps" if place == 1 else "")
         width = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.4, 1)[0][0]
-        _write(canvas, text, (min(int(LEFT + share * (WIDTH - LEFT - 12)), WIDTH - 8 - width), HEIGHT - 10))
+        _write(canvas, text, (min(int(LEFT + place * (WIDTH - LEFT - 12)), WIDTH - 8 - width), HEIGHT - 10))
     _write(canvas, "training loss and its running mean", (LEFT, 14))
     places = column(steps)
-    for place in np.unique(places):
-        inside = row(values[places == place])
-        cv2.line(canvas, (int(place), int(inside.min())), (int(place), int(inside.max())), PALE, 1)
+    for at in np.unique(places):
+        inside = row(values[places == at])
+        cv2.line(canvas, (int(at), int(inside.min())), (int(at), int(inside.max())), PALE, 1)
     line = np.stack([places, row(smooth)], axis=1).astype(np.int32)
     cv2.polylines(canvas, [line], False, STRONG, 2, cv2.LINE_AA)
     return canvas
@@ -73,13 +73,12 @@ def write(path: Path, canvas: Canvas) -> None:
     partial.replace(path)
 
 
-def _running_mean(values: NDArray[np.float64], decay: float) -> NDArray[np.float64]:
-    smooth = values.copy()
-    for index in range(1, len(values)):
-        # A mean over all steps so far until there are as many as the decay remembers.
-        kept = min(decay, index / (index + 1))
-        smooth[index] = kept * smooth[index - 1] + (1 - kept) * values[index]
-    return smooth
+def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """The mean of the last `window` values at each place, of fewer at the start."""
+    total = np.concatenate([[0.0], values.cumsum()])
+    first = np.maximum(np.arange(1, len(total)) - window, 0)
+    answer: NDArray[np.float64] = (total[1:] - total[first]) / (np.arange(1, len(total)) - first)
+    return answer
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Built = TypeVar("Built")
 
 # Names that no option may have: keywords of `Restorer.stream`, and flags that every task has.
-KEYWORDS = {"task", "image", "seed", "name", "steps", "guidance", "kernel", "samples", "answer"}
+KEYWORDS = {"task", "image", "seed", "name", "steps", "guidance", "kernel", "samples", "answer", "quality", "fidelity"}
 FLAGS = {"inputs", "out", "seed", "steps", "guidance", "prior", "samples", "uncertainty", "answer", "device", "dtype", "tile"}
 FLAGS |= {"contact_sheet", "metadata", "overwrite", "record", "json", "quiet", "verbose", "strict", "dry_run", "help"}
 RESERVED = frozenset(KEYWORDS | FLAGS)

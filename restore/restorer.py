@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from restore import images, plugins, pretrained, record
-from restore.errors import OperatorError, PriorError, UsageError
+from restore.answers import QUALITIES, recipe
+from restore.errors import PriorError, UsageError
 from restore.feasible import into_range
-from restore.guidance import DDNM, Denoising, Guidance, PnP
+from restore.guidance import Guidance
 from restore.kernels import Kernel
-from restore.operators import Identity, Linear
 from restore.options import build
 from restore.placement import Placement
 from restore.priors import GrayOf, Prior
 from restore.problem import Problem
 from restore.result import Event, Result
-from restore.solve import plan, solve
+from restore.runs import Run
+from restore.solve import plan
 from restore.task import Task
 
-logger = logging.getLogger("restore")
 LARGEST_WINDOW = 1024  # Pixels a side that go through the network at once.
 
 
@@ -99,8 +98,10 @@ class Restorer:
         steps: int | None = None,
         guidance: str | Guidance | None = None,
         kernel: Kernel | None = None,
+        quality: Literal["fast", "balanced", "best"] = "balanced",
         samples: int = 1,
         answer: str | None = None,
+        fidelity: float | None = None,
         **options: Any,
     ) -> Iterator[Event]:
         """Runs a task on one picture, an event a transition; leave the loop to cancel.
@@ -111,63 +112,72 @@ class Restorer:
                 (1, C, H, W) in [0, 1], or a `Picture`.
             seed: of all noise; the same seed gives the same picture.
             name: the picture's relative path, so that each picture of a folder has noise of its own.
-            steps: transitions; the method's own number by default.
+            steps: transitions; what the method takes for the quality by default.
             guidance: a method, or `NAME[:key=value,...]`; the task's default otherwise.
             kernel: the transition; the method's own by default.
-            samples: posterior samples to draw.
+            quality: "fast" for a quick look, "balanced", or "best" for a run that may take its time.
+            samples: posterior samples to draw, in batches.
             answer: "sample" for the first draw, "mean" for the mean of the samples (the default for more than one).
+            fidelity: from 0, the first draw (crisp, invented detail), to 1, the mean or point estimate (closest to the truth,
+                smoother); between, a blend of the two.
             options: the task's own.
 
         Raises: UsageError, PictureError, OperatorError, OutOfMemoryError.
         """
-        if samples < 1 or answer not in {None, "sample", "mean"}:
-            raise UsageError(f"samples must be at least 1 and answer sample or mean, got {samples} and {answer!r}")
+        if quality not in QUALITIES:
+            raise UsageError(f"quality is {', '.join(QUALITIES[:-1])} or {QUALITIES[-1]}, got {quality!r}")
         picture = images.as_picture(image)
         task = plugins.load().task(task) if isinstance(task, str) else task
         chosen: Any = build(task.Options, **options)
         problem = task.problem(picture, chosen)
-        method = _method(guidance, task.guidance(problem, chosen), problem, samples)
-        if samples > 1 and method.answer == "estimate":
-            logger.warning("%s is a point estimate: its samples do not show what is uncertain", type(method).__name__)
+        wanted = recipe(
+            problem,
+            given=_method(guidance),
+            tasks_own=task.guidance(problem, chosen),
+            samples=samples,
+            answer=answer,
+            fidelity=fidelity,
+        )
         prior = self._prior_for(problem)
-        planned = plan(problem, prior, method, steps=steps, largest=self.largest)
-        total = samples * planned.steps
-        drawn: list[Tensor] = []
-        for index in range(samples):
-            for progress in solve(
-                problem,
-                prior,
-                method,
-                kernel or method.kernel(),
-                planned,
-                seed=seed,
-                name=f"{name}#{index}",
-                device=self.placement.device,
-            ):
+        runs = []
+        for method, count in ((wanted.sampler, wanted.samples), (wanted.estimator, 1)):
+            if method is not None:
+                length = method.budget(quality) if steps is None else steps
+                planned = plan(problem, prior, method, steps=length, largest=self.largest)
+                names = tuple(f"{name}#{index}" for index in range(count))
+                runs.append(Run(problem, prior, method, kernel or method.kernel(), planned, names, seed, self.placement.device))
+        total, before = sum(run.steps for run in runs), 0
+        found: list[Tensor] = []
+        for run in runs:
+            drawn = []
+            for progress in run.events():
                 if progress.done is None:
-                    yield Event(index * planned.steps + progress.step, total, _preview(progress.x))
+                    yield Event(before + progress.step, total, _preview(progress.x))
                 else:
                     drawn.append(progress.done)
-        stacked = torch.cat(drawn)
+            before += run.steps
+            found.append(torch.cat(drawn))
+        stacked = found[0]
         mean = stacked.mean(dim=0, keepdim=True)
-        kind = method.answer if samples == 1 else answer or "mean"
-        finished = task.finish(picture, into_range(problem, stacked[:1] if kind == "sample" else mean), chosen)
+        faithful = mean if wanted.estimator is None else found[-1]
+        finished = task.finish(picture, into_range(problem, wanted.mix(faithful, stacked[:1])), chosen)
         result = Result(
             picture=finished,
             samples=stacked,
             mean=mean,
             std=stacked.std(dim=0, keepdim=True) if samples > 1 else None,
             consistency=_consistency(problem, finished.pixels),
-            answer=kind,
+            answer=wanted.kind,
             record={
                 "task": task.name,
                 "options": record.plain(chosen),
                 "seed": seed,
                 "name": name,
-                "steps": len(planned.path) - 1,
-                "guidance": type(method).__name__,
+                "steps": len(runs[0].planned.path) - 1,
+                "guidance": type(wanted.method).__name__,
                 "samples": samples,
-                "answer": kind,
+                "answer": wanted.kind,
+                "fidelity": wanted.fidelity,
                 "sigma_y": problem.sigma_y,
                 "prior": self.name,
                 "prior_hash": self.prior_hash,
@@ -188,26 +198,17 @@ class Restorer:
         raise PriorError(f"prior {self.name} knows pictures of {self.prior.channels} channel(s), the task asks for {channels}")
 
 
-def _method(given: str | Guidance | None, tasks_own: Guidance | None, problem: Problem, samples: int) -> Guidance:
-    """The method asked for; else the task's own; else a point estimate for one answer, posterior samples for several."""
-    if isinstance(given, Guidance):
+def _method(given: str | Guidance | None) -> Guidance | None:
+    """The method asked for."""
+    if given is None or isinstance(given, Guidance):
         return given
-    if given is not None:
-        name, _, arguments = given.partition(":")
-        factory = plugins.load().guidance(name)
-        try:
-            return factory(**_arguments(arguments))
-        except TypeError as error:
-            raise UsageError(f"guidance {name}: {error}; write NAME:key=value,key=value") from None
-    if tasks_own is not None and (samples == 1 or tasks_own.answer == "sample"):
-        return tasks_own
-    if samples == 1 and isinstance(problem.operator, Identity):
-        return Denoising()
-    if samples == 1 and isinstance(problem.operator, Linear):
-        return PnP()
-    if isinstance(problem.operator, Linear):
-        return DDNM()
-    raise OperatorError(f"no default method for a {type(problem.operator).__name__} operator; name one with --guidance")
+    name, _, arguments = given.partition(":")
+    factory = plugins.load().guidance(name)
+    try:
+        method: Guidance = factory(**_arguments(arguments))
+    except TypeError as error:
+        raise UsageError(f"guidance {name}: {error}; write NAME:key=value,key=value") from None
+    return method
 
 
 def _arguments(text: str) -> dict[str, float | int]:

@@ -1,8 +1,8 @@
-"""One sample of one problem: only the windows that need work, each tiled if it is larger than what goes through at once."""
+"""Samples of one problem, together: only windows that need work, tiled if they are larger than what goes through at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -42,7 +42,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Progress:
-    """`x` is the current state of a window (1, C, h, w); `done` the whole picture, at the end only."""
+    """`x` is the current state of a window (B, C, h, w), B samples; `done` the whole pictures, at the end only."""
 
     step: int
     x: Tensor
@@ -75,18 +75,20 @@ def solve(
     planned: Plan,
     *,
     seed: int,
-    name: str,
+    names: Sequence[str],
     device: torch.device,
 ) -> Iterator[Progress]:
-    """Runs a plan; the last event carries the whole picture (1, C, H, W) on the CPU.
+    """Runs a plan; the last event carries the whole pictures (B, C, H, W) on the CPU.
 
     Args:
-        seed, name: what the noise is drawn from; each box has noise of its own.
+        problem: of one picture.
+        seed, names: what the noise is drawn from: B names for B samples in one batch, each with noise of its own in each box.
 
     Raises: OutOfMemoryError if a window does not fit.
     """
     whole = (0, problem.shape[-2], 0, problem.shape[-1])
-    done = None if planned.boxes == (whole,) else problem.operator.pinv(problem.y)
+    count = len(names)
+    done = None if planned.boxes == (whole,) else problem.operator.pinv(problem.y).repeat(count, 1, 1, 1)
     step = 0
     x = torch.zeros(1)
     for index, (box, window) in enumerate(zip(planned.boxes, planned.windows, strict=True)):
@@ -95,12 +97,13 @@ def solve(
         view = method.view(prior)
         if window is not None:
             view = Tiled(view, window=window, overlap=overlap_for(prior.context, window), wanted=wanted)
-        noise = Noise([seed_for(seed, f"{name}/{index}")])
+        noise = Noise([seed_for(seed, f"{name}/{index}") for name in names])
         part = replace(part, y=part.y.to(device), start=None if part.start is None else part.start.to(device))
         if part.start is None and planned.path[0] < 0.999 * prior.sigma_max:
             # A run that begins below the highest level begins around a guess (Chung et al. 2022, 2112.05146, theorem 1: what
             # the guess gets wrong is forgotten while sigma falls, faster than it would be from pure noise).
             part = replace(part, start=part.operator.guess(part.y))
+        part = replace(part, y=part.y.expand(count, *part.y.shape[1:]), shape=(count, *part.shape[1:]))
         try:
             for x in reverse(part, view, method, kernel, planned.path.to(device), noise):
                 step += 1

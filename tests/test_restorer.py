@@ -10,7 +10,7 @@ from photographs import Counting, Shrinking, cheap, crop
 from PIL import Image
 
 import restore
-from restore import Restorer, images
+from restore import Restorer, images, runs
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
 from restore.guidance import DDNM, PnP
 from restore.kernels import ddim
@@ -186,10 +186,29 @@ def test_an_event_a_transition_the_result_on_the_last():
     assert events[-1].preview.shape == (3, SIDE, SIDE)
 
 
-def test_events_of_several_samples_count_on():
+def test_events_of_several_samples_count_on(monkeypatch):
+    monkeypatch.setattr(runs, "CPU_PIXELS", 2 * SIDE**2)
     events = list(cheap().stream("inpaint", samples(3), mask=MASK, steps=2, samples=3))
-    assert [event.step for event in events] == [1, 2, 3, 4, 5, 6, 6]
-    assert {event.steps for event in events} == {6}
+    assert [event.step for event in events] == [1, 2, 3, 4, 4]
+    assert {event.steps for event in events} == {4}
+    assert events[-1].result.samples.shape[0] == 3
+
+
+def test_a_blend_runs_both_its_ends():
+    events = list(cheap().stream("inpaint", samples(3), mask=MASK, steps=5, fidelity=0.5))
+    assert [event.step for event in events] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10]
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 8])
+def test_samples_do_not_depend_on_the_batch_they_are_drawn_in(monkeypatch, together):
+    monkeypatch.setattr(runs, "CPU_PIXELS", together * SIDE**2)
+    words = {"mask": MASK, "steps": 3, "answer": "sample"}
+    found = cheap()("inpaint", samples(3), samples=4, **words).samples
+    for index in range(4):
+        with monkeypatch.context() as alone:
+            alone.setattr(runs, "CPU_PIXELS", 1)
+            single = cheap()("inpaint", samples(3), samples=index + 1, **words).samples[-1]
+        assert torch.equal(found[index], single)
 
 
 def test_leaving_the_loop_stops_the_work():
@@ -389,11 +408,9 @@ def test_public_names_are_all_there():
     assert issubclass(PictureError, RestoreError)
 
 
-def test_several_samples_of_a_task_with_a_point_estimate_of_its_own_differ(caplog):
+def test_several_samples_of_a_task_with_a_point_estimate_of_its_own_differ():
     found = cheap()("denoise", samples(3), sigma=40, samples=3, steps=6)
     assert found.answer == "mean"
     assert found.std.mean() > 0.01  # The posterior mean three times over would say that nothing is uncertain.
-    with caplog.at_level("WARNING", logger="restore"):
-        same = cheap()("denoise", samples(3), sigma=40, samples=2, guidance="denoising")
-    assert float(same.std.max()) == 0
-    assert "point estimate" in caplog.text
+    with pytest.raises(UsageError, match="Denoising is a point estimate and draws no samples"):
+        cheap()("denoise", samples(3), sigma=40, samples=2, guidance="denoising")

@@ -213,7 +213,7 @@ def test_a_start_is_cut_with_its_window():
     planned = plan(problem, Shrinking(), method, steps=2, largest=1024)
     assert len(planned.boxes) == 1
     assert planned.boxes[0][3] - planned.boxes[0][2] < 512
-    *_, last = solve(problem, Shrinking(), method, method.kernel(), planned, seed=0, name="x", device=torch.device("cpu"))
+    *_, last = solve(problem, Shrinking(), method, method.kernel(), planned, seed=0, names=["x"], device=torch.device("cpu"))
     assert (last.done - start)[~keep.expand_as(start)].abs().max() < 0.1
 
 

@@ -27,7 +27,7 @@ def inpainting(height, width, holes, sigma_y=0.0):
 
 
 def answer(problem, prior, method, planned, seed=0, name="x"):
-    *_, last = solve(problem, prior, method, method.kernel(), planned, seed=seed, name=name, device=CPU)
+    *_, last = solve(problem, prior, method, method.kernel(), planned, seed=seed, names=[name], device=CPU)
     return last.done
 
 
@@ -120,7 +120,7 @@ def test_tiles_of_a_local_prior_leave_no_seam(largest):
 def test_one_event_a_transition_and_the_picture_at_the_end():
     problem = inpainting(300, 300, [(40, 44, 40, 44), (250, 253, 250, 253)])
     planned = plan(problem, Shrinking(), PnP(), steps=4, largest=1024)
-    events = list(solve(problem, Shrinking(), PnP(), PnP().kernel(), planned, seed=0, name="x", device=CPU))
+    events = list(solve(problem, Shrinking(), PnP(), PnP().kernel(), planned, seed=0, names=["x"], device=CPU))
     assert [event.step for event in events] == [1, 2, 3, 4, 5, 6, 7, 8, 8]
     assert [event.done is None for event in events] == [True] * 8 + [False]
     assert events[-1].done.shape == problem.shape

@@ -155,6 +155,8 @@ def _restore(request: Request, job: Job, restorer: Callable[[], Restorer], title
             guidance=request.guidance,
             samples=request.samples,
             answer=request.answer,
+            quality=request.quality,
+            fidelity=request.fidelity,
             **job.options,
         ):
             show(event.step, event.steps)

@@ -30,6 +30,8 @@ class Request:
     prior: str = "photo"
     samples: int = 1
     answer: str | None = None
+    quality: Literal["fast", "balanced", "best"] = "balanced"
+    fidelity: float | None = None
     uncertainty: str | None = None
     contact_sheet: str | None = None
     device: str | None = None
@@ -46,5 +48,5 @@ class Request:
 
     def repeatable(self) -> dict[str, Any]:
         """What a record needs besides what the result itself records, to ask for the same again."""
-        names = ("prior", "guidance", "steps", "samples", "answer", "dtype", "tile", "metadata")
+        names = ("prior", "guidance", "steps", "quality", "samples", "answer", "fidelity", "dtype", "tile", "metadata")
         return {name: getattr(self, name) for name in names}

@@ -73,12 +73,24 @@ def common() -> list[click.Parameter]:
         click.Option(
             ["--seed"], type=int, default=0, metavar="N", help="of all noise: the same seed, the same picture  [default 0]"
         ),
-        click.Option(["--steps"], type=positive, metavar="N", help="transitions; the method's own number if not given"),
+        click.Option(
+            ["--quality"],
+            type=click.Choice(["fast", "balanced", "best"]),
+            default="balanced",
+            help="how much work an answer is worth  [default balanced]",
+        ),
+        click.Option(["--steps"], type=positive, metavar="N", help="transitions; what the quality says if not given"),
         click.Option(["--guidance"], metavar="NAME[:key=value,...]", help=f"the method, if not the task's own: {methods}"),
         click.Option(["--prior"], default="photo", help="a bundled model, a model folder, or SCHEME:ID  [default photo]"),
         click.Option(["--samples"], type=positive, default=1, metavar="N", help="posterior samples to draw  [default 1]"),
         click.Option(
             ["--answer"], type=click.Choice(["sample", "mean"]), help="write the first sample or the mean of the samples"
+        ),
+        click.Option(
+            ["--fidelity"],
+            type=click.FloatRange(0, 1),
+            metavar="F",
+            help="1: closest to the truth, smooth where it is unknown; 0: crisp, its detail invented; between: a blend",
         ),
         click.Option(
             ["--uncertainty"],

@@ -3,7 +3,7 @@
 from restore.guidance.daps import DAPS
 from restore.guidance.ddnm import DDNM
 from restore.guidance.ddrm import DDRM
-from restore.guidance.denoising import Denoising
+from restore.guidance.denoising import Denoising, DenoisingSamples
 from restore.guidance.diffpir import DiffPIR
 from restore.guidance.dps import DPS
 from restore.guidance.guidance import Estimator, Guidance
@@ -23,6 +23,7 @@ __all__ = [
     "MMPS",
     "TDS",
     "Denoising",
+    "DenoisingSamples",
     "DiffPIR",
     "Estimator",
     "Guidance",

@@ -24,11 +24,19 @@ class Guidance(ABC):
         needs: the kind of operator the method works with, checked before a run.
         answer: what a run gives: a posterior "sample", or a point "estimate" that is not one.
         steps: transitions a run takes unless told otherwise.
+        fast, best: transitions of a quick look, and of a run that may take its time.
     """
 
     needs: ClassVar[type] = Operator
     answer: ClassVar[Literal["sample", "estimate"]] = "sample"
     steps: ClassVar[int] = 50
+    fast: ClassVar[int] = 10
+    best: ClassVar[int] = 100
+
+    @classmethod
+    def budget(cls, quality: Literal["fast", "balanced", "best"]) -> int:
+        """Transitions for a quality."""
+        return {"fast": cls.fast, "balanced": cls.steps, "best": cls.best}[quality]
 
     def check(self, problem: Problem) -> None:
         """Raises OperatorError if the method cannot use the problem's operator."""

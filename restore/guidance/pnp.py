@@ -34,6 +34,8 @@ class PnP(Guidance):
     needs: ClassVar[type] = Linear
     answer: ClassVar[Literal["sample", "estimate"]] = "estimate"
     steps: ClassVar[int] = 24
+    fast: ClassVar[int] = 8
+    best: ClassVar[int] = 48
     weight: float = 0.23
     sigma_start: float = 0.5
     sigma_end: float = 0.01

@@ -1,0 +1,62 @@
+"""All samples of one problem by one method, as many in a batch as are worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from restore.guidance.guidance import Guidance
+from restore.kernels import Kernel
+from restore.priors.prior import Prior
+from restore.problem import Problem
+from restore.solve import Plan, Progress, solve
+
+# Pixels of all pictures in a batch. On a CPU a batch is only worth it while pictures are small: beyond, what one layer leaves
+# for the next no longer fits into the cache.
+CPU_PIXELS, GPU_PIXELS = 2**17, 2**21
+
+
+@dataclass(frozen=True)
+class Run:
+    """Draws one sample a name.
+
+    Attributes:
+        names: what each sample's noise is drawn for.
+    """
+
+    problem: Problem
+    prior: Prior
+    method: Guidance
+    kernel: Kernel
+    planned: Plan
+    names: tuple[str, ...]
+    seed: int
+    device: torch.device
+
+    @property
+    def batch(self) -> int:
+        """Samples that go through together."""
+        largest = max(((bottom - top) * (right - left) for top, bottom, left, right in self.planned.boxes), default=1)
+        return max(1, (CPU_PIXELS if self.device.type == "cpu" else GPU_PIXELS) // largest)
+
+    @property
+    def steps(self) -> int:
+        """Transitions of all batches."""
+        return -(-len(self.names) // self.batch) * self.planned.steps
+
+    def events(self) -> Iterator[Progress]:
+        """Transitions, counted over all batches; `done` holds a batch's pictures when it ends."""
+        for index, first in enumerate(range(0, len(self.names), self.batch)):
+            for progress in solve(
+                self.problem,
+                self.prior,
+                self.method,
+                self.kernel,
+                self.planned,
+                seed=self.seed,
+                names=self.names[first : first + self.batch],
+                device=self.device,
+            ):
+                yield Progress(index * self.planned.steps + progress.step, progress.x, progress.done)

@@ -41,6 +41,7 @@ def restore_priors() -> Mapping[str, Callable[..., Any]]:
     return {
         "folder": _later("restore.priors.load", "from_folder"),
         "diffusers": _later("restore.priors.diffusers", "from_diffusers"),
+        "adm": _later("restore.priors.adm", "from_adm"),
     }
 
 

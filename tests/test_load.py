@@ -282,9 +282,9 @@ NETWORKS = [
 ]
 SCHEDULERS = [
     ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatchEulerDiscreteScheduler; known are"),
-    ({"prediction_type": "flow_prediction"}, "unknown prediction type 'flow_prediction'; known: epsilon"),
+    ({"prediction_type": "flow_prediction"}, "predicts 'flow_prediction', which is not known here; known: epsilon"),
     ({"beta_schedule": "loud"}, "table of betas cannot be made"),
-    ({"beta_start": 0.0, "beta_end": 0.0}, "does not fall"),
+    ({"beta_start": 0.0, "beta_end": 0.0}, "do not fall from step to step"),
     ({"variance_type": "learned_range"}, "no second half"),
 ]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import textwrap
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
 from restore.errors import PriorError
-from restore.priors.ddpm import DDPM
+from restore.priors.ddpm import Prediction
 from restore.priors.hub import Files, read_json
 from restore.priors.prior import Prior
-from restore.priors.sde import VE
+from restore.priors.translated import Translated, assemble
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,11 +49,11 @@ def from_diffusers(name: str, *, dtype: torch.dtype = torch.float32, local_files
 
     Raises: PriorError if it cannot be found (offline, say), is conditional, works on latents, or is of another kind.
     """
-    return read(Files(name, local_files_only=local_files_only), dtype=dtype)
+    return assemble(translate(Files(name, local_files_only=local_files_only)), dtype=dtype)
 
 
-def read(files: Files, *, dtype: torch.dtype = torch.float32) -> Prior:
-    """As `from_diffusers`, from the files themselves."""
+def translate(files: Files) -> Translated:
+    """As `from_diffusers`, in the terms of a model folder."""
     name = files.name
     _refuse_parts(name, files.get("model_index.json"))
     config_path = files.need("config of a network", "unet/config.json", "config.json")
@@ -61,44 +61,22 @@ def read(files: Files, *, dtype: torch.dtype = torch.float32) -> Prior:
     scheduler = _scheduler(files)
     place = "unet/" if config_path.parent.name == "unet" else ""
     weights = files.need("weights", *(f"{place}diffusion_pytorch_model.{kind}" for kind in ("safetensors", "bin")))
-    network = _network(name, config_path.parent, weights)
-    side = config.get("sample_size") or 0
-    sizes: dict[str, Any] = {
-        "channels": config["in_channels"],
-        "multiple_of": 2 ** (len(config["block_out_channels"]) - 1),
-        # Attention looks everywhere: as far as it did in training.
-        "context": max(64, (side if isinstance(side, int) else max(side)) // 2),
-    }
-    if scheduler["_class_name"] == VE_SCHEDULER:
-        # These networks see pictures in [0, 1], and levels in those units.
-        low, high = 2 * float(scheduler["sigma_min"]), 2 * float(scheduler["sigma_max"])
-        return VE(UnitRange(Sample(network)), sigma_min=low, sigma_max=high, dtype=dtype, **sizes)
-    return DDPM(Sample(network), alphas_cumprod(scheduler), dtype=dtype, **_asked(scheduler, config), **sizes)
+    exploding = scheduler["_class_name"] == VE_SCHEDULER
+    prior = _levels(scheduler) if exploding else _asked(name, scheduler, config)
+    network: Any = _network(name, config_path.parent, weights)
+    words = {key: value for key, value in network.config.items() if not key.startswith("_")}
+    return Translated(
+        config={
+            "family": "ve" if exploding else "ddpm",
+            "network": {"type": "diffusers", "config": words, "scores": exploding},
+            "prior": prior,
+        },
+        weights={f"network.{key}": value for key, value in network.state_dict().items()},
+        origin=f"model {name} in diffusers layout ({scheduler['_class_name']})",
+    )
 
 
-class Sample(torch.nn.Module):
-    """diffusers networks answer a small object; the prior wants its tensor."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        return self.network(x, time).sample
-
-
-class UnitRange(torch.nn.Module):
-    """A score over [0, 1] pictures u as one over x = 2 u - 1: sigma_x = 2 sigma_u, so the gradient in x is half that in u."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        return self.network((x + 1) / 2, sigma / 2) / 2
-
-
-def alphas_cumprod(scheduler: dict[str, Any]) -> Tensor:
+def alphas_cumprod(name: str, scheduler: dict[str, Any]) -> Tensor:
     """abar_t (T,) of a scheduler's config, falling. Raises PriorError for a table that is none."""
     with _quiet():
         from diffusers import DDPMScheduler
@@ -106,29 +84,41 @@ def alphas_cumprod(scheduler: dict[str, Any]) -> Tensor:
         try:
             chain: Any = DDPMScheduler(**{key: scheduler[key] for key in TABLE if key in scheduler})
         except (NotImplementedError, TypeError, ValueError) as error:
-            raise PriorError(f"the scheduler's table of betas cannot be made: {error}") from None
+            raise PriorError(f"prior {name}: its scheduler's table of betas cannot be made: {error}") from None
     # A chain rescaled to end in pure noise has abar_T = 0, a level no x0 + sigma z can have.
     table: Tensor = chain.alphas_cumprod[chain.alphas_cumprod > 0]
     if len(table) < 2 or not bool((table.diff() < 0).all()):
-        raise PriorError("the scheduler's table of alphas does not fall from step to step; it is of no diffusion chain")
+        raise PriorError(
+            f"prior {name}: its scheduler's alphas do not fall from step to step, as those of a diffusion chain do"
+        )
     return table
 
 
-def _asked(scheduler: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+def _levels(scheduler: dict[str, Any]) -> dict[str, Any]:
+    """Levels of a Score-SDE-VE chain, which sees pictures in [0, 1], in units of [-1, 1] pictures."""
+    return {name: 2 * float(scheduler[name]) for name in ("sigma_min", "sigma_max")}
+
+
+def _asked(name: str, scheduler: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """How the network of a discrete chain is asked."""
     prediction = scheduler.get("prediction_type", "epsilon")
     if scheduler.get("predict_epsilon") is False:  # How it was said before there were three.
         prediction = "sample"
-    asked = {"prediction": prediction, "variance": VARIANCES.get(scheduler.get("variance_type", ""), "fixed-small")}
-    if asked["variance"] == "learned" and config["out_channels"] != 2 * config["in_channels"]:
-        raise PriorError("the scheduler says the variance is learned, but the network has no second half that answers it")
-    # Dynamic thresholding clips too, at a percentile that is a matter of the sampler.
-    clips = scheduler.get("clip_sample", scheduler["_class_name"] in CLIPPING)
+    if prediction not in get_args(Prediction):
+        known = ", ".join(get_args(Prediction))
+        raise PriorError(f"prior {name}: its network predicts {prediction!r}, which is not known here; known: {known}")
+    variance = VARIANCES.get(scheduler.get("variance_type", ""), "fixed-small")
+    if variance == "learned" and config["out_channels"] != 2 * config["in_channels"]:
+        raise PriorError(
+            f"prior {name}: its scheduler says the variance is learned, its network has no second half to answer it"
+        )
+    clip = None
     if scheduler.get("thresholding"):
-        asked["clip"] = 1.0
-    elif clips:
-        asked["clip"] = float(scheduler.get("clip_sample_range", 1.0))
-    return asked
+        clip = 1.0  # Dynamic thresholding clips too, at a percentile that is a matter of the sampler.
+    elif scheduler.get("clip_sample", scheduler["_class_name"] in CLIPPING):
+        clip = float(scheduler.get("clip_sample_range", 1.0))
+    table = alphas_cumprod(name, scheduler).double().tolist()
+    return {"prediction": prediction, "variance": variance, "clip": clip, "table": table}
 
 
 def _refuse_parts(name: str, index: Path | None) -> None:

@@ -13,7 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from restore.errors import PriorError, suggest
+from restore.networks.adm import ADM
 from restore.networks.asked import Score, told
+from restore.networks.diffusers import DiffusersUNet
 from restore.networks.residual_unet import ResidualUNet
 from restore.networks.unet2d import UNet2D
 from restore.priors.ddpm import DDPM
@@ -25,14 +27,23 @@ from restore.priors.sde import VE, VP, SubVP
 from restore.priors.tables import Schedule, alphas_cumprod
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-NETWORKS: dict[str, Callable[..., Any]] = {"residual-unet": ResidualUNet, "unet2d": UNet2D}
+NETWORKS: dict[str, Callable[..., Any]] = {
+    "adm": ADM,
+    "diffusers": DiffusersUNet,
+    "residual-unet": ResidualUNet,
+    "unet2d": UNet2D,
+}
 
 
-def _ddpm(network: nn.Module, *, schedule: Schedule = "linear", steps: int = 1000, **words: Any) -> DDPM:
-    return DDPM(network, alphas_cumprod(schedule, steps), **words)
+def _ddpm(
+    network: nn.Module, *, schedule: Schedule = "linear", steps: int = 1000, table: list[float] | None = None, **words: Any
+) -> DDPM:
+    abar = alphas_cumprod(schedule, steps) if table is None else torch.tensor(table, dtype=torch.float64)
+    return DDPM(network, abar, **words)
 
 
-# What makes a prior of each family, and how that family tells its network the noise; "score" is by sigma itself.
+# What makes a prior of each family, and how that family tells its network the noise. "score" is by sigma itself, which networks
+# made for it hear; others are made into one.
 FAMILIES: dict[str, tuple[Callable[..., Prior], str]] = {
     "ddpm": (_ddpm, "time"),
     "edm": (EDM, "level"),
@@ -48,7 +59,7 @@ def build(config: dict[str, Any], *, dtype: torch.dtype = torch.float32) -> Prio
     """The prior a config describes, with untrained weights.
 
     `family` is one of `FAMILIES`, `network` has a `type` of `NETWORKS` and that network's arguments, `prior` holds the family's
-    own settings (for ddpm the `schedule` and number of `steps` of its table among them).
+    own settings (for ddpm the `schedule` and number of `steps` of its table among them, or the `table` of abar itself).
 
     Raises: PriorError for a family or network this version does not know.
     """
@@ -61,7 +72,10 @@ def build(config: dict[str, Any], *, dtype: torch.dtype = torch.float32) -> Prio
     network = NETWORKS[kind](**network_config)
     sizes = {"channels": network.channels, "multiple_of": network.multiple_of, "context": network.context}
     make, how = FAMILIES[family]
-    asked = Score(told(network, "level")) if how == "score" else told(network, how)
+    if network.hears == "sigma" and how != "score":
+        raise PriorError(f"network {kind!r} answers a score, which family {family!r} has no use for")
+    scores = network if network.hears == "sigma" else Score(told(network, "level"))
+    asked = scores if how == "score" else told(network, how)
     return make(asked, dtype=dtype, **sizes, **config.get("prior", {}))
 
 

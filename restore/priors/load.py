@@ -10,6 +10,7 @@ from restore.priors import diffusers
 from restore.priors import folder as model_folder
 from restore.priors.hub import Files, read_json
 from restore.priors.prior import Prior
+from restore.priors.translated import assemble
 
 BUNDLED = {"photo": Path(__file__).parent / "photo"}
 
@@ -30,6 +31,6 @@ def from_anywhere(name: str, *, dtype: torch.dtype = torch.float32, local_files_
     files = Files(name, local_files_only=local_files_only)
     config = files.get(model_folder.CONFIG)
     if config is None or "family" not in read_json(config):
-        return diffusers.read(files, dtype=dtype)
+        return assemble(diffusers.translate(files), dtype=dtype)
     files.get(model_folder.WEIGHTS)  # Lies beside the config then, or is missed there.
     return model_folder.load(config.parent, dtype=dtype)

@@ -1,0 +1,63 @@
+"""Files that `torch.save` wrote, read without running what they might hold."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restore.errors import PriorError
+
+
+def read(path: Path) -> Any:
+    """What a file of tensors and plain containers holds, on the CPU.
+
+    Raises: PriorError if the file is missing, broken, no such file at all, or holds anything that would have to be run.
+    """
+    if not path.is_file():
+        raise PriorError(f"{path}: no such file; give the path of a file that torch.save wrote")
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(b"version https://git-lfs"):
+        raise PriorError(f"{path} is a pointer of git-lfs, not the file itself; run git lfs pull where it came from")
+    if start.lstrip()[:1] == b"<":
+        raise PriorError(f"{path} is a web page, not a file that torch.save wrote; download it again")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of its own older formats.
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # A broken pickle can raise anything.
+        beyond = re.search(r"(?:GLOBAL|global:?|Unsupported class) ([\w.]+)", str(error))
+        if beyond:
+            raise PriorError(
+                f"{path} holds more than tensors ({beyond[1]}) and is not loaded, since that could run a stranger's code; "
+                "have the state-dict alone saved: torch.save(model.state_dict(), FILE)"
+            ) from None
+        raise PriorError(f"{path} is broken, cut short, or no file that torch.save wrote; get it again") from None
+
+
+def named_tensors(value: Any) -> dict[str, Tensor]:
+    """A state-dict's tensors, without the prefix of a parallel wrapper; empty if the value is none."""
+    if not isinstance(value, dict) or not value:
+        return {}
+    if not all(isinstance(key, str) and isinstance(part, Tensor) for key, part in value.items()):
+        return {}
+    return {key.removeprefix("module."): part for key, part in value.items()}
+
+
+def described(value: Any) -> str:
+    """A few words on what a file holds, for an error."""
+    if tensors := named_tensors(value):
+        return f"{len(tensors)} tensors, {_some(sorted(tensors))}"
+    if isinstance(value, dict):
+        return f"a dict of {_some(sorted(map(str, value)))}"
+    return f"a {type(value).__name__}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

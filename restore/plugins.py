@@ -30,7 +30,7 @@ SELECTION = "RESTORE_PLUGINS"
 # Tasks that other packages provide: name of the task -> package to install.
 KNOWN = {"dead-columns": "restore-dead-columns"}
 # Words of the command line that no task may take.
-COMMANDS = frozenset({"help", "models", "plugins", "rerun", "sample", "schema", "train"})
+COMMANDS = frozenset({"evaluate", "help", "models", "plugins", "rerun", "sample", "schema", "train"})
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 

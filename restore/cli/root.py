@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from restore import plugins
-from restore.cli import about, models, rerun, sample, train
+from restore.cli import about, evaluate, models, rerun, sample, train
 from restore.cli.task import command
 from restore.errors import UsageError, suggest
 
@@ -76,6 +76,7 @@ def root(ctx: click.Context) -> int | None:
 for found in (
     about.plugins_command,
     about.schema_command,
+    evaluate.evaluate_command,
     models.models_command,
     rerun.rerun_command,
     sample.sample_command,

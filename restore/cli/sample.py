@@ -94,7 +94,7 @@ def _run(
     from restore import kernels
 
     chosen = kernels.named(kernel)
-    _check([out] if trajectory is None else [out, trajectory], overwrite)
+    check_targets([out] if trajectory is None else [out, trajectory], overwrite)
 
     from restore import pretrained, sampling
     from restore.placement import Placement
@@ -120,9 +120,9 @@ def _run(
 
     drawn = torch.cat(pictures)
     console.logger.info("%d pictures in %.1f s, %d transitions each", count, seconds, len(path) - 1)
-    _write(out, contact_sheet(drawn.clamp(-1, 1)), drawn.shape[1], overwrite)
+    write_grid(out, contact_sheet(drawn.clamp(-1, 1)), drawn.shape[1], overwrite)
     if trajectory is not None:
-        _write(trajectory, contact_sheet(_film(prior, filmed), columns=len(filmed)), drawn.shape[1], overwrite)
+        write_grid(trajectory, contact_sheet(_film(prior, filmed), columns=len(filmed)), drawn.shape[1], overwrite)
     if not json:
         print(out)
         return
@@ -161,7 +161,7 @@ def _film(prior: Prior, filmed: list[Step]) -> Tensor:
     return frames(prior, [replace(step, x=step.x[:FILMED]) for step in filmed])
 
 
-def _check(targets: list[Path], overwrite: bool) -> None:
+def check_targets(targets: list[Path], overwrite: bool) -> None:
     """Raises PictureError for a place that cannot be written, before anything long begins."""
     import numpy as np
 
@@ -171,7 +171,7 @@ def _check(targets: list[Path], overwrite: bool) -> None:
         images.check_target(target, images.as_picture(np.zeros((1, 1), np.uint8)), overwrite=overwrite)
 
 
-def _write(path: Path, canvas: Any, channels: int, overwrite: bool) -> None:
+def write_grid(path: Path, canvas: Any, channels: int, overwrite: bool) -> None:
     from restore import images
 
     images.write(path, images.as_picture(canvas if channels == 3 else canvas[..., 0].copy()), overwrite=overwrite)

@@ -25,6 +25,7 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
         "ddnm": _later("restore.guidance.ddnm", "DDNM"),
         "ddrm": _later("restore.guidance.ddrm", "DDRM"),
         "denoising": _later("restore.guidance.denoising", "Denoising"),
+        "denoising-samples": _later("restore.guidance.denoising", "DenoisingSamples"),
         "diffpir": _later("restore.guidance.diffpir", "DiffPIR"),
         "dps": _later("restore.guidance.dps", "DPS"),
         # Who says a name has a learned prior, whose Jacobian is not symmetric: conjugate gradients diverge on it.
@@ -42,6 +43,7 @@ def restore_priors() -> Mapping[str, Callable[..., Any]]:
         "folder": _later("restore.priors.load", "from_folder"),
         "diffusers": _later("restore.priors.diffusers", "from_diffusers"),
         "adm": _later("restore.priors.adm", "from_adm"),
+        "score-sde": _later("restore.priors.score_sde", "from_score_sde"),
     }
 
 

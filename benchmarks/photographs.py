@@ -32,7 +32,9 @@ from restore.operators import Downsample, GrayWithHints, Identity, Mask
 from restore.problem import Problem
 from restore.solve import plan, solve
 
-FORWARD = ("pnp", "denoising", "ddnm", "ddrm", "diffpir", "repaint", "daps")
+SAMPLER = "denoising-samples"
+FORWARD = ("denoising", "pnp", SAMPLER, "ddnm", "ddrm", "diffpir", "repaint", "daps")
+WIDE = ("denoising", "pnp", SAMPLER, "ddnm", "ddrm")  # Measured on every picture.
 GRADIENT = ("pigdm", "dps", "mmps")
 BUDGETS = (5, 10, 20, 50, 100)
 FEW, SEVERAL = 4, 16  # Pictures of the dear rows; samples whose mean is looked at.
@@ -99,13 +101,13 @@ def cells(task: str, picture: int) -> Iterator[Cell]:
         yield Cell(task, "denoising", 1)
     for steps in BUDGETS:
         for method in FORWARD:
-            if method == "denoising" and not task.startswith("denoise"):
+            if method == "denoising" or (method == SAMPLER and not task.startswith("denoise")):
                 continue
-            if picture >= FEW and (steps > 50 or method in ("repaint", "daps")):
+            if picture >= FEW and (steps > 50 or method not in WIDE):
                 continue
-            if method == "daps" and steps > 20:
-                continue  # Five evaluations a step.
-            several = SEVERAL if steps == 20 and picture < FEW and method in ("denoising", "ddnm", "ddrm") else 1
+            if method in ("daps", "repaint") and steps > 20:
+                continue  # Several evaluations a step.
+            several = SEVERAL if steps == 20 and picture < FEW and method in (SAMPLER, "ddnm") else 1
             yield Cell(task, method, steps, several)
         for method in GRADIENT:
             if picture < FEW and steps <= 20:

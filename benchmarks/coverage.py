@@ -1,0 +1,152 @@
+"""Whether samples spread as much as they err: how often the true pixel lies inside the central interval of 32 samples.
+
+    python benchmarks/coverage.py --data FOLDER --results FILE.jsonl                      # measures what FILE does not hold
+    python benchmarks/coverage.py --results FILE.jsonl --table [--plot docs/coverage.png]
+
+The truth and the samples of a calibrated method are exchangeable, so the truth is above k of n samples for every k alike, and
+lies between the k-th lowest and the k-th highest with probability (n + 1 - 2 k) / (n + 1), exactly. A method whose intervals
+hold the truth less often is too sure of itself. Samples are rounded to 8 bits, as the truth is, and ties are broken by chance.
+Middle crops of photographs the prior never saw; pixels and channels that are not fixed by the measurement count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from photographs import Case, cases, crops, read
+from torch import Tensor
+
+from restore import Restorer, plugins
+from restore.errors import OperatorError
+from restore.runs import Run
+from restore.solve import plan
+
+SAMPLES = 32
+# name on the command line, transitions, pictures: dear methods see fewer.
+METHODS = {
+    "ddnm": (50, 6),
+    "denoising-samples": (20, 6),
+    "ddrm": (20, 6),
+    "diffpir": (50, 6),
+    "pigdm": (50, 3),
+    "mmps": (20, 3),
+    "tds:particles=4": (20, 1),
+}
+TASKS = ("80 % missing", "super-resolution x4", "denoise 25")
+SHOWN = (50, 80, 95)
+
+
+def method_of(name: str) -> Any:
+    name, _, arguments = name.partition(":")
+    words = {key: int(value) for key, _, value in (part.partition("=") for part in filter(None, arguments.split(",")))}
+    return plugins.load().guidance(name)(**words)
+
+
+def ranks(case: Case, samples: Tensor, seed: int) -> list[int]:
+    """How many open pixels' true values lie above k samples, for k = 0 .. n."""
+    rounded, truth = (((x + 1) * 127.5).round() for x in (samples.clamp(-1, 1), case.truth))
+    generator = torch.Generator().manual_seed(seed)
+    below, equal = (rounded < truth).sum(dim=0), (rounded == truth).sum(dim=0)
+    rank = below + (torch.rand(below.shape, generator=generator) * (equal + 1)).long()
+    return torch.bincount(rank[case.where[0]], minlength=len(samples) + 1).tolist()
+
+
+def coverage(histogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(nominal, found) shares, for the central intervals from the widest to the narrowest."""
+    n = len(histogram) - 1
+    k = np.arange(1, n // 2 + 1)
+    inside = np.array([histogram[j : n + 1 - j].sum() for j in k])
+    return (n + 1 - 2 * k) / (n + 1), inside / histogram.sum()
+
+
+def run(arguments: argparse.Namespace) -> None:
+    restorer = Restorer.from_pretrained(arguments.prior)
+    done = {(row["task"], row["method"], row["picture"]) for row in read(arguments.results)}
+    for index, x in enumerate(crops(arguments.data, max(count for _, count in METHODS.values()), arguments.size)):
+        for case in (case for case in cases(x, index) if case.task in TASKS):
+            for name, (steps, count) in METHODS.items():
+                if index >= count or (case.task, name, index) in done:
+                    continue
+                method = method_of(name)
+                try:
+                    method.check(case.problem)
+                except OperatorError:
+                    continue
+                planned = plan(case.problem, restorer.prior, method, steps=steps, largest=1024)
+                names = tuple(map(str, range(SAMPLES)))
+                place = restorer.placement.device
+                drawn = Run(case.problem, restorer.prior, method, method.kernel(), planned, names, 0, place)
+                samples = torch.cat([event.done for event in drawn.events() if event.done is not None])
+                error = float((samples.mean(dim=0) - case.truth[0])[case.where[0]].square().mean().sqrt())
+                spread = float(samples.var(dim=0)[case.where[0]].mean().sqrt())
+                row = {"task": case.task, "method": name, "picture": index, "steps": steps, "prior": restorer.prior_hash}
+                row |= {"ranks": ranks(case, samples, index), "error": error * 127.5, "spread": spread * 127.5}
+                with arguments.results.open("a") as lines:
+                    lines.write(json.dumps(row) + "\n")
+
+
+def grouped(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: (TASKS.index(row["task"]), list(METHODS).index(row["method"]))):
+        groups.setdefault((row["task"], row["method"]), []).append(row)
+    return groups
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    lines = ["| task | method | steps | pictures | error of the mean | spread | inside 50 % | inside 80 % | inside 95 % |"]
+    lines.append("|" + "---|" * 9)
+    for (task, method), found in grouped(rows).items():
+        nominal, inside = coverage(np.sum([row["ranks"] for row in found], axis=0))
+        shares = [np.interp(share / 100, nominal[::-1], inside[::-1]) * 100 for share in SHOWN]
+        error, spread = (np.sqrt(np.mean([row[name] ** 2 for row in found])) for name in ("error", "spread"))
+        lines.append(f"| {task} | {method} | {found[0]['steps']} | {len(found)} | {error:.1f} | {spread:.1f} | ")
+        lines[-1] += " | ".join(f"{share:.0f} %" for share in shares) + " |"
+    return "\n".join(lines)
+
+
+def plot(rows: list[dict[str, Any]], out: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(TASKS), figsize=(13, 4.6), sharey=True)
+    for axis, task in zip(axes, TASKS, strict=True):
+        axis.plot([0, 1], [0, 1], color="black", linewidth=1, label="calibrated")
+        for (its_task, method), found in grouped(rows).items():
+            if its_task == task:
+                axis.plot(*coverage(np.sum([row["ranks"] for row in found], axis=0)), marker=".", label=method)
+        axis.set(title=task, xlabel="share of samples in the interval", xlim=(0, 1), ylim=(0, 1))
+        axis.legend(fontsize=8)
+    axes[0].set_ylabel("share of true pixels inside")
+    figure.tight_layout()
+    figure.savefig(out, dpi=80)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--prior", default="photo")
+    parser.add_argument("--size", type=int, default=128)
+    arguments = parser.parse_args()
+    if arguments.table or arguments.plot:
+        rows = read(arguments.results)
+        print(table(rows))
+        if arguments.plot:
+            plot(rows, arguments.plot)
+        return
+    if arguments.data is None:
+        parser.error("--data is needed to measure")
+    run(arguments)
+
+
+if __name__ == "__main__":
+    main()

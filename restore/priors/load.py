@@ -10,7 +10,7 @@ from restore.priors import diffusers
 from restore.priors import folder as model_folder
 from restore.priors.hub import Files, read_json
 from restore.priors.prior import Prior
-from restore.priors.translated import assemble
+from restore.priors.translated import Translated, assemble
 
 BUNDLED = {"photo": Path(__file__).parent / "photo"}
 
@@ -23,14 +23,32 @@ def from_folder(name: str, *, dtype: torch.dtype = torch.float32, local_files_on
     return model_folder.load(BUNDLED.get(name, Path(name)), dtype=dtype)
 
 
-def from_anywhere(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bool = False) -> Prior:
-    """A model folder or a model in diffusers layout, whichever it is, on disk or on the Hub.
+def from_files(files: Files, *, dtype: torch.dtype = torch.float32) -> Prior:
+    """A model folder or a model in diffusers layout, whichever it is.
 
     Raises: PriorError if it is missing, broken or of another kind.
     """
-    files = Files(name, local_files_only=local_files_only)
+    own = _model_folder(files)
+    return assemble(diffusers.translate(files), dtype=dtype) if own is None else model_folder.load(own, dtype=dtype)
+
+
+def translate(files: Files) -> Translated:
+    """As `from_files`, in the terms of a model folder."""
+    own = _model_folder(files)
+    if own is None:
+        return diffusers.translate(files)
+    weights = model_folder.load(own).state_dict()
+    return Translated(
+        config=read_json(own / model_folder.CONFIG),
+        weights={name.removeprefix("network."): value for name, value in weights.items()},
+        origin=f"model folder {Path(files.name).name}",
+    )
+
+
+def _model_folder(files: Files) -> Path | None:
+    """Where a model folder of this project lies; None if the files are of another kind."""
     config = files.get(model_folder.CONFIG)
     if config is None or "family" not in read_json(config):
-        return assemble(diffusers.translate(files), dtype=dtype)
+        return None
     files.get(model_folder.WEIGHTS)  # Lies beside the config then, or is missed there.
-    return model_folder.load(config.parent, dtype=dtype)
+    return config.parent

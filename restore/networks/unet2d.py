@@ -55,7 +55,7 @@ class UNet2D(nn.Module):
             down_block_types=tuple("AttnDownBlock2D" if level in attention else "DownBlock2D" for level in levels),
             up_block_types=tuple("AttnUpBlock2D" if level in attention else "UpBlock2D" for level in reversed(levels)),
             norm_num_groups=8,
-            attention_head_dim=32,
+            attention_head_dim=min(32, *widths),
         )
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:

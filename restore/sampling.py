@@ -16,6 +16,8 @@ from restore.kernels import Kernel, dpmpp_2m
 from restore.noise import Noise, seed_for
 from restore.priors.prior import Prior
 
+# A cosine table ends at sigma 20,000. Steps spent up there are lost, and to Heun's method they are harmful.
+HIGHEST = 160.0
 PATHS = ("karras", "geometric", "ddpm", "quadratic")
 
 
@@ -43,7 +45,8 @@ def path_for(prior: Prior, steps: int = 50, name: str | None = None) -> Tensor:
     """Levels from the prior's highest to 0, on trained levels where these are discrete.
 
     Args:
-        name: of `PATHS`; by default "ddpm" for a prior with trained levels and "karras" for the others.
+        name: of `PATHS`; by default "ddpm" for a prior with trained levels and "karras" for the others. The smooth ones,
+            "karras" and "geometric", begin at 160 at most, about where DDPM's linear table does.
 
     Raises: UsageError for an unknown name, or a path of trained levels for a prior that has none.
     """
@@ -52,7 +55,7 @@ def path_for(prior: Prior, steps: int = 50, name: str | None = None) -> Tensor:
         raise UsageError(f"unknown path {name!r}; known: {', '.join(PATHS)}")
     if name in ("karras", "geometric"):
         smooth = paths.karras if name == "karras" else paths.geometric
-        found = smooth(prior.sigma_max, prior.sigma_min, steps)
+        found = smooth(min(prior.sigma_max, HIGHEST), prior.sigma_min, steps)
         return found if prior.levels is None else paths.snap(found, prior.levels)
     if prior.levels is None:
         raise UsageError(f"path {name!r} walks trained levels, and this prior takes any level; give karras or geometric")

@@ -65,6 +65,9 @@ def test_paths_of_a_prior():
     assert torch.equal(sampling.path_for(discrete, 9, "quadratic"), paths.quadratic(LEVELS, 9))
     snapped = sampling.path_for(discrete, 9, "karras")
     assert set(snapped.tolist()) <= {*LEVELS.float().tolist(), 0.0}
+    discrete.sigma_max = 20000.0
+    discrete.levels = torch.cat([torch.tensor([20000.0, 170.0, 150.0]).double(), LEVELS])
+    assert sampling.path_for(discrete, 9, "karras")[0] == 170.0
     with pytest.raises(UsageError, match=r"path 'ddpm' walks trained levels.*give karras or geometric"):
         sampling.path_for(PRIOR, 9, "ddpm")
     with pytest.raises(UsageError, match="unknown path 'cosine'; known: karras"):

@@ -120,6 +120,14 @@ def test_what_is_there_stays(place: Path, restore: Command) -> None:
     assert json.loads((place / "own" / "config.json").read_text()) == OWN
 
 
+@pytest.mark.parametrize(("make", "said"), [(chain, "(ddpm, network diffusers)"), (adm, "variance learned, clip 1.0")])
+def test_info_tells_what_files_of_others_say(place: Path, restore: Command, make, said: str) -> None:
+    source = make(place)
+    assert said in restore("models", "info", source).out
+    told = json.loads(restore("models", "info", source, "--json").out)
+    assert (told["name"], told["config"]["family"]) == (source, "ddpm")
+
+
 @pytest.mark.parametrize(
     ("source", "code", "said"),
     [

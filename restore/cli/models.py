@@ -40,7 +40,12 @@ def list_command(json: bool) -> None:
 @click.argument("model")
 @click.option("--json", is_flag=True, help="print a JSON object")
 def info_command(model: str, json: bool) -> None:
-    """Show the card of MODEL, a bundled one or a folder."""
+    """Show the card of MODEL: a bundled one or a folder; of others (adm:FILE.pt, diffusers:ID) what their files say."""
+    from restore.priors.load import BUNDLED
+
+    if model not in BUNDLED and not (Path(model) / "config.json").is_file() and (":" in model or "/" in model):
+        _foreign(model, json)
+        return
     folder = _folder(model)
     facts = _facts(model, folder)
     if json:
@@ -105,12 +110,34 @@ def convert_command(source: str, out: Path, dtype: str, overwrite: bool) -> None
     print(out)
 
 
+def _foreign(model: str, json: bool) -> None:
+    """Prints what is known of a prior that is no model folder."""
+    from restore.pretrained import translated
+
+    found = translated(model)
+    if json:
+        print(json_module.dumps({"name": model, "origin": found.origin, "config": found.config}, indent=2))
+        return
+    print(f"{model}: a prior ({found.config['family']}, network {found.config['network']['type']})\n")
+    print("\n".join(_about(found)))
+
+
+def _about(found: Translated) -> list[str]:
+    """What a translated prior is, a line each."""
+    settings = {key: value for key, value in found.config.get("prior", {}).items() if not isinstance(value, list)}
+    return [
+        f"- from: {found.origin}",
+        f"- weights: {sum(value.numel() for value in found.weights.values()) / 1e6:.1f} million",
+        f"- asked with: {', '.join(f'{key} {value}' for key, value in settings.items()) or 'its defaults'}",
+        "- licence and training data: those of the source",
+    ]
+
+
 def _card(name: str, found: Translated, dtype: str) -> str:
     """Markdown with the front matter the Hub reads. Licence and data are the source's, which does not say them."""
     from restore.record import versions
 
     config = found.config
-    settings = {key: value for key, value in config.get("prior", {}).items() if not isinstance(value, list)}
     return "\n".join(
         [
             "---",
@@ -121,11 +148,8 @@ def _card(name: str, found: Translated, dtype: str) -> str:
             "",
             f"A prior ({config['family']}, network {config['network']['type']}) made by `restore models convert`.",
             "",
-            f"- from: {found.origin}",
-            f"- weights: {sum(value.numel() for value in found.weights.values()) / 1e6:.1f} million, stored as {dtype}",
-            f"- asked with: {', '.join(f'{key} {value}' for key, value in settings.items()) or 'its defaults'}",
-            "- licence and training data: those of the source; write them here",
-            f"- versions: {', '.join(f'{name} {number}' for name, number in versions().items())}",
+            *_about(found),
+            f"- stored as {dtype}, by {', '.join(f'{name} {number}' for name, number in versions().items())}",
             "",
         ]
     )

@@ -44,9 +44,10 @@ def translate(name: str) -> Translated:
         network["heads"] = int(options["heads"])
     variance = "learned" if network["learned_variance"] else "fixed-small"
     prior = {"schedule": options["schedule"], "steps": 1000, "prediction": "epsilon", "variance": variance, "clip": 1.0}
-    translated = Translated(
-        {"family": "ddpm", "network": network, "prior": prior}, state, f"guided-diffusion state-dict {path.name}"
-    )
+    # All published ones were trained where the coarsest level is 8 pixels wide.
+    size = 8 * 2 ** (len(network["widths"]) - 1)
+    config = {"family": "ddpm", "network": network, "prior": prior, "size": size}
+    translated = Translated(config, state, f"guided-diffusion state-dict {path.name}")
     check_weights(translated, str(path))
     return translated
 

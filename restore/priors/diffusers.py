@@ -65,11 +65,13 @@ def translate(files: Files) -> Translated:
     prior = _levels(scheduler) if exploding else _asked(name, scheduler, config)
     network: Any = _network(name, config_path.parent, weights)
     words = {key: value for key, value in network.config.items() if not key.startswith("_")}
+    size = config.get("sample_size")
     return Translated(
         config={
             "family": "ve" if exploding else "ddpm",
             "network": {"type": "diffusers", "config": words, "scores": exploding},
             "prior": prior,
+            **({"size": size} if isinstance(size, int) else {}),
         },
         weights={f"network.{key}": value for key, value in network.state_dict().items()},
         origin=f"model {name} in diffusers layout ({scheduler['_class_name']})",

@@ -305,6 +305,13 @@ def test_kernels_by_name(text, kernel):
         ("heunn", "unknown kernel 'heunn'; did you mean 'heun'?"),
         ("heun:churm=1", "kernel heun: .*'churm'"),
         ("heun:churn=much", "kernel heun: 'churn=much' is not key=number"),
+        ("ddim:eta=2", "eta is 2; give 0 to 1"),
+        ("diffpir:zeta=-0.1", "zeta is -0.1; give 0 to 1"),
+        ("heun:churn=-1", "churn is -1.0; give 0 or more"),
+        ("langevin:steps=2.5", "steps is 2.5; give a whole number"),
+        ("langevin:steps=0", "steps is 0; give 1 or more"),
+        ("predictor-corrector:snr=1", "snr is 1; give 0 to 0.99"),
+        ("ddim:eta=nan", "eta is nan; give 0 to 1"),
         ("predictor-corrector:predictor=hen", "unknown kernel 'hen'; did you mean 'heun'?"),
     ],
 )

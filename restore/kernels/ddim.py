@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from restore.kernels.kernel import Denoise, Kernel
+from restore.kernels.kernel import Denoise, Kernel, within
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +17,7 @@ def ddim(eta: float = 1.0) -> Kernel:
 
     In sigma: x' = D + s' sqrt(1 - tau) (x - D) / sigma + s' sqrt(tau) z with tau = eta^2 (1 - s'^2 / sigma^2).
     """
+    within("eta", eta, 0, 1)
 
     def step(denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
         tau = eta**2 * (1 - (sigma_next / sigma) ** 2)
@@ -32,6 +33,7 @@ def probability_flow() -> Kernel:
 
 def diffpir(zeta: float = 0.3) -> Kernel:
     """DiffPIR's return to the noise level (Zhu et al. 2023, 2305.08995, eq. 13): as DDIM with a fixed share of fresh noise."""
+    within("zeta", zeta, 0, 1)
 
     def step(denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
         return renoise(denoise(x, sigma), x, sigma, sigma_next, sigma.new_tensor(zeta), noise)

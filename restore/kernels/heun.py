@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from restore.kernels.kernel import Denoise, Kernel
+from restore.kernels.kernel import Denoise, Kernel, within
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +18,7 @@ def heun(churn: float = 0.0) -> Kernel:
     Args:
         churn: gamma of the paper, the share by which the level is raised with fresh noise before the step; 0 is the ODE.
     """
+    within("churn", churn, 0)
 
     def step(denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
         if churn > 0:

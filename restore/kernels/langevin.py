@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from restore.errors import UsageError
 from restore.kernels.euler_maruyama import euler_maruyama
-from restore.kernels.kernel import Denoise, Kernel, Remembering, begin
+from restore.kernels.kernel import Denoise, Kernel, Remembering, begin, within
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,7 @@ def langevin(steps: int = 5, snr: float = 0.16) -> Kernel:
             noise, 1 / s' a value (section 4.3), g = (2 snr s')^2. A variance v comes to rest at v / (1 - snr^2 s'^2 / v), so
             `snr` is below 1, and small where the answer must be exact; 0.16 as in Song et al. 2021, 2011.13456.
     """
+    _check(steps, snr)
 
     def step(denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
         if sigma_next == 0:
@@ -40,6 +42,7 @@ def predictor_corrector(predictor: Kernel | None = None, steps: int = 1, snr: fl
         predictor: the paper's, a step of the reverse SDE, if not given.
         steps, snr: of the corrector, see `langevin`.
     """
+    _check(steps, snr)
     chosen = predictor or euler_maruyama()
 
     def started() -> Kernel:
@@ -52,6 +55,13 @@ def predictor_corrector(predictor: Kernel | None = None, steps: int = 1, snr: fl
         return step
 
     return Remembering(started)
+
+
+def _check(steps: int, snr: float) -> None:
+    if not isinstance(steps, int):
+        raise UsageError(f"steps is {steps}; give a whole number")
+    within("steps", steps, 1)
+    within("snr", snr, 0, 0.99)
 
 
 def _relaxed(denoise: Denoise, x: Tensor, sigma: Tensor, noise: Noise, steps: int, snr: float) -> Tensor:

@@ -149,7 +149,12 @@ def test_a_missing_prior_is_exit_code_3(place, restore):
 
 @pytest.mark.parametrize(
     ("config", "size"),
-    [({"config.json": {"size": 28}}, (28, 28)), ({"unet/config.json": {"sample_size": 32}}, (32, 32)), ({}, (64, 64))],
+    [
+        ({"config.json": {"size": 28}}, (28, 28)),
+        ({"unet/config.json": {"sample_size": 32}}, (32, 32)),
+        ({"config.json": {"sample_size": [16, 8]}}, (64, 64)),
+        ({}, (64, 64)),
+    ],
 )
 def test_the_size_a_folder_says(tmp_path, config, size):
     from restore.cli.sample import own_size

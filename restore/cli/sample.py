@@ -143,10 +143,11 @@ def own_size(name: str) -> tuple[int, int]:
     from restore.priors.load import BUNDLED
 
     folder = BUNDLED.get(name, Path(name.rpartition(":")[2]))
-    for config, key in ((folder / "config.json", "size"), (folder / "unet" / "config.json", "sample_size")):
+    for config in (folder / "config.json", folder / "unet" / "config.json"):
         try:
-            found = json_module.loads(config.read_text()).get(key) if config.is_file() else None
-        except (ValueError, AttributeError) as error:
+            told = json_module.loads(config.read_text()) if config.is_file() else {}
+            found = told.get("size", told.get("sample_size"))  # Ours and diffusers' word.
+        except (OSError, ValueError, AttributeError) as error:
             raise PriorError(f"{config}: cannot be read ({error})") from None
         if isinstance(found, int):
             return found, found

@@ -139,7 +139,7 @@ def frames(prior: Prior, walked: list[Step]) -> Tensor:
     for step in walked:
         sigma = step.sigma
         x0 = step.x if sigma == 0 else prior(step.x, sigma)
-        # Noise of twice the level would fill the range: at sigma it is shown with standard deviation 1/2 at most.
+        # Noise is shown with standard deviation 1/2 at most, so that little of it is clipped.
         seen = step.x / (1 + (2 * sigma) ** 2) ** 0.5
         columns.append(torch.stack([seen, x0], dim=1).clamp(-1, 1).cpu())
     return torch.stack(columns, dim=2).flatten(0, 2)

@@ -45,7 +45,12 @@ ROWS = 12  # Of the table of steps; --json holds all.
 @click.option("--seed", type=int, default=0, metavar="N", help="of all noise  [default 0]")
 @click.option("--batch", type=click.IntRange(min=1), default=64, metavar="N", help="pictures at once  [default 64]")
 @click.option("--device", help="cpu, cuda, cuda:1, mps; this machine's best if not given")
-@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="arithmetic of the network")
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="float32",
+    help="arithmetic of the network; short ones blur the figures  [default float32]",
+)
 @click.option("--overwrite", is_flag=True, help="replace what exists")
 @click.option("--json", is_flag=True, help="print a JSON object")
 @click.option("-q", "--quiet", is_flag=True, help="errors only")

@@ -1,0 +1,150 @@
+"""Measures the priors that families.py trained, and draws one figure of each.
+
+    python benchmarks/families_figures.py runs/families --figures docs/families
+
+For every family that is done: samples from nothing, and held-out pictures with the right half hidden and filled (RePaint), with
+noise of 80 grey levels and denoised, and reduced by 2 and enlarged, PSNR over so many of them; bits a dimension by `restore
+evaluate`. What was measured lies in OUT/FAMILY/measures.json, so that only new families are measured; the table is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pictures = NDArray[np.uint8]
+SIGMA, COLUMNS, MEASURED, ZOOM, MARGIN = 80, 12, 32, 2, 104
+ORDER = ("ddpm", "vp", "subvp", "ve", "ncsn", "edm", "flow")
+
+
+def psnr(found: Pictures, truth: Pictures) -> float:
+    """Mean over pictures of each one's PSNR in dB."""
+    error = np.square(found.astype(float) - truth).reshape(len(truth), -1).mean(axis=1).clip(1e-3)
+    return float(np.mean(10 * np.log10(255**2 / error)))
+
+
+def enlarged(small: Pictures, how: int) -> Pictures:
+    return np.stack([cv2.resize(picture, None, fx=2, fy=2, interpolation=how) for picture in small])
+
+
+def tasks(restorer: Any, truth: Pictures) -> tuple[dict[str, float], list[tuple[str, Pictures]]]:
+    """PSNR of each task, what was given and what came back, and the rows of the figure."""
+    side = truth.shape[1]
+    mask = np.zeros(truth.shape[1:3], np.uint8)
+    mask[:, side // 2 :] = 255
+    hidden = truth.copy()
+    hidden[:, :, side // 2 :] = 0
+    rng = np.random.default_rng(0)
+    noisy = (truth + rng.normal(0, SIGMA, truth.shape)).round().clip(0, 255).astype(np.uint8)
+    small = np.stack([cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for picture in truth])
+
+    def each(pictures: Pictures, run: Callable[..., Any]) -> Pictures:
+        answers = [run(picture, name=str(index)).image for index, picture in enumerate(pictures)]
+        return np.stack([np.asarray(answer, np.uint8).reshape(truth.shape[1:]) for answer in answers])
+
+    filled = each(hidden, lambda x, **words: restorer("inpaint", x, mask=mask, guidance="repaint", **words))
+    denoised = each(noisy, lambda x, **words: restorer("denoise", x, sigma=SIGMA, **words))
+    larger = each(small, lambda x, **words: restorer("super-resolution", x, scale=2, reduced_by="box", **words))
+    half = slice(side // 2, None)
+    measures = {
+        "inpaint": psnr(filled[:, :, half], truth[:, :, half]),
+        "noisy": psnr(noisy, truth),
+        "denoise": psnr(denoised, truth),
+        "bicubic": psnr(enlarged(small, cv2.INTER_CUBIC), truth),
+        "super-resolution": psnr(larger, truth),
+    }
+    gray = hidden.copy()
+    gray[:, :, half] = 110
+    rows = [("held out", truth), ("half hidden", gray), ("filled", filled), (f"noise {SIGMA}", noisy), ("denoised", denoised)]
+    return measures, [*rows, ("reduced", enlarged(small, cv2.INTER_NEAREST)), ("x2", larger)]
+
+
+def figure(samples: Pictures, rows: list[tuple[str, Pictures]]) -> Pictures:
+    """Rows of pictures with their names: first what the prior draws."""
+    strips = [("", samples[start : start + COLUMNS]) for start in range(0, len(samples), COLUMNS)]
+    strips[0] = ("samples", strips[0][1])
+    lines = []
+    for name, pictures in [*strips, *rows]:
+        colour = pictures if pictures.ndim == 4 else np.repeat(pictures[..., None], 3, axis=3)
+        shown = np.hstack([np.pad(picture, ((1, 1), (1, 1), (0, 0)), constant_values=255) for picture in colour[:COLUMNS]])
+        shown = cv2.resize(shown, None, fx=ZOOM, fy=ZOOM, interpolation=cv2.INTER_NEAREST)
+        label = np.full((shown.shape[0], MARGIN, 3), 255, np.uint8)
+        cv2.putText(label, name, (6, shown.shape[0] // 2 + 5), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
+        lines.append(np.hstack([label, shown]))
+    return np.vstack(lines)
+
+
+def bits(folder: Path, held: Path, likelihood: str, count: int) -> tuple[float, float]:
+    """Bits a dimension and their standard error, by `restore evaluate`."""
+    words = ["evaluate", str(folder), str(held), "-n", str(count), "--likelihood", likelihood, "--dtype", "float32", "--json"]
+    words += ["--every", "10"] if likelihood == "bound" else []
+    done = subprocess.run([sys.executable, "-m", "restore", *words], stdout=subprocess.PIPE, text=True, check=True)
+    told = json.loads(done.stdout)
+    return told["bits_per_dim"], told["standard_error"]
+
+
+def measure(folder: Path, held: Path, figures: Path, count: int) -> dict[str, Any]:
+    import torch
+
+    from restore import Restorer
+    from restore.kernels import ddim
+    from restore.sampling import path_for, sample
+
+    restorer = Restorer.from_pretrained(str(folder))
+    truth = np.load(held)
+    size = (truth.shape[1], truth.shape[2])
+    drawn = sample(restorer.prior, 4 * COLUMNS, size, ddim(1.0), path_for(restorer.prior, 200), seed=0, batch=4 * COLUMNS)
+    samples = ((drawn + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    measures, rows = tasks(restorer, truth[:MEASURED])
+    figures.mkdir(parents=True, exist_ok=True)
+    drawing = figure(samples if truth.ndim == 4 else samples[..., 0], rows)
+    cv2.imwrite(str(figures / f"{folder.name}.png"), drawing[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    state = torch.load(folder / "training.pt", weights_only=True)
+    found = {"steps": state["step"], "minutes": state["seconds"] / 60, "loss": state["loss"], **measures}
+    for likelihood in ("bound", "flow"):
+        found[likelihood], found[f"{likelihood} error"] = bits(folder, held, likelihood, count)
+    return found
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = [
+        "| family | steps | bits/dim, bound | bits/dim, flow | half filled | denoised | x2 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in found.items():
+        likelihoods = [f"{row[kind]:.2f} ± {row[f'{kind} error']:.2f}" for kind in ("bound", "flow")]
+        tasks = [f"{row[kind]:.2f}" for kind in ("inpaint", "denoise", "super-resolution")]
+        lines.append(f"| {name} | {row['steps']} | {' | '.join(likelihoods)} | {' | '.join(tasks)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="as families.py --out")
+    parser.add_argument("--figures", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=64, help="pictures for bits a dimension")
+    given = parser.parse_args()
+    found = {}
+    for family in ORDER:
+        folder = given.out / family
+        kept = folder / "measures.json"
+        if not (folder / "done").exists():
+            continue
+        if not kept.exists():
+            kept.write_text(json.dumps(measure(folder, given.out / "held-out.npy", given.figures, given.count), indent=2))
+        found[family] = json.loads(kept.read_text())
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()

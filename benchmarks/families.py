@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 HELD_OUT = 500
-COMMON = ["--network", "whole-small", "--batch", "64", "--lr", "2e-3", "--ema", "0.998", "--dtype", "bfloat16"]
+# Digits, and most things, have a right way up.
+COMMON = ["--no-flip", "--network", "whole-small", "--batch", "64", "--lr", "2e-3", "--ema", "0.998", "--dtype", "bfloat16"]
 # Song & Ermon 2020, technique 1: sigma_max is the largest distance between two pictures, 29 for digits in [-1, 1].
 FAMILIES = {
     "ddpm": ["--schedule", "cosine", "--prediction", "v", "--variance", "learned"],
@@ -56,7 +57,7 @@ def main() -> None:
             continue
         command = [sys.executable, "-m", "restore", "train", str(train), "-o", str(folder), "--family", family, "--resume"]
         command += ["--channels", str(channels), "--size", str(shape[1]), "--minutes", str(given.minutes)]
-        command += [*COMMON, *FAMILIES[family], *(["--no-flip"] if channels == 1 else [])]
+        command += [*COMMON, *FAMILIES[family]]
         print(" ".join(command[2:]), flush=True)
         if subprocess.run(command).returncode:
             sys.exit(f"{family}: training failed; the same command continues it")

@@ -61,6 +61,7 @@ METHODS = {
     "MMPS with GMRES": MMPS(gmres=True),
     "MMPS of the paper": MMPS(spread=0),
     "TDS": TDS(particles=4),
+    "TDS of the paper": TDS(particles=4, spread=0),
 }
 PAIRS = [(m, o) for m, method in METHODS.items() for o, operator in OPERATORS.items() if isinstance(operator, method.needs)]
 each_pair = pytest.mark.parametrize(("method", "operator"), PAIRS)
@@ -331,17 +332,30 @@ def test_the_first_search_direction_of_mmps_is_pigdms():
 def test_the_twist_of_tds_is_the_likelihood_of_y(sigma_y, full):
     problem = measured(OPERATORS["downsample"], sigma_y)
     x, sigma = random(5, *SHAPE, seed=2), torch.tensor(0.6, dtype=torch.float64)
-    guidance = TDS(iterations=18, dense=18 if full else 0)
-    twist, towards = guidance._twist(problem, Moments(PRIOR, x, sigma), sigma)
+    twist = TDS(iterations=90, dense=18 if full else 0).twist(problem, Moments(PRIOR, x, sigma), sigma)
     matrix = dense(problem.operator, SHAPE)
-    precision = torch.linalg.inv(PRIOR.covariance) + torch.eye(72, dtype=torch.float64) / sigma**2
-    spread = matrix @ torch.linalg.inv(precision) @ matrix.T + sigma_y**2 * torch.eye(len(matrix), dtype=torch.float64)
-    explained = PRIOR(x, sigma).flatten(1) @ matrix.T
-    law = torch.distributions.MultivariateNormal(explained, (spread + spread.T) / 2)
-    found = twist.flatten() - len(matrix) / 2 * math.log(2 * math.pi) - (0 if full else spread.logdet() / 2)
-    torch.testing.assert_close(found, law.log_prob(problem.y.flatten()), atol=1e-7, rtol=0)
-    wanted = MMPS(iterations=18).estimate(problem, PRIOR, x, sigma) - PRIOR(x, sigma)
-    torch.testing.assert_close(towards, wanted, atol=1e-8, rtol=0)
+    covariance = torch.linalg.inv(torch.linalg.inv(PRIOR.covariance) + torch.eye(72, dtype=torch.float64) / sigma**2)
+    mean, y = PRIOR(x, sigma), problem.y.flatten()
+
+    def law(mean, covariance):
+        spread = matrix @ covariance @ matrix.T + sigma_y**2 * torch.eye(len(matrix), dtype=torch.float64)
+        return torch.distributions.MultivariateNormal(mean.flatten(1) @ matrix.T, (spread + spread.T) / 2)
+
+    def check(found, wanted, tolerance):
+        constant = len(matrix) / 2 * math.log(2 * math.pi) + (0 if full else wanted.covariance_matrix.logdet() / 2)
+        torch.testing.assert_close(found.flatten() - constant, wanted.log_prob(y), atol=tolerance, rtol=0)
+
+    check(twist.seen(), law(mean, covariance), 1e-7)
+    # A second sight of x0.
+    g, precision = random(5, *SHAPE, seed=3), torch.tensor(1.7, dtype=torch.float64)
+    after = torch.linalg.inv(torch.linalg.inv(covariance) + precision * torch.eye(72, dtype=torch.float64))
+    moved = mean + precision * ((g - mean).flatten(1) @ after).reshape(mean.shape)
+    check(twist.foretold(g, precision), law(moved, after), 0.02)  # `_sharpened` stops early.
+    # The draw.
+    x0 = random(5, *SHAPE, seed=4)
+    inner = matrix @ covariance @ matrix.T + sigma_y**2 * torch.eye(len(matrix), dtype=torch.float64)
+    change = torch.linalg.solve(inner, (y - x0.flatten(1) @ matrix.T).T).T @ matrix @ covariance
+    torch.testing.assert_close(twist.conditioned(x0, twist.y) - x0, change.reshape(x0.shape), atol=1e-7, rtol=0)
 
 
 def test_systematic_resampling_keeps_shares():
@@ -352,23 +366,41 @@ def test_systematic_resampling_keeps_shares():
         assert not chosen[1].any()
 
 
-def test_tds_weighs_nothing_where_the_twist_is_exact():
-    # Gaussian pictures, steps so small that the walk's own error is nothing: no particle is better than another.
+@pytest.mark.parametrize("dense", [0, 16])
+@pytest.mark.parametrize(("spread", "steps", "least"), [(6, 4, 0.0), (0, 1000, 0.0), (0, 4, 0.5)])
+def test_tds_weighs_nothing_where_the_twist_and_the_walk_are_exact(spread, steps, least, dense):
+    # Gaussian pictures: at any number of steps with drawn ones, with the paper's only if steps are small.
     prior = Gaussian(decaying(6))
     keep = torch.tensor([1, 1, 0, 0, 1, 0]).bool().reshape(1, 1, 1, 6)
     problem = measured(Mask(keep), 0.1, prior=prior, shape=(1, 1, 6))
-    path, guidance, noise = paths.geometric(3.0, 0.3, 1000).double()[:-1], TDS(share=0), Noise([0])
+    path, noise = paths.geometric(3.0, 0.3, steps).double()[:-1], Noise([0])
+    guidance = TDS(share=0, spread=spread, dense=dense, iterations=12)
 
     def weighed(state, sigma):
         moments = Moments(prior, state[0, :, 1:].reshape(-1, 1, 1, 6), sigma)
-        return state[0, :, 0] + guidance._twist(problem, moments, sigma)[0].flatten()
+        return state[0, :, 0] + guidance.twist(problem, moments, sigma).seen().flatten()
 
     state = guidance.start(problem, path[0], noise)
     begun = weighed(state, path[0])
     for sigma, after in itertools.pairwise(path):
         state = guidance.step(problem, prior, kernels.ddim(), state, sigma, after, noise)
     assert begun.std() > 0.5
-    assert (weighed(state, path[-1]) - begun).std() < 0.1
+    change = float((weighed(state, path[-1]) - begun).std())
+    assert change > least if least else change < 0.1
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_one_particle_of_tds_draws_from_the_posterior_of_gaussian_pictures_at_any_number_of_steps(steps):
+    prior, count = Gaussian(decaying(6)), 4000
+    problem = measured(three_means(), 0.3, prior=prior, shape=(1, 1, 6))
+    truth = posterior(problem, prior)
+    guidance = TDS(particles=1, spread=6)
+    path = paths.karras(100.0, 0.002, steps).double()
+    noise = Noise([seed_for(5, sample=index) for index in range(count)])
+    *_, answers = reverse(replace(problem, shape=(count, 1, 1, 6)), prior, guidance, guidance.kernel(), path, noise)
+    answers = answers.flatten(1)
+    assert ((answers.mean(0) - truth.mean) / (truth.covariance.diagonal() / count).sqrt()).abs().max() < 4
+    torch.testing.assert_close(torch.cov(answers.T), truth.covariance, atol=0.05, rtol=0)
 
 
 # Krylov methods

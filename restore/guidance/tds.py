@@ -11,9 +11,10 @@ from torch import Tensor
 
 from restore.guidance.guidance import Guidance
 from restore.guidance.moments import Moments
+from restore.guidance.twist import FullTwist, IterativeTwist, Twist
 from restore.kernels import Kernel
 from restore.noise import Noise
-from restore.operators.krylov import Map, conjugate_gradients, dot
+from restore.operators.krylov import square_root
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
@@ -21,18 +22,25 @@ from restore.problem import Problem
 
 @dataclass(frozen=True)
 class TDS(Guidance):
-    """Sequential Monte Carlo, exact as K grows for the walk of the prior alone, whatever the prior's shape:
+    """Sequential Monte Carlo, exact as K grows for the posterior of a walk of the prior, whatever the prior's shape.
 
-        p(x' | x) = N(rho x + (1 - rho) D, b^2),    rho = s'^2 / sigma^2,    b^2 = s'^2 (1 - rho).
+    The twist psi(x) = N(y; A D, A C A' + sigma_y^2), C = sigma^2 dD/dx, stands for p(y | x) until the end. The paper has a
+    scalar in place of C; these are MMPS's moments. The paper walks with the ancestral step, which lacks variance where steps
+    are large (see MMPS). Here the prior's walk draws the clean picture, and so does each of K particles, given y:
 
-    Until the end the twist psi(x) = N(y; A D, A C A' + sigma_y^2), C = sigma^2 dD/dx, stands for p(y | x). The paper has a
-    scalar in place of C; these are MMPS's moments. Each of K particles moves as MMPS would have it,
+        p(x' | x):  x' = rho x + (1 - rho) x0 + s' sqrt(1 - rho) z,    x0 ~ N(D, C),    rho = s'^2 / sigma^2,
+        q(x' | x):  the same with x0 ~ N(D, C) given y.
 
-        x' ~ q(x' | x) = N(rho x + (1 - rho) D_y, b^2),    D_y = D + C A' (A C A' + sigma_y^2)^-1 (y - A D),
+    By Bayes' rule q(x' | x) = p(x' | x) p(y | x', x) / psi(x), so no density of a step is needed and the weight is
 
-    and weighs p(x' | x) psi(x') / (q(x' | x) psi(x)). Where the weights are worth fewer than `share` K particles (effective
-    sample size), particles are drawn anew, systematically, by the picture's own generator. At the last level one is drawn by
-    weight, and D_y there is the answer.
+        p(x' | x) psi(x') / (q(x' | x) psi(x)) = psi(x') / p(y | x', x):
+
+    how y looks from x', over how x foretold that it would. For Gaussian pictures it is 1 at every number of steps. To x, x' is
+    a second sight of x0, g = (x' - rho x) / (1 - rho) of precision (1 - rho) / s'^2 = 1 / s'^2 - 1 / sigma^2; see `Twist`.
+
+    Where the weights are worth fewer than `share` K particles (effective sample size), particles are drawn anew,
+    systematically, by the picture's own generator, after their move: those who share an ancestor share the move, too, and part
+    at the next. At the last level one is drawn by weight, and its x0 is the answer.
 
     The state of the walk is (B, K, 1 + C H W), the logarithm of a particle's weight before its x: psi(x') is known with D(x'),
     which is the next step's one evaluation. B K pictures go through the prior together. The operator must treat every picture
@@ -41,14 +49,17 @@ class TDS(Guidance):
     Attributes:
         particles: K.
         share: of K, below which particles are drawn anew.
-        iterations: of conjugate gradients for the inverse. Up to `dense` measurements a picture the matrix is made in full, by
-            one vector-Jacobian product each, and psi is exact; beyond, psi leaves out its determinant.
+        spread: vector-Jacobian products for the draw of x0, by Lanczos' method, whose error counts as the walk's; 0 is the
+            paper's walk.
+        iterations: of conjugate gradients. Up to `dense` measurements a picture the matrices are made in full, and psi is
+            exact; beyond, determinants are left out.
     """
 
     needs: ClassVar[type] = Linear
     steps: ClassVar[int] = 100
     particles: int = 16
     share: float = 0.5
+    spread: int = 4
     iterations: int = 8
     dense: int = 16
 
@@ -68,56 +79,47 @@ class TDS(Guidance):
     ) -> Tensor:
         weight, x = x[..., 0], x[..., 1:]
         moments = Moments(prior, x.reshape(-1, *problem.shape[1:]), sigma)
-        twist, towards = (part.reshape(*weight.shape, -1) for part in self._twist(problem, moments, sigma))
-        weight = weight + twist[..., 0]
+        twist = self.twist(problem, moments, sigma)
+        seen = twist.seen().reshape(weight.shape)
+        weight = weight + seen
         uniform = torch.special.ndtr(noise(weight[:, :1].double()))
+        x0 = self._drawn(problem, twist, moments.mean, x, noise)
         if sigma_next == 0:
             chosen = _spread(weight, uniform, 1).expand_as(weight)
-            answer = moments.mean.reshape(x.shape) + towards
-            return _packed(torch.zeros_like(weight), _taken(answer, chosen))
+            return _packed(torch.zeros_like(weight), _taken(x0.reshape(x.shape), chosen))
+
+        rho, z = (sigma_next / sigma) ** 2, noise(x)
+        deviation = sigma_next * (1 - rho).sqrt()
+        if self.spread:
+            g = x0 + deviation / (1 - rho) * z.reshape(x0.shape)
+            change = -twist.foretold(g, (1 - rho) / sigma_next**2).reshape(weight.shape)
+        else:
+            shift = (1 - rho) * (x0 - moments.mean).reshape(x.shape) / deviation  # From p's mean to q's, in deviations.
+            change = -(z * shift).sum(dim=2) - shift.square().sum(dim=2) / 2 - seen
+        x = rho * x + (1 - rho) * x0.reshape(x.shape) + deviation * z
 
         worth = weight.softmax(dim=1).square().sum(dim=1, keepdim=True).reciprocal()
         poor = worth < self.share * self.particles
         ancestors = torch.where(poor, _spread(weight, uniform, self.particles), torch.arange(self.particles, device=x.device))
-        weight = torch.where(poor, torch.zeros_like(weight), weight)
-        x, x0, towards, twist = (_taken(part, ancestors) for part in (x, moments.mean.reshape(x.shape), towards, twist))
+        weight = torch.where(poor, 0.0, weight) + change.take_along_dim(ancestors, dim=1)
+        return _packed(weight, _taken(x, ancestors))
 
-        rho = (sigma_next / sigma) ** 2
-        deviation, z = sigma_next * (1 - rho).sqrt(), noise(x)
-        shift = (1 - rho) * towards / deviation  # From p's mean to q's, in standard deviations.
-        ratio = -(z * shift).sum(dim=2) - shift.square().sum(dim=2) / 2
-        x = rho * x + (1 - rho) * x0 + deviation * (shift + z)
-        return _packed(weight + ratio - twist[..., 0], x)
-
-    def _twist(self, problem: Problem, moments: Moments, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """log psi (B K, 1, 1, 1) up to a constant, and D_y - D."""
-        operator = problem.operator
-        assert isinstance(operator, Linear)
+    def twist(self, problem: Problem, moments: Moments, sigma: Tensor) -> Twist:
+        """What y says of each of the pictures of `moments`."""
         y = problem.y.repeat_interleave(len(moments.mean) // len(problem.y), dim=0)
-        r = y - operator(moments.mean)
+        if y[0].numel() <= self.dense:
+            return FullTwist(problem, moments, y, self.iterations)
+        return IterativeTwist(problem, moments, y, self.iterations, sigma**2 / (1 + sigma**2))
 
-        def matrix(v: Tensor) -> Tensor:
-            return operator(moments.covariance(operator.adjoint(v))) + problem.sigma_y**2 * v
-
-        if r[0].numel() <= self.dense:
-            v, determinant = _solved(matrix, r)
-        else:
-            v = conjugate_gradients(
-                matrix, r, self.iterations, lambda r: operator.solve(r, sigma**2 / (1 + sigma**2), problem.sigma_y**2)
-            )
-            determinant = torch.zeros_like(dot(r, v))
-        return -(dot(r, v) + determinant) / 2, moments.covariance(operator.adjoint(v))
-
-
-def _solved(matrix: Map, r: Tensor) -> tuple[Tensor, Tensor]:
-    """M^-1 r and log det M for a small symmetric M, built column by column; directions that M does not see are left out."""
-    units = torch.eye(r[0].numel(), dtype=r.dtype, device=r.device).reshape(-1, 1, *r.shape[1:])
-    columns = torch.stack([matrix(unit.expand_as(r)).flatten(1) for unit in units], dim=2)
-    values, vectors = torch.linalg.eigh((columns + columns.mT) / 2)
-    seen = values > 100 * torch.finfo(r.dtype).eps * values[:, -1:]
-    safe = torch.where(seen, values, 1.0)
-    coefficients = seen * (vectors.mT @ r.flatten(1)[..., None])[..., 0] / safe
-    return (vectors @ coefficients[..., None]).reshape(r.shape), safe.log().sum(dim=1).reshape(-1, 1, 1, 1)
+    def _drawn(self, problem: Problem, twist: Twist, mean: Tensor, like: Tensor, noise: Noise) -> Tensor:
+        """x0 given x and y, (B K, C, H, W)."""
+        if not self.spread:
+            return twist.conditioned(mean, twist.y)
+        x0 = mean + square_root(twist.moments.covariance, noise(like).reshape(mean.shape), self.spread)
+        y = twist.y
+        if problem.sigma_y > 0:
+            y = y + problem.sigma_y * noise(y.reshape(*like.shape[:2], -1)).reshape(y.shape)
+        return twist.conditioned(x0, y)
 
 
 def _spread(weight: Tensor, uniform: Tensor, count: int) -> Tensor:

@@ -13,8 +13,11 @@ from torch import Tensor
 Map = Callable[[Tensor], Tensor]
 
 
-def conjugate_gradients(matrix: Map, b: Tensor, iterations: int, precondition: Map = lambda r: r) -> Tensor:
-    """M v = b for symmetric positive M (Hestenes & Stiefel 1952), preconditioned, each picture stopping when it is solved.
+def conjugate_gradients(
+    matrix: Map, b: Tensor, iterations: int, precondition: Map = lambda r: r, tolerance: float = 0.0
+) -> Tensor:
+    """M v = b for symmetric positive M (Hestenes & Stiefel 1952), preconditioned, each picture stopping when it is solved: to
+    rounding, or to a residual of `tolerance` times b.
 
     A direction of no or negative curvature, which a learned covariance may have, ends a picture's search: v stays finite, and
     of a singular M the pseudo-inverse is taken. Residuals are kept orthogonal: otherwise rounding grows a million times in few
@@ -24,7 +27,7 @@ def conjugate_gradients(matrix: Map, b: Tensor, iterations: int, precondition: M
     z = precondition(r)
     p, rz = z, dot(r, z)
     least = 10 * torch.finfo(b.dtype).eps
-    enough, steepest = rz * least**2, torch.zeros_like(rz)
+    enough, steepest = rz * max(least, tolerance) ** 2, torch.zeros_like(rz)
     seen = [(r, z, rz)]
     for _ in range(iterations):
         q = matrix(p)
@@ -58,7 +61,7 @@ def gmres(matrix: Map, b: Tensor, iterations: int, precondition: Map) -> Tensor:
 
 def square_root(matrix: Map, z: Tensor, iterations: int) -> Tensor:
     """M^(1/2) z for symmetric M >= 0 by Lanczos' method (Chow & Saad 2014, "Preconditioned Krylov subspace methods for
-    sampling multivariate Gaussian distributions", eq. 2.5): with white z, noise of covariance M."""
+    sampling multivariate Gaussian distributions"): with white z, noise of covariance M."""
     basis, hessenberg = krylov(matrix, z, iterations)
     square = hessenberg[:, :iterations]
     values, vectors = torch.linalg.eigh((square + square.mT) / 2)

@@ -1,0 +1,148 @@
+"""What y says of a clean picture known as N(D, C): its likelihood, and the draw conditioned on it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from restore.guidance.moments import Moments
+from restore.operators.krylov import conjugate_gradients, dot
+from restore.operators.operator import Linear
+from restore.problem import Problem
+
+
+class Twist(ABC):
+    """x0 | x ~ N(D, C), y = A x0 + sigma_y n, and a second sight of x0, g = x0 + z / sqrt(precision).
+
+    With M = A C A' + sigma_y^2 and V = (C^-1 + precision)^-1 = C (1 + precision C)^-1,
+
+        p(y | x) = N(A D, M),
+        p(y | x, g) = N(A m, A V A' + sigma_y^2),    m = D + precision V (g - D).
+
+    Logarithms are without constants, (N, 1, 1, 1). y has one measurement a picture of `moments`.
+    """
+
+    def __init__(self, problem: Problem, moments: Moments, y: Tensor, iterations: int) -> None:
+        assert isinstance(problem.operator, Linear)
+        self.operator: Linear = problem.operator
+        self.variance = problem.sigma_y**2
+        self.moments, self.y, self.iterations = moments, y, iterations
+
+    @abstractmethod
+    def seen(self) -> Tensor:
+        """log p(y | x)."""
+
+    @abstractmethod
+    def conditioned(self, x0: Tensor, y: Tensor) -> Tensor:
+        """x0 + C A' M^-1 (y - A x0)."""
+
+    @abstractmethod
+    def foretold(self, g: Tensor, precision: Tensor) -> Tensor:
+        """log p(y | x, g)."""
+
+    def _sharpened(self, v: Tensor, precision: Tensor) -> Tensor:
+        """(1 + precision C)^-1 v: few iterations, for the condition is that of the step, (sigma / s')^2 at most."""
+        covariance = self.moments.covariance
+        return conjugate_gradients(lambda u: u + precision * covariance(u), v, self.iterations, tolerance=1e-3)
+
+
+class FullTwist(Twist):
+    """For few measurements: the matrices in full, column by column, with their determinants."""
+
+    def __init__(self, problem: Problem, moments: Moments, y: Tensor, iterations: int) -> None:
+        super().__init__(problem, moments, y, iterations)
+        units = torch.eye(y[0].numel(), dtype=y.dtype, device=y.device).reshape(-1, 1, *y.shape[1:])
+        self._columns = [moments.covariance(self.operator.adjoint(unit.expand_as(y))) for unit in units]
+        self._eigen = self._decomposed(self._columns)
+
+    def seen(self) -> Tensor:
+        return _law(self._eigen, self.y - self.operator(self.moments.mean))
+
+    def conditioned(self, x0: Tensor, y: Tensor) -> Tensor:
+        values, vectors = self._eigen
+        r = (y - self.operator(x0)).flatten(1)[..., None]
+        weights = (vectors @ ((vectors.mT @ r) / values[..., None]))[..., 0]
+        columns = torch.stack(self._columns, dim=1)
+        return x0 + (weights.reshape(*weights.shape, 1, 1, 1) * columns).sum(dim=1)
+
+    def foretold(self, g: Tensor, precision: Tensor) -> Tensor:
+        columns = [self._sharpened(column, precision) for column in self._columns]
+        moved = torch.stack([precision * dot(column, g - self.moments.mean).flatten() for column in columns], dim=1)
+        r = self.y - self.operator(self.moments.mean) - moved.reshape(self.y.shape)
+        return _law(self._decomposed(columns), r)
+
+    def _decomposed(self, columns: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Eigenvalues and vectors of A (columns) + sigma_y^2; infinite values for directions that the matrix does not see."""
+        matrix = torch.stack([self.operator(column).flatten(1) for column in columns], dim=2)
+        matrix = matrix + self.variance * torch.eye(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
+        values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
+        least = 100 * torch.finfo(values.dtype).eps * values[:, -1:]
+        return torch.where(values > least, values, torch.inf), vectors
+
+
+class IterativeTwist(Twist):
+    """For many measurements: by conjugate gradients, and without determinants.
+
+    Particles are weighed by the ratio of p(y | x') and p(y | x, g), whose determinants agree for Gaussian pictures.
+    """
+
+    def __init__(self, problem: Problem, moments: Moments, y: Tensor, iterations: int, spread: Tensor) -> None:
+        """spread: a guess of C, as a number, to begin the search from."""
+        super().__init__(problem, moments, y, iterations)
+        self._spread = spread
+
+    def seen(self) -> Tensor:
+        r = self.y - self.operator(self.moments.mean)
+        return -dot(r, self._solved(r)) / 2
+
+    def conditioned(self, x0: Tensor, y: Tensor) -> Tensor:
+        v = self._solved(y - self.operator(x0))
+        return x0 + self.moments.covariance(self.operator.adjoint(v))
+
+    def foretold(self, g: Tensor, precision: Tensor) -> Tensor:
+        new = self.moments.covariance(g - self.moments.mean)
+        mean = self.moments.mean + precision * self._sharpened(new, precision)
+        r = self.y - self.operator(mean)
+        # (A V A' + sigma_y^2)^-1 is the upper left block of the inverse covariance of (y, g), whose product is one with C.
+        split, spread = r[0].numel(), self._spread
+        after = spread / (1 + precision * spread)
+
+        def apart(v: Tensor) -> tuple[Tensor, Tensor]:
+            a, b = v.flatten(1).split([split, g[0].numel()], dim=1)
+            return a.reshape(r.shape), b.reshape(g.shape)
+
+        def matrix(v: Tensor) -> Tensor:
+            a, b = apart(v)
+            product = self.moments.covariance(self.operator.adjoint(a) + b)
+            return _joined(self.operator(product) + self.variance * a, product + b / precision)
+
+        def precondition(v: Tensor) -> Tensor:  # The inverse, were C the number `spread`.
+            a, b = apart(v)
+            a = self.operator.solve(a - self.operator(precision * after * b), after, self.variance)
+            return _joined(a, (b - spread * self.operator.adjoint(a)) / (spread + 1 / precision))
+
+        solved = conjugate_gradients(matrix, _joined(r, torch.zeros_like(g)), self.iterations, precondition)
+        return -dot(r, apart(solved)[0]) / 2
+
+    def _solved(self, r: Tensor) -> Tensor:
+        def matrix(v: Tensor) -> Tensor:
+            return self.operator(self.moments.covariance(self.operator.adjoint(v))) + self.variance * v
+
+        def precondition(r: Tensor) -> Tensor:
+            return self.operator.solve(r, self._spread, self.variance)
+
+        return conjugate_gradients(matrix, r, self.iterations, precondition)
+
+
+def _law(eigen: tuple[Tensor, Tensor], r: Tensor) -> Tensor:
+    """log N(r; 0, M) without constants."""
+    values, vectors = eigen
+    fit = ((vectors.mT @ r.flatten(1)[..., None])[..., 0].square() / values).sum(dim=1)
+    determinant = torch.where(values.isfinite(), values, 1.0).log().sum(dim=1)
+    return -(fit + determinant).reshape(-1, 1, 1, 1) / 2
+
+
+def _joined(a: Tensor, b: Tensor) -> Tensor:
+    return torch.cat([a.flatten(1), b.flatten(1)], dim=1)[:, None, None]

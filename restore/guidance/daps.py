@@ -21,15 +21,15 @@ from restore.problem import Problem
 @dataclass(frozen=True)
 class DAPS(Guidance):
     """x0 ~ N(x0; O(x), r^2) N(y; A(x0), sigma_y^2), then x' = x0 + s' z, where O(x) is the end of the ODE from (x, sigma)
-    (eq. 5 to 7; r = sigma is the paper's choice).
+    (r = sigma is the paper's choice).
 
     For a linear A the draw is made exactly, by perturbing and solving: x0 = argmin |A x0 - y - sigma_y n|^2 / sigma_y^2 +
-    |x0 - O - r z|^2 / r^2. Otherwise by Langevin dynamics (eq. 9): x0 <- x0 + h grad log p + sqrt(2 h) z, with h a share of
+    |x0 - O - r z|^2 / r^2. Otherwise by Langevin dynamics: x0 <- x0 + h grad log p + sqrt(2 h) z, with h a share of
     1 / (1 / r^2 + 1 / sigma_y^2), where it is stable for operators of norm at most 1.
 
     So that the spread is the stated one: the dynamics begin at a draw of the first factor (what y leaves open mixes too slowly
     otherwise), and neighbouring steps share noise, sqrt(h / 2) (z + z'), which leaves Gaussian posteriors no bias of the step
-    size (Leimkuhler & Matthews 2013, eq. 1.4). A step cannot be 0, so `floor` stands in for a smaller sigma_y there.
+    size (Leimkuhler & Matthews 2013). A step cannot be 0, so `floor` stands in for a smaller sigma_y there.
 
     Attributes:
         ode: Euler steps of the ODE, each one evaluation; the paper's 5.

@@ -19,9 +19,9 @@ from restore.problem import Problem
 
 @dataclass(frozen=True)
 class DDNM(Guidance):
-    """Without noise: x0 <- D + A+ (y - A D) (eq. 13), then any kernel.
+    """Without noise: x0 <- D + A+ (y - A D), then any kernel.
 
-    With noise (DDNM+, eq. 17 to 19): per singular value s, the correction brings noise a sigma_y / s into x', where a is the
+    With noise (DDNM+): per singular value s, the correction brings noise a sigma_y / s into x', where a is the
     share of x0 in x'. It is scaled down where that exceeds the fresh noise of the transition, and the fresh noise is reduced
     by it otherwise, so that x' has the variance the prior expects. In sigma, for DDIM's transition, a = 1 - s' sqrt(1 - tau) /
     sigma and the fresh noise has standard deviation s' sqrt(tau).

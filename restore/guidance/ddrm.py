@@ -18,7 +18,7 @@ from restore.problem import Problem
 
 @dataclass(frozen=True)
 class DDRM(Guidance):
-    """In the basis V of A = U diag(s) V', with c = V'x, d = V'D and m = U'y / s of noise n = sigma_y / s (eq. 7 and 8):
+    """In the basis V of A = U diag(s) V', with c = V'x, d = V'D and m = U'y / s of noise n = sigma_y / s:
 
         s = 0:    c' ~ N(d + sqrt(1 - eta^2) s' (c - d) / sigma, eta^2 s'^2)
         n > s':   c' ~ N(d + sqrt(1 - eta^2) s' (m - d) / n, eta^2 s'^2)

@@ -17,11 +17,11 @@ from restore.problem import Problem
 
 @dataclass(frozen=True)
 class DiffPIR(Estimator):
-    """x0 <- argmin_x |y - A x|^2 + rho |x - D|^2 with rho = lambda sigma_y^2 / sigma^2 (eq. 12b); sigma_y = 0 projects.
+    """x0 <- argmin_x |y - A x|^2 + rho |x - D|^2 with rho = lambda sigma_y^2 / sigma^2; sigma_y = 0 projects.
 
     Attributes:
         weight: lambda of the paper.
-        zeta: share of fresh noise on the way back to the next level (eq. 13).
+        zeta: share of fresh noise on the way back to the next level.
     """
 
     needs: ClassVar[type] = Linear

@@ -1,4 +1,4 @@
-"""MMPS: the posterior's moments matched, not only its mean (Rozet et al. 2024, 2405.13712, section 4.2)."""
+"""MMPS: the posterior's moments matched, not only its mean (Rozet et al. 2024, 2405.13712)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from restore.priors.prior import Prior
 
 
 class Moments:
-    """E[x0 | x] = D and Cov(x0 | x) = C = sigma^2 dD/dx (second-order Tweedie; Meng et al. 2021, 2111.04726, eq. 8).
+    """E[x0 | x] = D and Cov(x0 | x) = C = sigma^2 dD/dx (second-order Tweedie; Meng et al. 2021, 2111.04726).
 
     The prior is asked once; every product with C is a vector-Jacobian product through the graph of that one answer. A learned
     Jacobian is not quite symmetric, so C stands for sigma^2 J' here, which is what the chain rule asks for.

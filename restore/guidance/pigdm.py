@@ -1,4 +1,4 @@
-"""PiGDM: pseudo-inverse guidance (Song et al. 2023, "Pseudoinverse-guided diffusion models", ICLR, eq. 7 and 8)."""
+"""PiGDM: pseudo-inverse guidance (Song et al. 2023, "Pseudoinverse-guided diffusion models", ICLR)."""
 
 from __future__ import annotations
 

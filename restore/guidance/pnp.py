@@ -20,7 +20,7 @@ from restore.problem import Problem
 
 @dataclass(frozen=True)
 class PnP(Guidance):
-    """x <- D(prox(x, y, lambda sigma_y^2 / sigma^2), sigma) (eq. 6a, 6b), sigma falling in equal ratios, no noise put back.
+    """x <- D(prox(x, y, lambda sigma_y^2 / sigma^2), sigma), sigma falling in equal ratios, no noise put back.
 
     Half-quadratic splitting from a cheap guess: a deterministic point estimate, not a posterior sample. It takes the kernel's
     place, so `kernel` is not used. Noiseless measurements are met exactly at the end.

@@ -19,7 +19,7 @@ from restore.problem import Problem
 
 @dataclass(frozen=True)
 class RePaint(Guidance):
-    """One unguided transition, then known := y + s' z (eq. 8a to 8c). Climbing back again and again harmonises the two.
+    """One unguided transition, then known := y + s' z. Climbing back again and again harmonises the two.
 
     Noisy y: it already carries sigma_y, so only the noise missing to s' is added; below sigma_y the known pixels are left
     to the prior.

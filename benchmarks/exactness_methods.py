@@ -12,12 +12,17 @@ from restore.guidance import DAPS, DDNM, DDRM, DPS, MMPS, TDS, DiffPIR, Guidance
 
 @dataclass(frozen=True)
 class Row:
-    """A method by name, and its transitions. `exact` rows draw from the posterior or the prior and walk no path."""
+    """A method by name, and its transitions. Rows without guidance draw from the posterior or the prior and walk no path.
+
+    Attributes:
+        problems: how many of a table's problems it gets, where it takes long.
+    """
 
     name: str
     guidance: Guidance | None
     steps: int = 0
     travel: tuple[int, int] | None = None
+    problems: int | None = None
 
     def path(self):
         path = paths.ddpm(LEVELS, self.steps)
@@ -30,41 +35,52 @@ FLOOR, PRIOR = Row("exact against exact", None), Row("the prior itself", None)
 
 
 def rows(case: Case, proof: int, effort: int) -> list[Row]:
-    """effort: 0 quick, 1 the table in the documentation, 2 everything."""
-    oracle = Oracle(case.posterior)
+    """effort: 0 quick, 1 as it is, 2 the tables of the documentation."""
+    oracle, few = Oracle(case.posterior), effort == 0
     chosen = [FLOOR, PRIOR, Row("oracle", oracle, 20), Row("oracle", oracle, 100)]
-    chosen += [Row("MMPS", MMPS(), steps) for steps in ((5, 20) if effort == 0 else (5, 10, 20, 50, 100))]
-    chosen += [Row("MMPS, paper's walk", MMPS(spread=0), steps) for steps in ((20,) if effort == 0 else (20, 100))]
-    if proof == 1:
-        chosen.append(Row("MMPS, 16 iterations", MMPS(iterations=16), 20))
-        chosen.append(Row("MMPS, paper's walk, 16 it.", MMPS(iterations=16, spread=0), 20))
-        if effort:
-            chosen.append(Row("MMPS, paper's walk, 16 it.", MMPS(iterations=16, spread=0), 100))
-            chosen.append(Row("MMPS, GMRES", MMPS(gmres=True), 20))
-    particles = 4 if proof == 1 and effort < 2 else 16
-    chosen += [Row(f"TDS K={particles}", TDS(particles=particles), 20 if effort == 0 else 100)]
-    if effort and proof == 2:
-        chosen.append(Row("TDS K=4", TDS(particles=4), 100))
-    if effort and proof == 2 and (effort == 2 or case.problem.shape[-1] <= 8):
-        chosen.append(Row("TDS K=64", TDS(particles=64), 100))
-    chosen += [Row("PiGDM", PiGDM(), steps) for steps in ((20,) if effort == 0 else (20, 100))]
-    chosen += [Row("DDNM", DDNM(), steps) for steps in ((20,) if effort == 0 else (20, 100))]
-    chosen += [Row("DDRM", DDRM(), steps) for steps in ((20,) if effort == 0 else (20, 100))]
-    chosen += [Row("DiffPIR", DiffPIR(), steps) for steps in ((20,) if effort == 0 else (20, 100))]
-    chosen += [Row("DPS annealed", DPS(annealed=True), 20 if effort == 0 else 100)]
-    chosen += [Row("DAPS", DAPS(), 10 if effort == 0 else 40)]
+    chosen += [Row("MMPS", MMPS(), steps) for steps in ((5, 20) if few else (5, 10, 20, 50, 100))]
+    chosen += [Row("MMPS, paper's walk", MMPS(spread=0), steps) for steps in ((20,) if few else (20, 100))]
+    chosen += _of_a_hole(effort) if proof == 1 else _of_modes(effort)
+    for name, guidance in (("PiGDM", PiGDM()), ("DDNM", DDNM()), ("DDRM", DDRM()), ("DiffPIR", DiffPIR())):
+        chosen += [Row(name, guidance, steps) for steps in ((20,) if few else (20, 100))]
+    chosen += [Row("DPS annealed", DPS(annealed=True), 20 if few else 100)]
+    chosen += [Row("DAPS", DAPS(), 10 if few else 40)]
     chosen += [Row("PnP (an estimate)", PnP(), 24)]
-    if effort:
+    if not few:
         zeta = 0.5 if proof == 1 else 0.1
-        chosen.append(Row(f"DPS zeta={zeta}", DPS(zeta=zeta), 1000))
-        chosen.append(Row("DAPS", DAPS(), 200))
-    if proof == 1:
-        chosen.append(Row("replacement (no travel)", RePaint(), 20 if effort == 0 else 250))
-        chosen.append(
-            Row("RePaint 100/10/5", RePaint(), 100, (10, 5)) if effort else Row("RePaint 20/4/3", RePaint(), 20, (4, 3))
-        )
-        if effort == 2:
-            chosen.append(Row("RePaint 250/10/10", RePaint(), 250, (10, 10)))
-    else:
-        chosen.append(Row("unguided walk", Unguided(), 20 if effort == 0 else 100))
+        chosen += [Row(f"DPS zeta={zeta}", DPS(zeta=zeta), 1000), Row("DAPS", DAPS(), 200)]
     return chosen
+
+
+def _of_a_hole(effort: int) -> list[Row]:
+    if effort == 0:
+        return [
+            Row("MMPS, 16 iterations", MMPS(iterations=16), 20),
+            Row("MMPS, paper's walk, 16 it.", MMPS(iterations=16, spread=0), 20),
+            Row("TDS K=4", TDS(particles=4), 20, problems=1),
+            Row("replacement (no travel)", RePaint(), 20),
+            Row("RePaint 20/4/3", RePaint(), 20, (4, 3)),
+        ]
+    chosen = [Row("MMPS, paper's walk, 16 it.", MMPS(iterations=16, spread=0), steps) for steps in (20, 100)]
+    chosen += [Row(f"MMPS, {count} iteration{'s' * (count > 1)}", MMPS(iterations=count), 20) for count in (1, 3, 16)]
+    chosen += [Row(f"MMPS, 16 it., spread={count}", MMPS(iterations=16, spread=count), 20) for count in (1, 2, 8)]
+    chosen += [
+        Row("MMPS, GMRES", MMPS(gmres=True), 20),
+        Row("TDS K=4, paper's walk", TDS(particles=4, spread=0), 20),
+        Row("TDS K=4, paper's walk", TDS(particles=4, spread=0), 100),
+        Row("TDS K=4", TDS(particles=4), 20),
+        Row("replacement (no travel)", RePaint(), 250),
+        Row("RePaint 100/10/5", RePaint(), 100, (10, 5)),
+    ]
+    return chosen
+
+
+def _of_modes(effort: int) -> list[Row]:
+    if effort == 0:
+        return [Row("TDS K=16", TDS(), 20), Row("unguided walk", Unguided(), 20)]
+    first = 3  # Particles take long, and differ less from problem to problem.
+    chosen = [Row(f"TDS K={k}, first {first}", TDS(particles=k), 100, problems=first) for k in (4, 16)]
+    chosen.append(Row(f"TDS K=16, first {first}", TDS(), 20, problems=first))
+    chosen.append(Row(f"TDS K=16, paper's walk, first {first}", TDS(spread=0), 100, problems=first))
+    chosen.append(Row("MMPS, 16 it., 250 steps, paper's walk", MMPS(iterations=16, spread=0), 250))
+    return [*chosen, Row("unguided walk", Unguided(), 100)]

@@ -115,8 +115,8 @@ def conditioned(prior: Mixture, matrix: Tensor, y: Tensor, sigma_y: float) -> Mi
     return Mixture(weights, prior.means + residual @ gain.T, (after + after.T) / 2)
 
 
-def hole(seed: int, size: int = 64, hidden: int = 16) -> Case:
-    """Proof 1: x ~ N(0, 0.95^|i - j|), the middle hidden, the rest exact."""
+def hole(seed: int, size: int = 64, hidden: int = 16, sigma_y: float = 0.0) -> Case:
+    """Proof 1: x ~ N(0, 0.95^|i - j|), the middle hidden, the rest known with noise sigma_y."""
     generator = torch.Generator().manual_seed(1000 + seed)
     index = torch.arange(size, dtype=torch.float64)
     covariance = 0.95 ** (index[:, None] - index).abs()
@@ -126,8 +126,11 @@ def hole(seed: int, size: int = 64, hidden: int = 16) -> Case:
     x = prior.draw(1, generator)
     operator = Mask(~lost.reshape(1, 1, 1, size))
     matrix = torch.eye(size, dtype=torch.float64)[~lost]
-    posterior = conditioned(prior, matrix, x.flatten()[~lost], 0.0)
-    return Case(prior, Problem(operator(x), operator, 0.0, (1, 1, 1, size)), posterior, lost)
+    y = operator(x)
+    if sigma_y > 0:
+        y = operator(y + sigma_y * torch.randn(x.shape, dtype=x.dtype, generator=generator))
+    posterior = conditioned(prior, matrix, y.flatten()[~lost], sigma_y)
+    return Case(prior, Problem(y, operator, sigma_y, (1, 1, 1, size)), posterior, lost)
 
 
 def modes(seed: int, size: int, measured: int) -> Case:

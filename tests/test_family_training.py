@@ -212,7 +212,8 @@ def test_the_command_draws_its_loss_and_samples_and_the_prior_restores(data, cap
 REFUSED = {
     "--family vp --steps 1 --sigma-max 20": "--sigma-max is for edm, ncsn, ve; a prior of family vp has none",
     "--family edm --steps 1 --prediction v": "--prediction is for ddpm; a prior of family edm has none",
-    "--family ve --steps 1 --sigma-min 9 --sigma-max 3": "--sigma-min 9.0 is not below --sigma-max 3.0",
+    "--family ve --steps 1 --sigma-min 9 --sigma-max 3": "--sigma-min 9 is not below --sigma-max 3",
+    "--family edm --steps 1 --sigma-min 90": "--sigma-min 90 is not below --sigma-max 80",
     "--family vp --steps 1 --diffusers": "give --family ddpm and --network unet-tiny, unet-small or unet-base",
     "--family ddpm --steps 1 --diffusers": "these were ddpm and residual-unet",
     "--family vq --steps 1": "--family",

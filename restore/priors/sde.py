@@ -12,6 +12,7 @@ from restore.errors import PriorError
 from restore.priors.networked import Networked
 
 EARLIEST = 1e-5  # The smallest t that training sees; at 0 the score is not defined (appendix C).
+LOWEST = 1e-3  # Levels below are an eighth of a grey level, and in float32 no longer told from rounding.
 TIMES = 999  # Networks hear t in [0, 1] as a step out of a thousand, as those trained on a discrete chain do.
 
 
@@ -23,7 +24,8 @@ class _Preserving(Networked, ABC):
 
     Args:
         beta_min, beta_max: of the linear schedule (section 3.4: 0.1 and 20).
-        Others: see `Networked`; sigma_min and sigma_max default to the levels at t = 1e-5 and t = 1, the trained range.
+        Others: see `Networked`; sigma_min and sigma_max default to the levels at t = 1e-5 and t = 1, the trained range, but no
+            lower than 0.001.
     """
 
     def __init__(
@@ -48,8 +50,8 @@ class _Preserving(Networked, ABC):
             channels=channels,
             multiple_of=multiple_of,
             context=context,
-            sigma_min=float(self.sigma(torch.tensor(EARLIEST).double())) if sigma_min is None else sigma_min,
-            sigma_max=float(self.sigma(torch.tensor(1.0).double())) if sigma_max is None else sigma_max,
+            sigma_min=max(self._level(EARLIEST), LOWEST) if sigma_min is None else sigma_min,
+            sigma_max=self._level(1.0) if sigma_max is None else sigma_max,
             sigma_start=sigma_start,
             dtype=dtype,
         )
@@ -67,6 +69,9 @@ class _Preserving(Networked, ABC):
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         alpha = (-self._integral(sigma) / 2).exp()[:, None, None, None]
         return x - sigma[:, None, None, None] * self.ask(alpha * x, TIMES * self.time(sigma))
+
+    def _level(self, time: float) -> float:
+        return float(self.sigma(torch.tensor(time, dtype=torch.float64)))
 
     @abstractmethod
     def _sigma(self, integral: Tensor) -> Tensor:

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from restore import pretrained
-from restore.errors import UsageError
 from restore.networks.presets import PRESETS
 from restore.priors.prior import Prior
 from restore.training import export, families, pictures
@@ -37,7 +36,7 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
         raise click.BadParameter(f"{value!r} is not a list of numbers like 1,0.5") from None
 
 
-@click.command("train")
+@click.command("train", context_settings={"show_default": True})
 @click.argument("data", nargs=-1, required=True, metavar="DATA...", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="model folder to write")
 @click.option("--family", type=click.Choice(sorted(families.WORDS)), default="edm", help="kind of prior")
@@ -91,8 +90,6 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     config["size"] = options["size"]  # What `restore sample` draws if not told otherwise.
     if options["diffusers"]:
         export.check(config)
-    if options["sigma_min"] and options["sigma_max"] and options["sigma_min"] >= options["sigma_max"]:
-        raise UsageError(f"--sigma-min {options['sigma_min']} is not below --sigma-max {options['sigma_max']}")
     crops = load_crops(
         data,
         size=options["size"],
@@ -106,6 +103,8 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     )
 
     def draw(prior: Prior, report: Report, losses: Sequence[float]) -> None:
+        if report.progress < 1:
+            logger.info("step %d, loss %.4f, %.0f %% of the budget", report.step, report.loss, 100 * report.progress)
         if losses:
             pictures.write(out / "loss.png", pictures.loss_curve(losses))
         pictures.write(out / "samples.png", pictures.samples(prior, options["size"]))

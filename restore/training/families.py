@@ -41,7 +41,7 @@ PREDICTIONS = {"epsilon": "epsilon", "v": "v_prediction", "x0": "sample"}
 def settings(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """The family's words with what was given for them; None is not given.
 
-    Raises: UsageError for a word of another family.
+    Raises: UsageError for a word of another family, or a lowest level that is not below the highest.
     """
     words = dict(WORDS[family])
     for word in OWN:
@@ -51,6 +51,8 @@ def settings(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
             owners = ", ".join(name for name, known in WORDS.items() if word in known)
             raise UsageError(f"--{word.replace('_', '-')} is for {owners}; a prior of family {family} has none")
         words[word] = given[word]
+    if "sigma_min" in words and words["sigma_min"] >= words["sigma_max"]:
+        raise UsageError(f"--sigma-min {words['sigma_min']:g} is not below --sigma-max {words['sigma_max']:g}")
     return words
 
 

@@ -38,7 +38,7 @@ class Hub(NamedTuple):
             env={**kept, "HF_ENDPOINT": self.endpoint, "HF_HOME": str(self.home), "OMP_NUM_THREADS": "1", **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
 

@@ -52,7 +52,7 @@ def pipeline(place: Path, scheduler: object, **words: object) -> str:
 
 
 def adm(place: Path) -> str:
-    torch.save(filled(REDUCED["ffhq"]), place / "file.pt")
+    torch.save(filled(REDUCED["tiny"]), place / "file.pt")
     return "adm:file.pt?head_channels=32"
 
 

@@ -1,7 +1,10 @@
 import pytest
 import torch
+from torch import nn
 
+from restore.networks.asked import Score, told
 from restore.networks.residual_unet import Block, NoiseLevel, ResidualUNet
+from restore.networks.unet2d import UNet2D
 
 
 def network(channels=3, widths=(8, 16, 24), blocks=1, patch=2, seed=0):
@@ -85,3 +88,82 @@ def test_levels_are_told_apart_over_the_trained_range():
     assert seen.shape == (200, 64)
     apart = torch.cdist(seen, seen)[~torch.eye(200, dtype=torch.bool)]
     assert apart.min() > 0
+
+
+# With constants
+
+
+def with_constants(**words):
+    built = ResidualUNet(1, (8, 16), blocks=1, constants=True, **words).double()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in built.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) / parameter[0].numel() ** 0.5)
+    return built
+
+
+def test_with_constants_a_network_answers_to_nothing_and_knows_where_it_is():
+    built = with_constants()
+    answer = built(torch.zeros(1, 1, 32, 32, dtype=torch.float64), LEVEL[:1])
+    assert answer.abs().max() > 0.01
+    assert (answer[..., :4, :4] - answer[..., 12:16, 12:16]).abs().max() > 0.01
+    assert torch.equal(network(1)(torch.zeros(1, 1, 32, 32, dtype=torch.float64), LEVEL[:1]), torch.zeros_like(answer))
+
+
+def test_with_constants_every_parameter_is_used_and_as_built_the_answer_is_zero():
+    built = with_constants(out_channels=2)
+    answer = built(pictures(2, 1, 16, 16), LEVEL)
+    assert answer.shape == (2, 2, 16, 16)
+    answer.square().sum().backward()
+    assert [name for name, parameter in built.named_parameters() if not parameter.grad.any()] == []
+    fresh = ResidualUNet(1, (8, 16), blocks=1, constants=True)
+    assert not fresh(torch.ones(1, 1, 8, 8), torch.zeros(1)).any()
+
+
+# How networks are told the noise
+
+
+class Listening(nn.Module):
+    def __init__(self, hears):
+        super().__init__()
+        self.hears = hears
+
+    def forward(self, x, level):
+        self.heard = level
+        return 3 * x
+
+
+def test_levels_and_times_are_translated_both_ways():
+    levels = torch.tensor([0.002, 1.0, 80.0], dtype=torch.float64).log() / 4
+    network = Listening("time")
+    told(network, "level")(torch.zeros(3, 1, 1, 1), levels)
+    times = network.heard
+    assert 0 < times[0] < times[1] < times[2] < 1000
+    back = Listening("level")
+    told(back, "time")(torch.zeros(3, 1, 1, 1), times)
+    torch.testing.assert_close(back.heard, levels, atol=1e-12, rtol=0)
+    assert told(network, "time") is network
+
+
+def test_a_score_is_the_noise_a_network_sees_divided_by_sigma():
+    network, sigma = Listening("level"), torch.tensor([0.02, 5.0], dtype=torch.float64)
+    x = pictures(2, 1, 4, 4)
+    answer = Score(network, sigma_data=0.5)(x, sigma)
+    torch.testing.assert_close(network.heard, sigma.log() / 4)
+    shape = sigma[:, None, None, None]
+    torch.testing.assert_close(answer, -3 * x / (shape**2 + 0.25).sqrt() / shape)
+
+
+# diffusers' U-Net
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_unet2d_takes_multiples_of_its_multiple_and_hears_the_time(patch):
+    torch.manual_seed(0)
+    built = UNet2D(1, widths=(8, 16), blocks=1, attention=(1,), patch=patch, out_channels=2)
+    assert built.multiple_of == 2 * patch
+    x = pictures(2, 1, 4 * patch, 6 * patch).float()
+    with torch.no_grad():
+        first, second = (built(x, torch.full((2,), time)) for time in (10.0, 900.0))
+    assert first.shape == (2, 2, 4 * patch, 6 * patch)
+    assert (first - second).abs().max() > 1e-3

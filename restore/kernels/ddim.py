@@ -32,7 +32,7 @@ def probability_flow() -> Kernel:
 
 
 def diffpir(zeta: float = 0.3) -> Kernel:
-    """DiffPIR's return to the noise level (Zhu et al. 2023, 2305.08995, algorithm 1): DDIM with a fixed share of fresh noise."""
+    """DiffPIR's return to the noise level (Zhu et al. 2023, 2305.08995, algorithm 1): DDIM, a fixed share of fresh noise."""
     within("zeta", zeta, 0, 1)
 
     def step(denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:

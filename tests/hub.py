@@ -44,7 +44,8 @@ class Hub(NamedTuple):
 
 @contextmanager
 def serve(models: Path, home: Path) -> Iterator[Hub]:
-    """Serves `models`/owner/name; owner "gated" wants a token, owner "down" is out of order."""
+    """Serves `models`/owner/name; owner "gated" wants a token, owner "down" is out of order,
+    owner "plain" is answered as any web server would."""
     asked: list[tuple[str, str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -63,6 +64,8 @@ def serve(models: Path, home: Path) -> Iterator[Hub]:
             path = models / owner / name / "/".join(part for part in rest if part)
             if owner == "down":
                 return self._send(503, b"", with_body)
+            if owner == "plain":
+                return self._send(200, b"<html>", with_body)
             if owner == "gated" and token != TOKEN:
                 return self._send(401, b"", with_body, ("X-Error-Code", "GatedRepo"))
             if resolve != "resolve" or not (models / owner / name).is_dir():

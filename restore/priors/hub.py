@@ -62,6 +62,12 @@ class Files:
             raise PriorError(
                 f"prior {self.name} is not on {_endpoint()}, or is private; check its name, or set HF_TOKEN to a token of yours"
             ) from None
+        except errors.LocalEntryNotFoundError:
+            if self._unreachable:
+                return None
+            raise PriorError(
+                f"prior {self.name}: {_endpoint()} went away, or is no Hub; check HF_ENDPOINT, or give a folder"
+            ) from None
         except errors.EntryNotFoundError:
             return None
         except Exception as error:

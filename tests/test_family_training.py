@@ -230,6 +230,12 @@ def test_bad_words_are_one_line(data, capfd, words):
     assert not Path("out").exists()
 
 
+def test_gray_pictures_for_a_colour_prior_are_told_apart(data, capfd):
+    assert main(["train", "digits.npy", "-o", "out", "--steps", "1"]) == 1
+    said = capfd.readouterr().err
+    assert said == "error: digits.npy: expected (N, H, W, 3) uint8, found (20, 12, 12, 1) uint8; give --channels 1\n"
+
+
 def test_a_tracker_that_is_not_installed_is_one_line(data, capfd, monkeypatch):
     monkeypatch.setattr(module, "get_available_trackers", lambda: [])
     assert command("--steps", "1", "--tracker", "tensorboard") == 2

@@ -143,7 +143,8 @@ def _read_array(source: Path, channels: int) -> Picture:
         raise PictureError(f"{source}: not an array of pictures ({error})") from None
     array = array[..., None] if array.ndim == 3 else array
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != channels:
-        raise PictureError(f"{source}: expected (N, H, W, {channels}) uint8, found {array.shape} {array.dtype}")
+        hint = f"; give --channels {array.shape[3]}" if array.ndim == 4 and array.shape[3] in (1, 3) else ""
+        raise PictureError(f"{source}: expected (N, H, W, {channels}) uint8, found {array.shape} {array.dtype}{hint}")
     return array
 
 

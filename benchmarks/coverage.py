@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from photographs import Case, cases, crops, read
+from photographs import Case, cases, crops, method_of, read
 from torch import Tensor
 
-from restore import Restorer, plugins
+from restore import Restorer
 from restore.errors import OperatorError
 from restore.runs import Run
 from restore.solve import plan
@@ -30,7 +30,7 @@ SAMPLES = 32
 # name on the command line, transitions, pictures: dear methods see fewer.
 METHODS = {
     "ddnm": (50, 6),
-    "denoising-samples": (20, 6),
+    "denoising-samples": (10, 6),
     "ddrm": (20, 6),
     "diffpir": (50, 6),
     "pigdm": (50, 3),
@@ -39,12 +39,6 @@ METHODS = {
 }
 TASKS = ("80 % missing", "super-resolution x4", "denoise 25")
 SHOWN = (50, 80, 95)
-
-
-def method_of(name: str) -> Any:
-    name, _, arguments = name.partition(":")
-    words = {key: int(value) for key, _, value in (part.partition("=") for part in filter(None, arguments.split(",")))}
-    return plugins.load().guidance(name)(**words)
 
 
 def ranks(case: Case, samples: Tensor, seed: int) -> list[int]:
@@ -72,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
             for name, (steps, count) in METHODS.items():
                 if index >= count or (case.task, name, index) in done:
                     continue
-                method = method_of(name)
+                method = method_of(name, case.task)
                 try:
                     method.check(case.problem)
                 except OperatorError:

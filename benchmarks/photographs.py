@@ -29,12 +29,13 @@ from restore import Restorer, plugins
 from restore.errors import OperatorError
 from restore.guidance import Guidance
 from restore.operators import Downsample, GrayWithHints, Identity, Mask
+from restore.options import build
 from restore.problem import Problem
 from restore.solve import plan, solve
 
 SAMPLER = "denoising-samples"
-FORWARD = ("denoising", "pnp", SAMPLER, "ddnm", "ddrm", "diffpir", "repaint", "daps")
-WIDE = ("denoising", "pnp", SAMPLER, "ddnm", "ddrm")  # Measured on every picture.
+FORWARD = ("denoising", "denoising:averaged=1", "pnp", SAMPLER, "ddnm", "ddrm", "diffpir", "repaint", "daps")
+WIDE = ("pnp", SAMPLER, "ddnm", "ddrm")  # Measured on every picture.
 GRADIENT = ("pigdm", "dps", "mmps")
 BUDGETS = (5, 10, 20, 50, 100)
 FEW, SEVERAL = 4, 16  # Pictures of the dear rows; samples whose mean is looked at.
@@ -99,9 +100,10 @@ def cases(x: Tensor, seed: int) -> Iterator[Case]:
 def cells(task: str, picture: int) -> Iterator[Cell]:
     if task.startswith("denoise"):
         yield Cell(task, "denoising", 1)
+        yield Cell(task, "denoising:averaged=1", 1)
     for steps in BUDGETS:
         for method in FORWARD:
-            if method == "denoising" or (method == SAMPLER and not task.startswith("denoise")):
+            if method.startswith("denoising") and (method != SAMPLER or not task.startswith("denoise")):
                 continue
             if picture >= FEW and (steps > 50 or method not in WIDE):
                 continue
@@ -114,9 +116,21 @@ def cells(task: str, picture: int) -> Iterator[Cell]:
                 yield Cell(task, method, steps)
 
 
+def method_of(name: str, task: str) -> Guidance:
+    """The method of a name like `tds:particles=4`; for `pnp` the task's own form of it."""
+    if name == "pnp" and task.startswith("colorize"):
+        colorize = plugins.load().task("colorize")
+        found: Guidance = colorize.guidance(None, build(colorize.Options, hints="given"))
+        return found
+    name, _, arguments = name.partition(":")
+    words = {key: int(value) for key, _, value in (part.partition("=") for part in filter(None, arguments.split(",")))}
+    method: Guidance = plugins.load().guidance(name)(**words)
+    return method
+
+
 def measure(restorer: Restorer, case: Case, cell: Cell) -> dict[str, Any] | None:
     """One line of the results; None where the method refuses the task."""
-    method: Guidance = plugins.load().guidance(cell.method)()
+    method = method_of(cell.method, case.task)
     calls = 0
 
     def count(*_: Any) -> None:

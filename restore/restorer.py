@@ -142,10 +142,10 @@ class Restorer:
         runs = []
         for method, count in ((wanted.sampler, wanted.samples), (wanted.estimator, 1)):
             if method is not None:
-                length = method.budget(quality) if steps is None else steps
-                planned = plan(problem, prior, method, steps=length, largest=self.largest)
+                preset, length = method.preset(quality)
+                planned = plan(problem, prior, preset, steps=length if steps is None else steps, largest=self.largest)
                 names = tuple(f"{name}#{index}" for index in range(count))
-                runs.append(Run(problem, prior, method, kernel or method.kernel(), planned, names, seed, self.placement.device))
+                runs.append(Run(problem, prior, preset, kernel or preset.kernel(), planned, names, seed, self.placement.device))
         total, before = sum(run.steps for run in runs), 0
         found: list[Tensor] = []
         for run in runs:

@@ -76,7 +76,7 @@ def test_fidelity_trades_error_for_spread_as_theory_has_it():
     given = ((truth + sigma * noise + 1) / 2).float()
     errors = []
     for fidelity in (1.0, 0.5, 0.0):
-        runs = cheap(prior).map("denoise", given, sigma=sigma * 127.5, fidelity=fidelity, quality="best")
+        runs = cheap(prior).map("denoise", given, sigma=sigma * 127.5, fidelity=fidelity, steps=50)
         found = torch.cat([result.picture.pixels for result in runs])
         errors.append(float((found - truth).square().mean()))
     assert errors[1] / errors[0] == pytest.approx(1.25, abs=0.05)
@@ -111,3 +111,12 @@ def test_better_quality_takes_more_evaluations(words):
 def test_an_unknown_quality_is_a_usage_error():
     with pytest.raises(UsageError, match="quality is fast, balanced or best, got 'good'"):
         cheap(Shrinking())("denoise", np.full((24, 24, 3), 0.4), sigma=5, quality="good")
+
+
+def test_the_best_denoising_asks_in_all_orientations():
+    calls = {}
+    for quality in ("fast", "balanced", "best"):
+        counting = Counting(Shrinking())
+        cheap(counting)("denoise", np.full((24, 24, 3), 0.4), sigma=5, quality=quality)
+        calls[quality] = counting.calls
+    assert calls == {"fast": 1, "balanced": 1, "best": 8}

@@ -8,7 +8,7 @@ from torch.func import jacrev
 from restore import kernels, paths
 from restore.engine import reverse
 from restore.errors import OperatorError
-from restore.guidance import DDNM, Denoising, DiffPIR, Guidance, PiGDM, PnP, RePaint
+from restore.guidance import DDNM, Denoising, DenoisingSamples, DiffPIR, Guidance, PiGDM, PnP, RePaint
 from restore.noise import Noise, seed_for
 from restore.operators import Downsample, Gray, GrayWithHints, Identity, Linear, Mask, Operator
 from restore.priors import Prior
@@ -47,7 +47,7 @@ OPERATORS = {
 }
 PAIRS = [
     (guidance, operator)
-    for guidance in (DDNM(), PiGDM(), DiffPIR(), PnP(), RePaint(jump=2, repeat=2), Denoising())
+    for guidance in (DDNM(), PiGDM(), DiffPIR(), PnP(), RePaint(jump=2, repeat=2), Denoising(), DenoisingSamples())
     for operator in OPERATORS
     if isinstance(OPERATORS[operator], guidance.needs)
 ]
@@ -94,7 +94,7 @@ def test_one_measurement_serves_many_samples(guidance, operator):
     many = run(guidance, replace(problem, shape=(3, *SHAPE)))
     stacked = run(guidance, replace(problem, y=problem.y.expand(3, -1, -1, -1), shape=(3, *SHAPE)))
     torch.testing.assert_close(many, stacked, atol=1e-12, rtol=0)
-    assert torch.equal(many[0], many[1]) == isinstance(guidance, PnP)  # The one that draws nothing.
+    assert torch.equal(many[0], many[1]) == isinstance(guidance, (PnP, Denoising))  # Those that draw nothing.
 
 
 @pytest.mark.parametrize("steps", [1, 8])
@@ -248,7 +248,7 @@ def test_denoising_estimate_is_the_mean_given_both_pictures():
     both = precision + torch.eye(len(precision), dtype=torch.float64) * (1 / sigma_y**2 + 1 / float(sigma) ** 2)
     said = precision @ torch.full((len(precision),), PRIOR.mean, dtype=torch.float64)
     wanted = torch.linalg.solve(both, said + problem.y.flatten() / sigma_y**2 + x.flatten() / sigma**2)
-    torch.testing.assert_close(Denoising().estimate(problem, PRIOR, x, sigma).flatten(), wanted, atol=1e-10, rtol=0)
+    torch.testing.assert_close(DenoisingSamples().estimate(problem, PRIOR, x, sigma).flatten(), wanted, atol=1e-10, rtol=0)
 
 
 def test_denoising_in_many_steps_draws_from_the_posterior():
@@ -256,13 +256,32 @@ def test_denoising_in_many_steps_draws_from_the_posterior():
     truth = posterior(problem, prior)
     errors = []
     for steps in (50, 100, 200):
-        law = exact_law(problem, prior, Denoising(), kernels.ddim(1.0), paths.karras(80.0, 0.002, steps).double())
+        law = exact_law(problem, prior, DenoisingSamples(), kernels.ddim(1.0), paths.karras(80.0, 0.002, steps).double())
         errors.append(float((law.covariance - truth.covariance).norm() / truth.covariance.norm()))
         assert (law.mean - truth.mean).norm() / truth.covariance.trace().sqrt() < 1e-3
     # What is left is the kernel's own error, of order 1.
     assert errors[2] < 0.07
     assert errors[1] / errors[0] == pytest.approx(0.5, abs=0.05)
     assert errors[2] / errors[1] == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(("steps", "tolerance"), [(5, 0.15), (10, 0.02), (20, 0.02)])
+def test_a_denoised_picture_is_sampled_in_few_steps(steps, tolerance):
+    # The flow of a Gaussian is affine in the noise it begins with: 1 + 8 runs say all of its law.
+    problem = measured(Identity(), 0.3, shape=(1, 1, 8), prior=(prior := Gaussian(decaying(8))))
+    truth, samples = posterior(problem, prior), DenoisingSamples()
+    path = samples.path(prior, problem, steps).double()
+    noise = torch.cat([torch.zeros(1, 8, dtype=torch.float64), torch.eye(8, dtype=torch.float64)]).reshape(9, 1, 1, 8)
+
+    class Given(DenoisingSamples):
+        def start(self, problem, sigma, z):
+            return problem.y + sigma * noise
+
+    *_, answer = reverse(replace(problem, shape=(9, 1, 1, 8)), prior, Given(), samples.kernel(), path, Noise(range(9)))
+    mean, linear = answer[0].flatten(), (answer[1:] - answer[:1]).flatten(1)
+    covariance = linear.T @ linear
+    assert float((covariance - truth.covariance).norm() / truth.covariance.norm()) < tolerance
+    assert (mean - truth.mean).norm() / truth.covariance.trace().sqrt() < 0.04
 
 
 def test_denoising_without_noise_answers_y():

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from restore.errors import PriorError
 from restore.paths import geometric
-from restore.priors import DDPM, EDM, GrayOf, Prior, Tiled, Turned, folder
+from restore.priors import DDPM, EDM, Averaged, GrayOf, Prior, Tiled, Turned, folder
 from restore.priors.tiled import windows
 from restore.testing import check_prior
 
@@ -363,7 +363,10 @@ def test_a_saved_prior_comes_back_up_to_half_precision(tmp_path):
         (lambda root: (root / "model.safetensors").write_bytes(b"no"), "cannot be read"),
         (lambda root: (root / "config.json").write_text("{"), "cannot be read"),
         (lambda root: (root / "config.json").write_text('{"family": "edn"}'), "did you mean 'edm'"),
-        (lambda root: (root / "config.json").write_text('{"family": "edm", "network": {"type": "transformer"}}'), "residual-unet"),
+        (
+            lambda root: (root / "config.json").write_text('{"family": "edm", "network": {"type": "transformer"}}'),
+            "residual-unet",
+        ),
         (
             lambda root: (root / "config.json").write_text('{"family": "edm", "network": {"type": "residual-unet"}}'),
             "do not fit",
@@ -402,3 +405,20 @@ def test_a_path_turns_at_nearly_every_level_and_a_symmetric_prior_is_unmoved():
     assert sum(not torch.equal(first, second) for first, second in pairwise(answers)) >= 15
     for sigma in levels:
         torch.testing.assert_close(Turned(Blurred())(x, sigma), Blurred()(x, sigma), atol=1e-14, rtol=0)
+
+
+def test_averaged_is_the_mean_over_all_eight_orientations():
+    x = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    wanted = 0
+    for quarters in range(4):
+        for mirrored in (False, True):
+            turned = torch.rot90(x, quarters, (-2, -1))
+            turned = turned.flip(-1) if mirrored else turned
+            answer = Slanted(channels=3)(turned, 0.3)
+            answer = answer.flip(-1) if mirrored else answer
+            wanted = wanted + torch.rot90(answer, -quarters, (-2, -1)) / 8
+    torch.testing.assert_close(Averaged(Slanted(channels=3))(x, 0.3), wanted, atol=1e-13, rtol=0)
+    assert (Slanted(channels=3)(x, 0.3) - wanted).abs().max() > 0.01
+    # Whatever the network prefers in one direction, the mean prefers none.
+    alike = torch.rot90(Averaged(Slanted(channels=3))(torch.rot90(x, 1, (-2, -1)), 0.3), -1, (-2, -1))
+    torch.testing.assert_close(alike, wanted, atol=1e-13, rtol=0)

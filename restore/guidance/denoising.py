@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from restore import kernels
-from restore.guidance.guidance import Estimator
+from restore import kernels, paths
+from restore.guidance.guidance import Estimator, Guidance
 from restore.kernels import Kernel
 from restore.operators.identity import Identity
 from restore.priors.prior import Prior
+from restore.priors.turned import Averaged
 from restore.problem import Problem
 
 
 @dataclass(frozen=True)
 class Denoising(Estimator):
-    """E[x0 | x, y] for y = x0 + sigma_y n, with no approximation.
+    """E[x0 | y] = D(y, sigma_y): the best estimate there is, by one evaluation.
 
-    Given x0, x and y are independent Gaussian copies; together they say what their precision-weighted mean m says, a copy at
-    level s with 1/s^2 = 1/sigma^2 + 1/sigma_y^2. So E[x0 | x, y] = D(m, s) for every prior. One step answers the posterior
-    mean D(y, sigma_y), the best estimate there is; many steps with a random kernel draw posterior samples.
+    Attributes:
+        averaged: ask the prior in all eight orientations and take the mean: eight evaluations, a tenth of a dB.
     """
 
     needs: ClassVar[type] = Identity
@@ -30,27 +30,47 @@ class Denoising(Estimator):
     steps: ClassVar[int] = 1
     fast: ClassVar[int] = 1
     best: ClassVar[int] = 1
+    averaged: bool = False
+
+    def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
+        return (replace(self, averaged=True) if quality == "best" else self), 1
+
+    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+        """One transition, whatever is asked for."""
+        return torch.tensor([prior.sigma_max, 0.0])
+
+    def view(self, prior: Prior) -> Prior:
+        return Averaged(prior) if self.averaged else prior
+
+    def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
+        y = problem.y.expand(problem.shape)
+        return y if problem.sigma_y == 0 else prior(y, torch.full_like(sigma, problem.sigma_y))
+
+
+@dataclass(frozen=True)
+class DenoisingSamples(Estimator):
+    """E[x0 | x, y] for y = x0 + sigma_y n, with no approximation; the probability flow carries noise to posterior samples.
+
+    Given x0, x and y are independent Gaussian copies; together they say what their precision-weighted mean m says, a copy at
+    level s with 1/s^2 = 1/sigma^2 + 1/sigma_y^2. So E[x0 | x, y] = D(m, s) for every prior, asked below sigma_y alone.
+    Levels far from sigma_y decide nothing: the path runs from 30 sigma_y, around y, to sigma_y / 10, in equal ratios, where
+    ten steps of a second-order kernel leave a Gaussian posterior's variance within 2 % and its mean within 0.04 deviations.
+    """
+
+    needs: ClassVar[type] = Identity
+    steps: ClassVar[int] = 10
+    fast: ClassVar[int] = 5
+    best: ClassVar[int] = 20
+
+    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+        level = max(problem.sigma_y, prior.sigma_min)  # Without noise every path leads to y.
+        return paths.geometric(min(30 * level, prior.sigma_max), level / 10, steps)
+
+    def kernel(self) -> Kernel:
+        return kernels.dpmpp_2m()
 
     def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         if problem.sigma_y == 0:
             return problem.y.expand(problem.shape)
         share = problem.sigma_y**2 / (sigma**2 + problem.sigma_y**2)
-        if sigma >= prior.sigma_max:  # Where every path begins: x is pure noise and tells nothing.
-            return prior(problem.y.expand(problem.shape), torch.full_like(sigma, problem.sigma_y))
         return prior(share * x + (1 - share) * problem.y, sigma * share.sqrt())
-
-
-@dataclass(frozen=True)
-class DenoisingSamples(Denoising):
-    """Posterior samples by the same estimate: the probability flow carries noise to a sample, exactly as steps grow.
-
-    A second-order kernel, because the ancestral one lacks variance at few steps (see MMPS), and this at no evaluation more.
-    """
-
-    answer: ClassVar[Literal["sample", "estimate"]] = "sample"
-    steps: ClassVar[int] = 20
-    fast: ClassVar[int] = 10
-    best: ClassVar[int] = 50
-
-    def kernel(self) -> Kernel:
-        return kernels.dpmpp_2m()

@@ -33,10 +33,9 @@ class Guidance(ABC):
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 100
 
-    @classmethod
-    def budget(cls, quality: Literal["fast", "balanced", "best"]) -> int:
-        """Transitions for a quality."""
-        return {"fast": cls.fast, "balanced": cls.steps, "best": cls.best}[quality]
+    def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
+        """The method as a quality has it, and its transitions: itself with `fast`, `steps` or `best`, unless it knows better."""
+        return self, {"fast": self.fast, "balanced": self.steps, "best": self.best}[quality]
 
     def check(self, problem: Problem) -> None:
         """Raises OperatorError if the method cannot use the problem's operator."""

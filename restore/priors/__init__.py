@@ -8,6 +8,6 @@ from restore.priors.ncsn import NCSN
 from restore.priors.prior import Prior
 from restore.priors.sde import VE, VP, SubVP
 from restore.priors.tiled import Tiled
-from restore.priors.turned import Turned
+from restore.priors.turned import Averaged, Turned
 
-__all__ = ["DDPM", "EDM", "NCSN", "VE", "VP", "Flow", "GrayOf", "Prior", "SubVP", "Tiled", "Turned"]
+__all__ = ["DDPM", "EDM", "NCSN", "VE", "VP", "Averaged", "Flow", "GrayOf", "Prior", "SubVP", "Tiled", "Turned"]

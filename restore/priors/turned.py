@@ -1,4 +1,4 @@
-"""A prior asked about a turned or mirrored picture, another way at each level."""
+"""A prior asked about turned and mirrored pictures: another way at each level, or all ways at once."""
 
 from __future__ import annotations
 
@@ -19,17 +19,40 @@ class Turned(Prior):
     def __init__(self, prior: Prior) -> None:
         super().__init__()
         self.prior = prior
-        self.channels, self.multiple_of, self.context = prior.channels, prior.multiple_of, prior.context
-        self.sigma_min, self.sigma_max, self.levels = prior.sigma_min, prior.sigma_max, prior.levels
-        self.sigma_start = prior.sigma_start
+        _like(self, prior)
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         # A path falls by some tenths of log sigma a step: sixteenths change the symmetry at each.
-        turn = round(float(sigma[0].log()) * 16) % 8
-        answer = self.prior(_turned(x, turn), sigma)
-        return torch.rot90(answer.flip(-1) if turn >= 4 else answer, -turn % 4, (-2, -1))
+        return _turned(self.prior, x, sigma, round(float(sigma[0].log()) * 16) % 8)
 
 
-def _turned(x: Tensor, turn: int) -> Tensor:
+class Averaged(Prior):
+    """The mean of T' D(T x, sigma) over the eight symmetries T of the square, for eight evaluations.
+
+    The "geometric self-ensemble" of Lim et al. 2017 (1707.02921, section 3.4): what the network prefers in one direction
+    averages out at every level, where `Turned` needs many levels for it.
+    """
+
+    def __init__(self, prior: Prior) -> None:
+        super().__init__()
+        self.prior = prior
+        _like(self, prior)
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        answer = _turned(self.prior, x, sigma, 0)
+        for turn in range(1, 8):
+            answer = answer + _turned(self.prior, x, sigma, turn)
+        return answer / 8
+
+
+def _like(view: Prior, prior: Prior) -> None:
+    view.channels, view.multiple_of, view.context = prior.channels, prior.multiple_of, prior.context
+    view.sigma_min, view.sigma_max, view.levels = prior.sigma_min, prior.sigma_max, prior.levels
+    view.sigma_start = prior.sigma_start
+
+
+def _turned(prior: Prior, x: Tensor, sigma: Tensor, turn: int) -> Tensor:
+    """D asked about x turned by quarters, and mirrored from 4 on, and turned back."""
     x = torch.rot90(x, turn % 4, (-2, -1))
-    return x.flip(-1) if turn >= 4 else x
+    answer = prior(x.flip(-1) if turn >= 4 else x, sigma)
+    return torch.rot90(answer.flip(-1) if turn >= 4 else answer, -turn % 4, (-2, -1))

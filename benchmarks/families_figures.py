@@ -26,18 +26,19 @@ SIGMA, COLUMNS, MEASURED, ZOOM, MARGIN = 80, 12, 32, 2, 104
 ORDER = ("ddpm", "vp", "subvp", "ve", "ncsn", "edm", "flow")
 
 
-def psnr(found: Pictures, truth: Pictures) -> float:
-    """Mean over pictures of each one's PSNR in dB."""
+def psnr(found: Pictures, truth: Pictures) -> tuple[float, float]:
+    """Mean over pictures of each one's PSNR in dB, and its standard error."""
     error = np.square(found.astype(float) - truth).reshape(len(truth), -1).mean(axis=1).clip(1e-3)
-    return float(np.mean(10 * np.log10(255**2 / error)))
+    each = 10 * np.log10(255**2 / error)
+    return float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each)))
 
 
 def enlarged(small: Pictures, how: int) -> Pictures:
     return np.stack([cv2.resize(picture, None, fx=2, fy=2, interpolation=how) for picture in small])
 
 
-def tasks(restorer: Any, truth: Pictures) -> tuple[dict[str, float], list[tuple[str, Pictures]]]:
-    """PSNR of each task, what was given and what came back, and the rows of the figure."""
+def tasks(restorer: Any, truth: Pictures) -> tuple[dict[str, tuple[float, float]], list[tuple[str, Pictures]]]:
+    """PSNR of each task, of what was given and what came back, and the rows of the figure."""
     side = truth.shape[1]
     mask = np.zeros(truth.shape[1:3], np.uint8)
     mask[:, side // 2 :] = 255
@@ -110,9 +111,7 @@ def measure(folder: Path, held: Path, figures: Path, count: int) -> dict[str, An
     cv2.imwrite(str(figures / f"{folder.name}.png"), drawing[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
     state = torch.load(folder / "training.pt", weights_only=True)
     found = {"steps": state["step"], "minutes": state["seconds"] / 60, "loss": state["loss"], **measures}
-    for likelihood in ("bound", "flow"):
-        found[likelihood], found[f"{likelihood} error"] = bits(folder, held, likelihood, count)
-    return found
+    return found | {likelihood: bits(folder, held, likelihood, count) for likelihood in ("bound", "flow")}
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:
@@ -121,11 +120,12 @@ def table(found: dict[str, dict[str, Any]]) -> str:
         "| family | steps | bits/dim, bound | bits/dim, flow | half filled | denoised | x2 |",
         "|---|---|---|---|---|---|---|",
     ]
+    kinds = ("bound", "flow", "inpaint", "denoise", "super-resolution")
     for name, row in found.items():
-        likelihoods = [f"{row[kind]:.2f} ± {row[f'{kind} error']:.2f}" for kind in ("bound", "flow")]
-        tasks = [f"{row[kind]:.2f}" for kind in ("inpaint", "denoise", "super-resolution")]
-        lines.append(f"| {name} | {row['steps']} | {' | '.join(likelihoods)} | {' | '.join(tasks)} |")
-    return "\n".join(lines)
+        cells = [f"{row[kind][0]:.2f} ± {row[kind][1]:.2f}" for kind in kinds]
+        lines.append(f"| {name} | {row['steps']} | {' | '.join(cells)} |")
+    given = [f"{name} {row[name][0]:.2f}" for row in list(found.values())[:1] for name in ("noisy", "bicubic")]
+    return "\n".join([*lines, "", *([f"As given, in dB: {', '.join(given)}."] if given else [])])
 
 
 def main() -> None:

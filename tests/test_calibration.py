@@ -25,6 +25,7 @@ OPERATORS = {
 }
 BINS = 8
 LIMIT = 24.3  # Chi-squared of 7 degrees of freedom, exceeded by one uniform histogram in a thousand.
+ERRORS = 3.5  # Standard errors, exceeded by one mean in two thousand.
 
 
 class Stream:
@@ -35,8 +36,8 @@ class Stream:
         return torch.randn(like.shape, generator=self.generator, dtype=like.dtype)
 
 
-def unevenness(guidance, operator, sigma_y, steps, trials, draws=31):
-    """The largest chi-squared statistic of the ranks of three projections."""
+def ranks(guidance, operator, sigma_y, steps, trials, draws=31, variance=1.0):
+    """Of true values among drawn ones, as shares in (0, 1), for three projections. `variance` falsifies the drawn ones."""
     prior = Gaussian(decaying(SIZE))
     noise = Stream(7)
     truth = prior.draw(trials, SHAPE, seed=3).float()
@@ -46,31 +47,70 @@ def unevenness(guidance, operator, sigma_y, steps, trials, draws=31):
     with torch.no_grad():
         *_, answers = reverse(problem, prior, guidance, kernels.ddim(), paths.ddpm(LEVELS, steps), noise)
     answers, truth = answers.reshape(trials, draws, SIZE), truth.reshape(trials, 1, SIZE)
+    mean = answers.mean(dim=1, keepdim=True)
+    answers = mean + variance**0.5 * (answers - mean)
     # The middle, the mean of the hole, and a difference across it.
     views = torch.zeros(SIZE, 3)
     views[SIZE // 2, 0], views[~KEEP, 1], views[6, 2], views[10, 2] = 1, 1, 1, -1
-    ranks = (answers @ views < truth @ views).sum(dim=1)
-    counts = torch.stack([torch.bincount(column * BINS // (draws + 1), minlength=BINS) for column in ranks.T]).double()
-    expected = trials / BINS
+    return ((answers @ views < truth @ views).sum(dim=1).double() + 0.5) / (draws + 1)
+
+
+def unevenness(shares):
+    """The largest chi-squared statistic of the histograms."""
+    counts = torch.stack([torch.bincount((column * BINS).long(), minlength=BINS) for column in shares.T]).double()
+    expected = len(shares) / BINS
     return float(((counts - expected).square() / expected).sum(dim=1).max())
+
+
+def overconfidence(shares):
+    """How far true values lie from the middle of the drawn ones, in standard errors: above 0 where the spread is too small.
+
+    Sharper than the histogram: shares of a uniform law have (u - 1/2)^2 of mean 1/12 and variance 1/180.
+    """
+    errors = ((shares - 0.5).square().mean(dim=0) - 1 / 12) / (1 / 180 / len(shares)) ** 0.5
+    return float(errors[errors.abs().argmax()])
+
+
+def check(shares):
+    assert unevenness(shares) < LIMIT
+    assert abs(overconfidence(shares)) < ERRORS
 
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_mmps(name):
-    assert unevenness(MMPS(iterations=12), *OPERATORS[name], steps=20, trials=200) < LIMIT
+    check(ranks(MMPS(iterations=12), *OPERATORS[name], steps=20, trials=200))
 
 
 def test_tds():
-    assert unevenness(TDS(particles=4, dense=0), *OPERATORS["noisy hole"], steps=50, trials=96, draws=15) < LIMIT
+    check(ranks(TDS(particles=4, dense=0), *OPERATORS["noisy hole"], steps=20, trials=96, draws=15))
 
 
-def test_the_test_sees_what_is_not_calibrated():
-    assert unevenness(MMPS(iterations=12, spread=0), *OPERATORS["hole"], steps=5, trials=200) > 3 * LIMIT
+# Both are exact for Gaussian pictures in one step, so that many trials cost little.
+ONE_STEP = pytest.mark.parametrize(
+    "guidance", [MMPS(iterations=16, spread=16), TDS(particles=2, iterations=16, spread=16)], ids=["MMPS", "TDS"]
+)
+
+
+@ONE_STEP
+def test_one_step(guidance):
+    check(ranks(guidance, *OPERATORS["few sums"], steps=1, trials=1000))
+
+
+@ONE_STEP
+@pytest.mark.parametrize("variance", [0.8, 1.25])
+def test_the_test_sees_a_variance_that_is_wrong_by_a_fifth(guidance, variance):
+    found = overconfidence(ranks(guidance, *OPERATORS["few sums"], steps=1, trials=1000, variance=variance))
+    assert found > ERRORS if variance < 1 else found < -ERRORS
+
+
+def test_the_test_sees_a_walk_that_shrinks():
+    shares = ranks(MMPS(iterations=12, spread=0), *OPERATORS["hole"], steps=5, trials=200)
+    assert unevenness(shares) > 3 * LIMIT
+    assert overconfidence(shares) > 3 * ERRORS
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATORS)
-@pytest.mark.parametrize("guidance", [MMPS(iterations=16, spread=8), TDS(particles=8, iterations=16)], ids=["MMPS", "TDS"])
+@pytest.mark.parametrize("guidance", [MMPS(iterations=16, spread=8), TDS(particles=4, iterations=16)], ids=["MMPS", "TDS"])
 def test_many_trials(guidance, name):
-    steps = 20 if isinstance(guidance, MMPS) else 250
-    assert unevenness(guidance, *OPERATORS[name], steps=steps, trials=1000) < LIMIT
+    check(ranks(guidance, *OPERATORS[name], steps=20, trials=1000))

@@ -94,17 +94,33 @@ def test_the_papers_mmps_is_calibrated_at_250_steps():
     assert 0.9 < ratio < 1
 
 
-def test_tds_is_calibrated_at_250_steps():
-    prior, keep = Gaussian(decaying(8)), torch.tensor([1, 1, 0, 0, 0, 0, 1, 1]).bool()
-    operator, count = Mask(keep.reshape(1, 1, 1, 8)), 1000
-    problem = Problem(operator(prior.draw(1, (1, 1, 8))), operator, 0.0, (count, 1, 1, 8))
+HOLE = torch.tensor([1, 1, 0, 0, 0, 0, 1, 1]).bool()
+SHORT = Gaussian(decaying(8))
+
+
+def particles(guidance, steps, count=1000):
+    operator = Mask(HOLE.reshape(1, 1, 1, 8))
+    problem = Problem(operator(SHORT.draw(1, (1, 1, 8))), operator, 0.0, (count, 1, 1, 8))
     with torch.no_grad():
-        *_, answers = reverse(problem, prior, TDS(particles=3, dense=0), kernels.ddim(), even(250), Stream(1))
-    drawn = answers.flatten(1)[:, ~keep]
+        *_, answers = reverse(problem, SHORT, guidance, kernels.ddim(), even(steps), Stream(1))
+    drawn = answers.flatten(1)[:, ~HOLE]
     law = Law(drawn.mean(0), torch.cov(drawn.T))
-    error, ratio, _ = distance(law, posterior(replace(problem, shape=(1, 1, 1, 8)), prior).marginal(~keep))
+    return distance(law, posterior(replace(problem, shape=(1, 1, 1, 8)), SHORT).marginal(~HOLE))
+
+
+def test_tds_is_calibrated_at_250_steps():
+    error, ratio, _ = particles(TDS(particles=3, dense=0), 250)
     assert error < 0.1
     assert 0.85 < ratio < 1.15
+
+
+@pytest.mark.parametrize("dense", [0, 16])
+def test_tds_keeps_the_variance_at_few_steps(dense):
+    error, ratio, _ = particles(TDS(particles=3, dense=dense), 20, count=2000)
+    assert error < 0.1
+    assert 0.9 < ratio < 1.1
+    # The paper's walk, for comparison.
+    assert particles(TDS(particles=3, dense=dense, spread=0), 20)[1] < 0.8
 
 
 def test_pigdm_is_calibrated_at_250_steps_for_white_pictures():

@@ -2,7 +2,8 @@
 
     python benchmarks/exactness.py --quick                     half a minute
     python benchmarks/exactness.py                             minutes: few problems
-    python benchmarks/exactness.py --full --plot curve.png     the tables in docs/exactness.md, about a quarter of an hour
+    python benchmarks/exactness.py --full --into docs/exactness.md --plot docs/exactness.png
+                                                               the documentation, about a quarter of an hour
 
 Proof 1 is a correlated Gaussian with a hole, proof 2 a mixture of 25 modes seen through few noisy measurements.
 """
@@ -15,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
+from pathlib import Path
 from statistics import fmean, stdev
 
 import torch
@@ -26,6 +28,7 @@ from restore.engine import reverse
 
 GAUSSIAN = ("mean err / std", "variance ratio", "W2")
 SLICED = ("sliced W1",)
+BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->"
 
 
 class Stream:
@@ -83,8 +86,9 @@ def table(cases: Sequence[Case], proof: int, effort: int, count: int, only: str,
     return list(lines.values())
 
 
-def show(title: str, heads: Sequence[str], lines: Sequence[Line]) -> None:
-    print(f"\n{title}\n\n| method | NFE | VJP | {' | '.join(heads)} | s |\n|---|---|---|{'---|' * len(heads)}---|")
+def show(title: str, heads: Sequence[str], lines: Sequence[Line]) -> str:
+    """Prints a table and answers it."""
+    rows = [f"| method | NFE | VJP | {' | '.join(heads)} | s |", f"|---|---|---|{'---|' * len(heads)}---|"]
     for line in lines:
         cells = []
         for figures in zip(*line.figures, strict=True):
@@ -94,7 +98,18 @@ def show(title: str, heads: Sequence[str], lines: Sequence[Line]) -> None:
             error = f" ± {stdev(figures) / len(figures) ** 0.5:.3f}" if len(figures) > 1 else ""
             cells.append(f"{fmean(figures):.3f}{error}")
         each = line.seconds / len(line.figures)
-        print(f"| {line.name} | {line.evaluations} | {line.products} | {' | '.join(cells)} | {each:.1f} |", flush=True)
+        rows.append(f"| {line.name} | {line.evaluations} | {line.products} | {' | '.join(cells)} | {each:.1f} |")
+    text = f"### {title}\n\n" + "\n".join(rows) + "\n"
+    print(f"\n{text}", end="", flush=True)
+    return text
+
+
+def write(path: str, texts: Sequence[str]) -> None:
+    """Puts the tables where a document has its tables."""
+    page = Path(path)
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(before + BEGIN + "\n" + "\n".join(texts) + END + after)
 
 
 def plot(path: str, tables: dict[str, list[Line]]) -> None:
@@ -129,30 +144,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--full", action="store_true", help="12 mixtures of 300 samples (d = 8) and of 100 (80), 1 of 60 (800)")
     parser.add_argument("--only", default="", help="methods whose name holds this")
     parser.add_argument("--proof", choices=["1", "2"], help="one of the two")
+    parser.add_argument("--size", type=int, choices=[8, 80, 800], help="one size of proof 2")
+    parser.add_argument("--problems", type=int, help="measurements or mixtures of each table")
+    parser.add_argument("--count", type=int, help="samples of each")
+    parser.add_argument("--into", metavar="FILE", help="a document whose tables to replace")
     parser.add_argument("--plot", metavar="FILE", help="draw error against NFE")
     parser.add_argument("--minutes", type=float, help="stop beginning new problems of a table after so long")
     given = parser.parse_args(arguments)
     effort = 0 if given.quick else 2 if given.full else 1
     limit = given.minutes and 60 * given.minutes
-    tables = {}
+    tables, texts = {}, []
     if given.proof != "2":
-        problems, count = ((2, 1000), (2, 1000), (3, 1000))[effort]
+        problems, count = _asked(given, ((2, 1000), (2, 1000), (3, 1000))[effort])
         cases = [hole(seed) for seed in range(problems)]
         tables["Gaussian with a hole"] = table(cases, 1, effort, count, given.only, limit)
-        show(f"Proof 1: {problems} measurements, {count} samples each", GAUSSIAN, tables["Gaussian with a hole"])
+        title = f"Proof 1: {problems} measurements, {count} samples each"
+        texts.append(show(title, GAUSSIAN, tables["Gaussian with a hole"]))
     sizes = {8: ((3, 300), (4, 300), (12, 300)), 80: ((1, 100), (3, 100), (12, 100)), 800: ((0, 0), (0, 0), (1, 60))}
     for size, efforts in sizes.items() if given.proof != "1" else ():
-        problems, count = efforts[effort]
+        if given.size not in (None, size) or (efforts[effort] == (0, 0) and given.size is None):
+            continue
+        problems, count = _asked(given, efforts[effort])
         for measured in (1, 4):
-            if not problems:
-                continue
             title = f"d = {size}, {measured} measurement{'s' if measured > 1 else ''}"
             cases = [modes(seed, size, measured) for seed in range(problems)]
             tables[title] = table(cases, 2, effort, count, given.only, limit)
             done = max((len(line.figures) for line in tables[title]), default=0)
-            show(f"Proof 2: {title}; {done} problem{'s' if done > 1 else ''}, {count} samples each", SLICED, tables[title])
+            head = f"Proof 2: {title}; {done} problem{'s' if done > 1 else ''}, {count} samples each"
+            texts.append(show(head, SLICED, tables[title]))
+    if given.into:
+        write(given.into, texts)
     if given.plot:
         plot(given.plot, tables)
+
+
+def _asked(given: argparse.Namespace, usual: tuple[int, int]) -> tuple[int, int]:
+    return given.problems or usual[0], given.count or usual[1]
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Guidance(ABC):
     best: ClassVar[int] = 100
 
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
-        """The method as a quality has it, and its transitions: itself with `fast`, `steps` or `best`, unless it knows better."""
+        """The method as a quality has it, and its transitions: itself with `fast`, `steps` or `best` unless it knows better."""
         return self, {"fast": self.fast, "balanced": self.steps, "best": self.best}[quality]
 
     def check(self, problem: Problem) -> None:

@@ -91,6 +91,13 @@ def frechet(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> float:
     return float(100 * distance / b[1].trace())
 
 
+def floor(network: Classifier, spare: Tensor, real: tuple[Tensor, Tensor], count: int) -> tuple[float, float]:
+    """Mean and spread of the distance of as many real digits, over sets that share none."""
+    parts = [part for part in spare.split(count) if len(part) == count]
+    found = torch.tensor([frechet(fitted(network, part), real) for part in parts])
+    return float(found.mean()), float(found.std())
+
+
 def steps_for(evaluations: int, each: int) -> int:
     """The most steps that take no more evaluations."""
     return (evaluations - 1) // each + 1
@@ -113,12 +120,12 @@ def known(results: Path) -> dict[tuple[Any, ...], float]:
     return {(row["family"], row["kernel"], row["evaluations"], row["pictures"]): row["distance"] for row in rows}
 
 
-def table(found: dict[tuple[Any, ...], float], floors: dict[int, float]) -> str:
+def table(found: dict[tuple[Any, ...], float], floors: dict[int, tuple[float, float]]) -> str:
     """Families and kernels down, evaluations across; where the count differs it is said in the head."""
     columns = sorted({(evaluations, count) for _, _, evaluations, count in found})
     rows = [f"| family | kernel | {' | '.join(f'{evaluations} ({count})' for evaluations, count in columns)} |"]
     rows.append("|---|---|" + "---|" * len(columns))
-    floor = " | ".join(f"{floors[count]:.1f}" for _, count in columns)
+    floor = " | ".join(f"{floors[count][0]:.1f} +- {floors[count][1]:.1f}" for _, count in columns)
     rows.append(f"| digits themselves | | {floor} |")
     for family, kernel in dict.fromkeys((family, kernel) for family, kernel, _, _ in found):
         cells = [found.get((family, kernel, *column)) for column in columns]
@@ -190,7 +197,7 @@ def main() -> None:
         canvas = contact_sheet(sheets, gap=2, columns=4 * len(counts))
         write(given.grid, as_picture(canvas[..., 0].copy()), overwrite=True)
     found = known(results)
-    floors = {count: frechet(fitted(network, images[spare[:count]]), real) for *_, count in found}
+    floors = {count: floor(network, images[spare], real, count) for count in {count for *_, count in found}}
     (given.out / "table.md").write_text(table(found, floors))
     print(table(found, floors))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -38,6 +38,10 @@ class DPS(Guidance):
     steps: ClassVar[int] = 1000
     zeta: float = 1.0
     annealed: bool = False
+
+    def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
+        # A zeta of the norm's rule belongs to one number of steps; the annealed weight to none.
+        return self, {"fast": 20, "balanced": 100, "best": 200}[quality] if self.annealed else self.steps
 
     def step(
         self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise

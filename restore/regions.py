@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore.priors.tiled import windows
+from restore.priors.layout import Box, Window, overlap_for, windows
 
-Box = tuple[int, int, int, int]  # top, bottom, left, right
 CELL = 32
 SMALLEST = 128  # Smaller windows would be mostly overlap.
 
@@ -47,7 +47,7 @@ def _merged(boxes: list[Box]) -> list[Box]:
     return sorted(boxes)
 
 
-def window_for(height: int, width: int, context: int, largest: int, wanted: Tensor | None) -> int | None:
+def window_for(height: int, width: int, context: int, largest: int, wanted: Tensor | None, *, multiple: int = 1) -> int | None:
     """The window side that costs the fewest evaluated pixels, at most `largest`; None where the whole fits and is no dearer.
 
     Small windows follow a sparse mask closely but spend more on overlaps.
@@ -56,16 +56,16 @@ def window_for(height: int, width: int, context: int, largest: int, wanted: Tens
     for side in (largest, largest // 2, largest // 4):
         if side < min(largest, SMALLEST):
             break
-        boxes = windows(height, width, side, overlap_for(context, side), wanted=wanted)
-        cost = sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
+        cost = pixels(windows(height, width, side, overlap_for(context, side), multiple=multiple, wanted=wanted))
         if cost < 0.8 * cheapest:
             best, cheapest = side, cost
     return best
 
 
-def overlap_for(context: int, side: int) -> int:
-    """What neighbouring windows share: as far as the network looks, but windows must have room to advance."""
-    return min(context, side // 4)
+def pixels(found: Iterable[Window]) -> int:
+    """How many go through the network."""
+    boxes = [window.box for window in found if window.wanted]
+    return sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
 
 
 def crop(tensor: Tensor, box: Box) -> Tensor:

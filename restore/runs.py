@@ -11,11 +11,7 @@ from restore.guidance.guidance import Guidance
 from restore.kernels import Kernel
 from restore.priors.prior import Prior
 from restore.problem import Problem
-from restore.solve import Plan, Progress, solve
-
-# Pixels of all pictures in a batch. On a CPU a batch is only worth it while pictures are small: beyond, what one layer leaves
-# for the next no longer fits into the cache.
-CPU_PIXELS, GPU_PIXELS = 2**17, 2**21
+from restore.solve import Plan, Progress, solve, together
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Run:
     def batch(self) -> int:
         """Samples that go through together."""
         largest = max(((bottom - top) * (right - left) for top, bottom, left, right in self.planned.boxes), default=1)
-        return max(1, (CPU_PIXELS if self.device.type == "cpu" else GPU_PIXELS) // largest)
+        return together(largest, self.device)
 
     @property
     def steps(self) -> int:

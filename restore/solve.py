@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,12 +14,18 @@ from restore.engine import reverse
 from restore.errors import OutOfMemoryError
 from restore.guidance.guidance import Guidance
 from restore.kernels import Kernel
+from restore.memory import is_lack_of_memory
 from restore.noise import Noise, seed_for
 from restore.operators.operator import Operator
+from restore.priors.layout import Box
 from restore.priors.prior import Prior
 from restore.priors.tiled import Tiled
 from restore.problem import Problem
-from restore.regions import Box, crop, overlap_for, regions, window_for
+from restore.regions import crop, regions, window_for
+
+# Pixels that go through the network at once. On a CPU a batch is only worth it while pictures are small: beyond, what one layer
+# leaves for the next no longer fits into the cache.
+CPU_PIXELS, GPU_PIXELS = 2**17, 2**21
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,14 @@ def plan(problem: Problem, prior: Prior, method: Guidance, *, steps: int | None,
     if problem.operator.crop((0, height, 0, width)) is None:
         boxes = [(0, height, 0, width)]
     windows = [
-        window_for(bottom - top, right - left, prior.context, largest, None if wanted is None else crop(wanted, box))
+        window_for(
+            bottom - top,
+            right - left,
+            prior.context,
+            largest,
+            None if wanted is None else crop(wanted, box),
+            multiple=prior.multiple_of,
+        )
         for box in boxes
         for top, bottom, left, right in [box]
     ]
@@ -94,9 +108,9 @@ def solve(
     for index, (box, window) in enumerate(zip(planned.boxes, planned.windows, strict=True)):
         part = _part(problem, box)
         wanted = _wanted(part)
-        view = method.view(prior)
-        if window is not None:
-            view = Tiled(view, window=window, overlap=overlap_for(prior.context, window), wanted=wanted)
+        side = max(part.shape[-2:]) if window is None else window
+        batch = sys.maxsize if window is None else together(window**2, device)
+        view = Tiled(method.view(prior), window=side, wanted=wanted, batch=batch)
         noise = Noise([seed_for(seed, f"{name}/{index}") for name in names])
         part = replace(part, y=part.y.to(device), start=None if part.start is None else part.start.to(device))
         if part.start is None and planned.path[0] < 0.999 * prior.sigma_max:
@@ -108,9 +122,15 @@ def solve(
             for x in reverse(part, view, method, kernel, planned.path.to(device), noise):
                 step += 1
                 yield Progress(step, x)
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except OutOfMemoryError:
+            raise
+        except (RuntimeError, MemoryError) as error:
+            if not is_lack_of_memory(error):
+                raise
+            height, width = part.shape[-2:]
             raise OutOfMemoryError(
-                f"not enough memory for a window of {tuple(part.shape[-2:])}; give a smaller --tile"
+                f"not enough memory for {count} picture(s) of {width}x{height} pixels, whatever the window; "
+                "free some memory, or cut the picture"
             ) from error
         if done is None:
             done = x.cpu()
@@ -118,6 +138,11 @@ def solve(
             crop(done, box).copy_(x)
     assert done is not None
     yield Progress(step, x, done)
+
+
+def together(pixels: int, device: torch.device) -> int:
+    """How many pictures or windows of so many pixels are worth going through the network at once."""
+    return max(1, (CPU_PIXELS if device.type == "cpu" else GPU_PIXELS) // pixels)
 
 
 def _wanted(problem: Problem) -> Tensor | None:

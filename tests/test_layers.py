@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the ground up; the longest name that fits a module counts.
 LAYERS = [
-    ["errors", "lazy"],
+    ["errors", "lazy", "memory"],
     ["operators"],
     ["problem"],
     ["networks"],

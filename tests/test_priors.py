@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from restore.errors import PriorError
 from restore.paths import geometric
 from restore.priors import DDPM, EDM, Averaged, GrayOf, Prior, Tiled, Turned, folder
-from restore.priors.tiled import windows
 from restore.testing import check_prior
 
 CHANNELS, SIDE = 3, 4
@@ -206,102 +205,11 @@ def test_gray_view_keeps_what_the_prior_is():
         GrayOf(gray)
 
 
-# Tiled
-
-
-@given(st.integers(1, 70), st.integers(1, 70), st.integers(2, 24), st.data())
-@settings(max_examples=120, deadline=None, derandomize=True)
-def test_windows_cover_the_picture_and_share_the_overlap(height, width, window, data):
-    overlap = data.draw(st.integers(0, window - 1))
-    boxes = windows(height, width, window, overlap)
-    covered = torch.zeros(height, width, dtype=torch.bool)
-    for top, bottom, left, right in boxes:
-        assert 0 <= top < bottom <= height
-        assert 0 <= left < right <= width
-        assert (bottom - top, right - left) == (min(window, height), min(window, width))
-        covered[top:bottom, left:right] = True
-    assert bool(covered.all())
-    for starts in (sorted({box[0] for box in boxes}), sorted({box[2] for box in boxes})):
-        assert all(first + window - second >= overlap for first, second in pairwise(starts))
-
-
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 7))
-@settings(max_examples=40, deadline=None, derandomize=True)
-def test_tiles_of_a_pointwise_prior_equal_the_whole(height, width, overlap):
-    x = pictures(2, 3, height, width)
-    sigma = torch.tensor([0.5, 2.0], dtype=torch.float64)
-    inner = Pointwise(channels=3, multiple_of=8)
-    tiled = Tiled(inner, window=16, overlap=overlap)
-    torch.testing.assert_close(tiled(x, sigma), Pointwise(channels=3)(x, sigma), atol=1e-14, rtol=0)
-    # Starts are rounded down to the inner prior's blocks of 8, and the last window takes up what that leaves over.
-    assert max(max(size) for size in inner.sizes) <= 16 + 8
-    starts = {edge for box in windows(height, width, 16, overlap, multiple=8) for edge in (box[0], box[2])}
-    assert all(start % 8 == 0 for start in starts)
-
-
 class Blurred(Pointwise):
     """D = the mean of 3 x 3 pixels: reaches one pixel."""
 
     def denoise(self, x, sigma):
         return F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-
-
-def test_tiles_of_a_local_prior_differ_only_at_window_edges_and_there_little():
-    x = pictures(1, 1, 40, 45)
-    window, overlap = 16, 6
-    whole, tiled = Blurred()(x, 1.0), Tiled(Blurred(), window=window, overlap=overlap)(x, 1.0)
-    edge = torch.zeros(40, 45, dtype=torch.bool)
-    for top, bottom, left, right in windows(40, 45, window, overlap):
-        edge[[top, bottom - 1], left:right] = True
-        edge[top:bottom, [left, right - 1]] = True
-    difference = (tiled - whole).abs()[0, 0]
-    assert difference[~edge].max() < 1e-14
-    alone = max(
-        float((Blurred()(x[..., t:b, le:r], 1.0) - whole[..., t:b, le:r]).abs().max())
-        for t, b, le, r in windows(40, 45, window, overlap)
-    )
-    # An edge pixel counts 0.5 / overlap; its neighbour's window, there `overlap - 1` pixels deep, counts nearly 1.
-    assert 0 < difference.max() < 0.25 * alone
-
-
-def test_a_picture_of_one_window_goes_through_whole():
-    inner = Blurred()
-    x = pictures(2, 1, 16, 9)
-    assert torch.equal(Tiled(inner, window=16, overlap=4)(x, 1.0), inner(x, 1.0))
-
-
-def test_windows_without_a_wanted_pixel_are_skipped_and_answer_x():
-    wanted = torch.zeros(1, 1, 40, 40, dtype=torch.bool)
-    wanted[..., 3, 35] = True
-    inner = Pointwise()
-    tiled = Tiled(inner, window=16, overlap=4, wanted=wanted)
-    x = pictures(2, 1, 40, 40)
-    found = tiled(x, 1.0)
-    assert len(inner.sizes) == 1
-    asked = torch.zeros(40, 40, dtype=torch.bool)
-    asked[:16, 24:] = True
-    torch.testing.assert_close(found[..., asked], (x.tanh() / 2)[..., asked], atol=1e-14, rtol=0)
-    assert torch.equal(found[..., ~asked], x[..., ~asked])
-
-
-def test_wanted_pixels_get_the_answer_of_all_windows():
-    wanted = torch.zeros(1, 1, 40, 45, dtype=torch.bool)
-    wanted[..., 10:14, 20:33] = True
-    x = pictures(1, 1, 40, 45)
-    some = Tiled(Blurred(), window=16, overlap=6, wanted=wanted)(x, 1.0)
-    every = Tiled(Blurred(), window=16, overlap=6)(x, 1.0)
-    torch.testing.assert_close(some[..., wanted[0, 0]], every[..., wanted[0, 0]], atol=1e-14, rtol=0)
-
-
-def test_tiled_keeps_what_the_prior_is_and_lets_gradients_through():
-    prior = DDPM(nn.Identity(), ABAR, context=17)
-    tiled = Tiled(prior)
-    for name in ("channels", "context", "sigma_min", "sigma_max"):
-        assert getattr(tiled, name) == getattr(prior, name)
-    assert torch.equal(tiled.levels, prior.levels)
-    x = pictures(1, 1, 20, 30).requires_grad_()
-    (gradient,) = torch.autograd.grad(Tiled(Pointwise(), window=8, overlap=3)(x, 1.0).sum(), x)
-    torch.testing.assert_close(gradient, (1 - x.tanh() ** 2) / 2, atol=1e-13, rtol=0)
 
 
 # Laws that plugins test theirs with

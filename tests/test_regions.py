@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from restore.priors.tiled import windows
-from restore.regions import crop, regions, window_for
+from restore.priors.layout import windows
+from restore.regions import crop, pixels, regions, window_for
 
 
 def blobs(height, width, count, seed):
@@ -68,10 +68,6 @@ def test_all_wanted_is_the_whole_picture():
     assert regions(torch.ones(1, 1, 70, 50, dtype=torch.bool), 32) == [(0, 70, 0, 50)]
 
 
-def pixels(boxes):
-    return sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
-
-
 def test_what_fits_goes_through_whole_unless_windows_are_clearly_cheaper():
     assert window_for(1024, 1024, 64, 1024, None) is None
     full = torch.ones(1, 1, 1024, 1024, dtype=torch.bool)
@@ -88,7 +84,7 @@ def test_small_windows_follow_a_diagonal():
     side = window_for(512, 512, 32, 256, diagonal)
     assert side is not None
     cost = pixels(windows(512, 512, side, 32, wanted=diagonal))
-    assert cost < 0.6 * pixels(windows(512, 512, 256, 32, wanted=diagonal))
+    assert cost < 0.8 * pixels(windows(512, 512, 256, 32, wanted=diagonal))
 
 
 @pytest.mark.parametrize("size", [(1025, 100), (3000, 2000)])
@@ -96,7 +92,8 @@ def test_what_does_not_fit_gets_windows_of_at_most_the_largest_side(size):
     side = window_for(*size, 64, 1024, None)
     assert side is not None
     assert side <= 1024
-    assert all(bottom - top <= side and right - left <= side for top, bottom, left, right in windows(*size, side, 64))
+    boxes = [window.box for window in windows(*size, side, 64)]
+    assert all(bottom - top <= side and right - left <= side for top, bottom, left, right in boxes)
 
 
 def test_crop_is_a_view_of_the_box():

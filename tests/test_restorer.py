@@ -10,7 +10,7 @@ from photographs import Counting, Shrinking, cheap, crop
 from PIL import Image
 
 import restore
-from restore import Restorer, images, runs
+from restore import Restorer, images, solve
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
 from restore.guidance import DDNM, PnP
 from restore.kernels import ddim
@@ -187,7 +187,7 @@ def test_an_event_a_transition_the_result_on_the_last():
 
 
 def test_events_of_several_samples_count_on(monkeypatch):
-    monkeypatch.setattr(runs, "CPU_PIXELS", 2 * SIDE**2)
+    monkeypatch.setattr(solve, "CPU_PIXELS", 2 * SIDE**2)
     events = list(cheap().stream("inpaint", samples(3), mask=MASK, steps=2, samples=3))
     assert [event.step for event in events] == [1, 2, 3, 4, 4]
     assert {event.steps for event in events} == {4}
@@ -201,12 +201,12 @@ def test_a_blend_runs_both_its_ends():
 
 @pytest.mark.parametrize("together", [1, 2, 3, 8])
 def test_samples_do_not_depend_on_the_batch_they_are_drawn_in(monkeypatch, together):
-    monkeypatch.setattr(runs, "CPU_PIXELS", together * SIDE**2)
+    monkeypatch.setattr(solve, "CPU_PIXELS", together * SIDE**2)
     words = {"mask": MASK, "steps": 3, "answer": "sample"}
     found = cheap()("inpaint", samples(3), samples=4, **words).samples
     for index in range(4):
         with monkeypatch.context() as alone:
-            alone.setattr(runs, "CPU_PIXELS", 1)
+            alone.setattr(solve, "CPU_PIXELS", 1)
             single = cheap()("inpaint", samples(3), samples=index + 1, **words).samples[-1]
         assert torch.equal(found[index], single)
 
@@ -349,7 +349,7 @@ def test_lack_of_memory_is_an_error_of_its_own():
         def denoise(self, x, sigma):
             raise torch.OutOfMemoryError("no")
 
-    with pytest.raises(OutOfMemoryError, match="--tile") as caught:
+    with pytest.raises(OutOfMemoryError, match=r"for a window of \d+x\d+ pixels, the smallest there is") as caught:
         cheap(Greedy())("denoise", samples(3), sigma=5)
     assert caught.value.exit_code == 4
 
@@ -361,7 +361,7 @@ def test_the_answer_does_not_depend_on_the_tile():
         torch.testing.assert_close(other, answers[0], atol=1e-5, rtol=0)
     counting = Counting(Shrinking())
     cheap(counting, tile=64)("denoise", picture, sigma=30)
-    assert counting.calls > 1
+    assert counting.largest <= 64
     with pytest.raises(UsageError, match="at least 64 pixels, got 63"):
         cheap(tile=63)
 

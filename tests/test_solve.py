@@ -112,9 +112,8 @@ def test_tiles_of_a_local_prior_leave_no_seam(largest):
     assert planned.windows != whole.windows == (None,)
     cut, uncut = (answer(problem, Blurring(), Denoising(), one) for one in (planned, whole))
     difference = (cut - uncut).abs()
-    # Window edges see padding instead of neighbours, with a weight of 1/64 at most.
-    assert difference.max() < 0.01
-    assert (difference > 1e-5).float().mean() < 0.1
+    # Window edges see padding instead of neighbours, and weigh nothing.
+    assert difference.max() < 2e-6
 
 
 def test_one_event_a_transition_and_the_picture_at_the_end():
@@ -153,7 +152,7 @@ def test_lack_of_memory_says_what_did_not_fit_and_what_to_do(raised):
 
     problem = inpainting(300, 300, [(100, 104, 100, 104)])
     planned = plan(problem, Greedy(), PnP(), steps=2, largest=1024)
-    with pytest.raises(OutOfMemoryError, match=r"window of \(\d+, \d+\); give a smaller --tile"):
+    with pytest.raises(OutOfMemoryError, match=r"window of \d\dx\d\d pixels, the smallest there is; free"):
         answer(problem, Greedy(), PnP(), planned)
 
 

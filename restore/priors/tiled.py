@@ -2,76 +2,174 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from restore.errors import UsageError
+from restore.errors import OutOfMemoryError, UsageError
+from restore.memory import is_lack_of_memory
+from restore.priors.layout import Window, overlap_for, shift_at, windows
 from restore.priors.prior import Prior
+
+LEAST = 64  # Side in pixels; smaller windows would be mostly overlap.
+
+
+@dataclass
+class Fits:
+    """What fits into memory, as far as is known: falls when something did not, for all windows and steps that follow.
+
+    Attributes:
+        batch: pictures that go through the prior at once.
+        window: largest side of a window in pixels.
+    """
+
+    batch: int
+    window: int
 
 
 class Tiled(Prior):
-    """Evaluates overlapping windows and blends them, inside every call: guidance and data steps see the whole picture.
+    """Evaluates overlapping windows and merges them inside every call: guidance and data steps see the whole picture.
 
-    Blending weights fall linearly to the window's edge over the overlap: where a window has little context it counts little,
-    so no seam forms.
+    Windows are of one size. Each counts for its own part of the picture and fades out across the part's borders, well before
+    its own edge, where it saw padding in place of neighbours. Borders move from level to level, so that no place is one for a
+    whole run. Where memory does not do, the batch is halved, then the window, and work goes on with the window that failed.
+
+    A picture that is one window goes to the prior as it is. Through several, a gradient is taken window by window, each
+    evaluated anew (Chen et al. 2016, 1604.06174), so that memory is the graph of one batch; it can be taken once, with respect
+    to x alone.
 
     Args:
         prior: evaluated on the windows.
-        window: side of a window in pixels.
-        overlap: pixels two neighbours share at least.
-        wanted: bool (1, 1, H, W), true where an answer is needed; windows without such a pixel are skipped and answer x.
+        window: largest side of a window in pixels.
+        overlap: pixels two neighbours share at least; by default as far as the prior looks, a quarter of the window at most.
+        wanted: bool (1, 1, H, W), true where an answer is needed; windows that count for no such pixel are skipped and answer
+            x.
+        batch: pictures that go through the prior at once: windows of all samples.
+
+    Raises: UsageError for windows too small for the overlap; OutOfMemoryError, when called, if the least window does not fit.
     """
 
-    def __init__(self, prior: Prior, *, window: int = 512, overlap: int = 64, wanted: Tensor | None = None) -> None:
+    def __init__(
+        self, prior: Prior, *, window: int = 512, overlap: int | None = None, wanted: Tensor | None = None, batch: int = 1
+    ) -> None:
         super().__init__()
-        if not 0 <= overlap < window:
-            raise UsageError(f"windows of {window} pixels cannot overlap by {overlap}")
-        self.prior, self.window, self.overlap, self.wanted = prior, window, overlap, wanted
-        self.channels, self.context = prior.channels, prior.context
+        self.prior, self.wanted, self.fits = prior, wanted, Fits(batch, window)
+        self.overlap = overlap_for(prior.context, window) if overlap is None else overlap
+        self.channels, self.multiple_of, self.context = prior.channels, prior.multiple_of, prior.context
         self.sigma_min, self.sigma_max, self.levels = prior.sigma_min, prior.sigma_max, prior.levels
         self.sigma_start = prior.sigma_start
+        if not 0 <= self.overlap < window:
+            raise UsageError(f"windows of {window} pixels cannot overlap by {self.overlap}")
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        if not (torch.is_grad_enabled() and x.requires_grad):
+            return self._answer(x, sigma, None, self.wanted)
+        if max(x.shape[-2:]) <= self.fits.window:
+            whole = _attempt(self.prior, x, sigma)
+            if whole is not None:
+                return whole
+            self._halve_window(x)
+        answer: Tensor = _Recomputed.apply(x, sigma, self)
+        return answer
+
+    def windows(self, height: int, width: int, sigma: float, wanted: Tensor | None = None) -> list[Window]:
+        """Those of a picture at a level."""
+        side = self.fits.window
+        return windows(
+            height,
+            width,
+            side,
+            min(self.overlap, side // 2),
+            multiple=self.multiple_of,
+            shift=shift_at(sigma),
+            wanted=wanted,
+        )
+
+    def _answer(self, x: Tensor, sigma: Tensor, pull: Tensor | None, wanted: Tensor | None = None) -> Tensor:
+        """D of pictures of any size; with `pull` (shaped as x), the gradient of <pull, D> in its place."""
+        if max(x.shape[-2:]) <= self.fits.window and len(x) <= self.fits.batch:
+            whole = _attempt(self.prior, x, sigma, pull)
+            if whole is not None:
+                return whole
+            if len(x) == 1:
+                self._halve_window(x)
+            else:
+                self.fits.batch = len(x) // 2
+        if max(x.shape[-2:]) > self.fits.window:
+            return self._merged(x, sigma, pull, wanted)
+        size = self.fits.batch
+        pulls = [None] * len(x) if pull is None else pull.split(size)
+        return torch.cat([self._answer(*part, wanted) for part in zip(x.split(size), sigma.split(size), pulls, strict=False)])
+
+    def _merged(self, x: Tensor, sigma: Tensor, pull: Tensor | None, wanted: Tensor | None) -> Tensor:
+        given, total = x if pull is None else pull, torch.zeros_like(x)
         height, width = x.shape[-2:]
-        if height <= self.window and width <= self.window:
-            return self.prior(x, sigma)
-        total, weights = torch.zeros_like(x), torch.zeros_like(x[:1, :1])
-        for top, bottom, left, right in windows(
-            height, width, self.window, self.overlap, multiple=self.prior.multiple_of, wanted=self.wanted
-        ):
-            weight = self._ramp(bottom - top, x)[:, None] * self._ramp(right - left, x)
-            total[..., top:bottom, left:right] += weight * self.prior(x[..., top:bottom, left:right], sigma)
-            weights[..., top:bottom, left:right] += weight
-        return torch.where(weights > 0, total / weights.clamp_min(1e-12), x)
+        found = self.windows(height, width, float(sigma[0]), wanted)
+        for window in found:
+            if not window.wanted:
+                window.cut(total).addcmul_(window.weight(x), window.cut(given))
+        jobs = [(window, sample) for window in found if window.wanted for sample in range(len(x))]
+        while jobs:
+            group, jobs = jobs[: self.fits.batch], jobs[self.fits.batch :]
+            parts = torch.cat([window.cut(x[sample, None]) for window, sample in group])
+            levels = sigma[[sample for _, sample in group]]
+            pulls = None
+            if pull is not None:
+                pulls = torch.cat([window.weight(x) * window.cut(pull[sample, None]) for window, sample in group])
+            for (window, sample), answer in zip(group, self._answer(parts, levels, pulls), strict=True):
+                place = window.cut(total[sample])
+                if pull is None:
+                    place.addcmul_(window.weight(x)[0], answer)
+                else:
+                    place.add_(answer)
+        return total
 
-    def _ramp(self, length: int, like: Tensor) -> Tensor:
-        """Weights of one side: 1 in the middle, falling to nearly 0 over the overlap at both ends."""
-        position = torch.arange(length, device=like.device, dtype=like.dtype)
-        edge = torch.minimum(position, length - 1 - position) + 0.5
-        return (edge / self.overlap).clamp(max=1)
+    def _halve_window(self, x: Tensor) -> None:
+        """Raises OutOfMemoryError if x is as small as windows get."""
+        height, width = x.shape[-2:]
+        least = max(LEAST, 4 * self.multiple_of)
+        if max(height, width) <= least:
+            raise OutOfMemoryError(
+                f"not enough memory for a window of {width}x{height} pixels, the smallest there is; "
+                "free some memory, or name a smaller --prior"
+            )
+        self.fits.window, self.fits.batch = max(least, max(height, width) // 2), 1
 
 
-def windows(
-    height: int, width: int, window: int, overlap: int, *, multiple: int = 1, wanted: Tensor | None = None
-) -> list[tuple[int, int, int, int]]:
-    """The windows (top, bottom, left, right) that cover a picture, or what is wanted of it.
+class _Recomputed(torch.autograd.Function):
+    """A tiled answer whose graph is x alone.
 
-    They start at multiples of `multiple`, so that a network that works on blocks of pixels sees the same blocks everywhere.
+    torch.utils.checkpoint would do, but its backward pass makes a gradient of the whole picture's size for every window.
     """
-    boxes = [
-        (top, bottom, left, right)
-        for top, bottom in _spans(height, window, overlap, multiple)
-        for left, right in _spans(width, window, overlap, multiple)
-    ]
-    if wanted is None:
-        return boxes
-    return [box for box in boxes if bool(wanted[..., box[0] : box[1], box[2] : box[3]].any())]
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sigma: Tensor, tiled: Tiled) -> Tensor:
+        ctx.tiled = tiled
+        ctx.save_for_backward(x, sigma)
+        return tiled._answer(x, sigma, None, tiled.wanted)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, pull: Tensor) -> tuple[Tensor, None, None]:
+        x, sigma = ctx.saved_tensors
+        return ctx.tiled._answer(x, sigma, pull, ctx.tiled.wanted), None, None
 
 
-def _spans(length: int, window: int, overlap: int, multiple: int) -> list[tuple[int, int]]:
-    """Evenly spread spans that cover the length, neighbours sharing at least `overlap`; the last takes up the rounding."""
-    if length <= window:
-        return [(0, length)]
-    count = -(-(length - overlap) // (window - overlap))
-    starts = [index * (length - window) // (count - 1) // multiple * multiple for index in range(count)]
-    return [(start, start + window) for start in starts[:-1]] + [(starts[-1], length)]
+def _attempt(prior: Prior, x: Tensor, sigma: Tensor, pull: Tensor | None = None) -> Tensor | None:
+    """D, or the gradient of <pull, D>; None if memory does not do."""
+    try:
+        if pull is None:
+            return prior(x, sigma)
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(prior(x, sigma), x, pull)[0]
+    except (RuntimeError, MemoryError) as error:
+        if not is_lack_of_memory(error):
+            raise
+    # Outside the handler, where the error holds no more tensors.
+    if x.is_cuda:
+        torch.cuda.empty_cache()
+    return None

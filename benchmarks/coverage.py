@@ -29,13 +29,13 @@ from restore.solve import plan
 SAMPLES = 32
 # name on the command line, transitions, pictures: dear methods see fewer.
 METHODS = {
-    "ddnm": (50, 6),
+    "ddnm": (20, 6),
     "denoising-samples": (10, 6),
     "ddrm": (20, 6),
-    "diffpir": (50, 6),
-    "pigdm": (50, 3),
+    "diffpir": (20, 6),
+    "pigdm": (20, 3),
     "mmps": (20, 3),
-    "tds:particles=4": (20, 1),
+    "tds:particles=2": (20, 1),
 }
 TASKS = ("80 % missing", "super-resolution x4", "denoise 25")
 SHOWN = (50, 80, 95)

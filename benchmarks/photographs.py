@@ -1,7 +1,7 @@
 """Every method on photographs, task by task: PSNR, SSIM and time against evaluations of the prior.
 
     python benchmarks/photographs.py --data FOLDER --results FILE.jsonl     # measures what FILE does not hold yet: hours
-    python benchmarks/photographs.py --results FILE.jsonl --table           # prints the tables
+    python benchmarks/photographs.py --results FILE.jsonl --table [--into docs/photographs.md]
 
 One sample, the mean of several and point estimates are different answers, so each has a column: a sample is worth up to 3 dB
 less than the posterior mean, by theory. Masks count filled pixels alone. Times are processor seconds of one answer with one
@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from exactness import write
 from kornia.metrics import ssim
 from torch import Tensor
 
@@ -229,13 +230,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--table", action="store_true", help="print the tables of what is measured")
+    parser.add_argument("--into", metavar="FILE", help="a document whose tables to replace")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--prior", default="photo")
     parser.add_argument("--pictures", type=int, default=12)
     parser.add_argument("--size", type=int, default=256)
     arguments = parser.parse_args()
     if arguments.table:
-        print(tables(read(arguments.results)))
+        found = tables(read(arguments.results))
+        print(found)
+        if arguments.into:
+            write(arguments.into, [found + "\n"])
         return
     if arguments.data is None:
         parser.error("--data is needed to measure")

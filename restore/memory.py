@@ -1,6 +1,19 @@
-"""How much memory there is, and how a lack of it shows."""
+"""How much memory there is, in words and in bytes, and how a lack of it shows. Loads torch only where a GPU is asked."""
 
 from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from restore.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+KEPT_FREE = 0.1  # Share of free memory that is left to others.
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
@@ -9,3 +22,74 @@ def is_lack_of_memory(error: BaseException) -> bool:
         return True
     said = str(error).lower()
     return isinstance(error, RuntimeError) and ("can't allocate memory" in said or "defaultcpuallocator" in said)
+
+
+def parse(size: str | int) -> int:
+    """Bytes of a size such as 500MB, 2GB or 1.5GiB (MB is 10^6 bytes, MiB 2^20), or of a number of bytes.
+
+    Raises: UsageError for anything else.
+    """
+    if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+        return size
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]I?)B?\s*", str(size).upper())
+    if found is None or float(found[1]) == 0:
+        raise UsageError(f"{size!r} is no size of memory; give a number and a unit, such as 500MB, 2GB or 1.5GiB")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def spell(size: float) -> str:
+    """Bytes in words: 350 MB, 2.1 GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def used(device: torch.device) -> int:
+    """Bytes that this process holds: of the device's memory, or of the machine's for the CPU."""
+    if device.type == "cuda":
+        import torch
+
+        return int(torch.cuda.memory_allocated(device))
+    statm = Path("/proc/self/statm")
+    if statm.is_file():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    import resource
+    import sys
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def free(device: torch.device) -> int:
+    """Bytes that this process may still take."""
+    if device.type == "cuda":
+        import torch
+
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + cached
+    return min(_of_machine(), _of_container())
+
+
+def _of_machine() -> int:
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
+        if found is not None:
+            return int(found[1]) * 1024
+    # Elsewhere nobody tells what others could give back: half of all there is.
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def _of_container(root: Path = Path("/sys/fs/cgroup")) -> int:
+    """What a container's bound leaves (cgroup v2); no bound is endless."""
+    try:
+        bound = (root / "memory.max").read_text().strip()
+        taken = int((root / "memory.current").read_text())
+        kept = re.search(r"^inactive_file (\d+)", (root / "memory.stat").read_text(), re.MULTILINE)
+    except OSError:
+        return 2**62
+    return 2**62 if bound == "max" else max(0, int(bound) - taken + (int(kept[1]) if kept else 0))
+
+
+def room(device: torch.device, bound: int | None = None) -> int:
+    """Bytes a run may take from here on: what is free but for a tenth, and no more than `bound` for the whole process."""
+    left = int(free(device) * (1 - KEPT_FREE))
+    return left if bound is None else min(left, bound - used(device))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from restore import images, plugins, pretrained, record
-from restore.answers import QUALITIES, recipe
+from restore import images, memory, plugins, pretrained, record
+from restore.answers import QUALITIES, Recipe, recipe
 from restore.errors import PriorError, UsageError
 from restore.feasible import into_range
+from restore.forecast import Forecast, fitted, forecast
 from restore.guidance import Guidance
+from restore.images import Picture
 from restore.kernels import Kernel
 from restore.options import build
 from restore.placement import Placement
@@ -21,7 +23,6 @@ from restore.priors import GrayOf, Prior
 from restore.problem import Problem
 from restore.result import Event, Result
 from restore.runs import Run
-from restore.solve import plan
 from restore.task import Task
 
 LARGEST_WINDOW = 1024  # Pixels a side that go through the network at once.
@@ -34,18 +35,26 @@ class Restorer:
         prior: what clean pictures look like.
         placement: where the prior runs; this machine's best by default.
         name: what the record calls the prior.
-        tile: largest side in pixels that goes through the network at once.
+        tile: largest side in pixels that goes through the network at once; by default 1024, or less where memory is short.
+        max_memory: what the whole process may take (on a GPU, of its memory): a size such as "2GB", or bytes.
     """
 
     def __init__(
-        self, prior: Prior, *, placement: Placement | None = None, name: str = "custom", tile: int | None = None
+        self,
+        prior: Prior,
+        *,
+        placement: Placement | None = None,
+        name: str = "custom",
+        tile: int | None = None,
+        max_memory: str | int | None = None,
     ) -> None:
         if tile is not None and tile < 64:
             raise UsageError(f"a tile needs a side of at least 64 pixels, got {tile}")
         self.placement = placement or Placement.current()
         self.prior = prior.to(self.placement.device)
         self.name = name
-        self.largest = tile or LARGEST_WINDOW
+        self.tile, self.largest = tile, tile or LARGEST_WINDOW
+        self.max_memory = None if max_memory is None else memory.parse(max_memory)
 
     @classmethod
     def from_pretrained(
@@ -55,6 +64,7 @@ class Restorer:
         device: str | None = None,
         dtype: str | None = None,
         tile: int | None = None,
+        max_memory: str | int | None = None,
         local_files_only: bool = False,
     ) -> Restorer:
         """Loads a prior by name: a bundled one, a model folder, a Hub id, or `scheme:id`.
@@ -62,13 +72,14 @@ class Restorer:
         Args:
             device: "cpu", "cuda", "cuda:1", "mps"; the machine's best by default.
             dtype: arithmetic of the network, "float32", "bfloat16" or "float16"; by default what the hardware does natively.
+            tile, max_memory: see `Restorer`.
             local_files_only: never ask the network for a model.
 
-        Raises: PriorError if the prior is missing or broken; UsageError for an unknown device, dtype or scheme.
+        Raises: PriorError if the prior is missing or broken; UsageError for an unknown device, dtype, scheme or size.
         """
         placement = Placement.current(device, dtype)
         prior = pretrained.prior(name, dtype=placement.dtype, local_files_only=local_files_only)
-        return cls(prior, placement=placement, name=name, tile=tile)
+        return cls(prior, placement=placement, name=name, tile=tile, max_memory=max_memory)
 
     @cached_property
     def prior_hash(self) -> str:
@@ -124,28 +135,21 @@ class Restorer:
 
         Raises: UsageError, PictureError, OperatorError, OutOfMemoryError.
         """
-        if quality not in QUALITIES:
-            raise UsageError(f"quality is {', '.join(QUALITIES[:-1])} or {QUALITIES[-1]}, got {quality!r}")
-        picture = images.as_picture(image)
-        task = plugins.load().task(task) if isinstance(task, str) else task
-        chosen: Any = build(task.Options, **options)
-        problem = task.problem(picture, chosen)
-        wanted = recipe(
-            problem,
-            given=_method(guidance),
-            tasks_own=task.guidance(problem, chosen),
+        work = self._work(
+            task,
+            image,
+            seed=seed,
+            name=name,
+            steps=steps,
+            guidance=guidance,
+            kernel=kernel,
+            quality=quality,
             samples=samples,
             answer=answer,
             fidelity=fidelity,
+            **options,
         )
-        prior = self._prior_for(problem)
-        runs = []
-        for method, count in ((wanted.sampler, wanted.samples), (wanted.estimator, 1)):
-            if method is not None:
-                preset, length = method.preset(quality)
-                planned = plan(problem, prior, preset, steps=length if steps is None else steps, largest=self.largest)
-                names = tuple(f"{name}#{index}" for index in range(count))
-                runs.append(Run(problem, prior, preset, kernel or preset.kernel(), planned, names, seed, self.placement.device))
+        task, picture, chosen, problem, wanted, runs = work
         total, before = sum(run.steps for run in runs), 0
         found: list[Tensor] = []
         for run in runs:
@@ -179,6 +183,7 @@ class Restorer:
                 "answer": wanted.kind,
                 "fidelity": wanted.fidelity,
                 "sigma_y": problem.sigma_y,
+                "tile": self._tile(runs),
                 "prior": self.name,
                 "prior_hash": self.prior_hash,
                 "dtype": str(self.placement.dtype).removeprefix("torch."),
@@ -189,6 +194,66 @@ class Restorer:
         )
         yield Event(total, total, _preview(mean), result)
 
+    def plan(self, task: str | Task, image: Any, **keywords: Any) -> Forecast:
+        """What `stream` would take with the same arguments, found out by one evaluation of a small window; errors as there."""
+        return forecast(self._work(task, image, **keywords).runs, memory.used(self.placement.device))
+
+    def _work(
+        self,
+        task: str | Task,
+        image: Any,
+        *,
+        seed: int = 0,
+        name: str = "",
+        steps: int | None = None,
+        guidance: str | Guidance | None = None,
+        kernel: Kernel | None = None,
+        quality: Literal["fast", "balanced", "best"] = "balanced",
+        samples: int = 1,
+        answer: str | None = None,
+        fidelity: float | None = None,
+        **options: Any,
+    ) -> _Work:
+        if quality not in QUALITIES:
+            raise UsageError(f"quality is {', '.join(QUALITIES[:-1])} or {QUALITIES[-1]}, got {quality!r}")
+        picture = images.as_picture(image)
+        task = plugins.load().task(task) if isinstance(task, str) else task
+        chosen: Any = build(task.Options, **options)
+        problem = task.problem(picture, chosen)
+        wanted = recipe(
+            problem,
+            given=_method(guidance),
+            tasks_own=task.guidance(problem, chosen),
+            samples=samples,
+            answer=answer,
+            fidelity=fidelity,
+        )
+        prior, device = self._prior_for(problem), self.placement.device
+        runs = []
+        for method, count in ((wanted.sampler, wanted.samples), (wanted.estimator, 1)):
+            if method is not None:
+                preset, length = method.preset(quality)
+                transition = kernel or preset.kernel()
+                planned = fitted(
+                    problem,
+                    prior,
+                    preset,
+                    transition,
+                    steps=length if steps is None else steps,
+                    largest=self.largest,
+                    device=device,
+                    bound=self.max_memory,
+                    choose=self.tile is None,
+                )
+                names = tuple(f"{name}#{index}" for index in range(count))
+                runs.append(Run(problem, prior, preset, transition, planned, names, seed, device))
+        return _Work(task, picture, chosen, problem, wanted, runs)
+
+    def _tile(self, runs: list[Run]) -> int | None:
+        """The tile that makes the same answer again where there is more memory; None if memory had no say."""
+        sides = [run.planned.largest for run in runs]
+        return self.tile if self.tile or min(sides) == self.largest else min(sides)
+
     def _prior_for(self, problem: Problem) -> Prior:
         channels = problem.shape[1]
         if channels == self.prior.channels:
@@ -196,6 +261,17 @@ class Restorer:
         if channels == 1:
             return GrayOf(self.prior)
         raise PriorError(f"prior {self.name} knows pictures of {self.prior.channels} channel(s), the task asks for {channels}")
+
+
+class _Work(NamedTuple):
+    """What a call comes to."""
+
+    task: Task
+    picture: Picture
+    chosen: Any
+    problem: Problem
+    wanted: Recipe
+    runs: list[Run]
 
 
 def _method(given: str | Guidance | None) -> Guidance | None:

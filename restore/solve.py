@@ -36,11 +36,15 @@ class Plan:
         boxes: windows of the picture restored one after the other.
         windows: side of the tiles inside each box, None where it goes through whole.
         path: levels of each box's run.
+        most: windows and samples that may go through at once.
+        largest: side of windows this was planned for.
     """
 
     boxes: tuple[Box, ...]
     windows: tuple[int | None, ...]
     path: Tensor
+    most: int = sys.maxsize
+    largest: int = sys.maxsize
 
     @property
     def steps(self) -> int:
@@ -77,7 +81,7 @@ def plan(problem: Problem, prior: Prior, method: Guidance, *, steps: int | None,
     ]
     path = method.path(prior, problem, method.steps if steps is None else steps)
     path = path if prior.levels is None else paths.snap(path, prior.levels)
-    return Plan(tuple(boxes), tuple(windows), path)
+    return Plan(tuple(boxes), tuple(windows), path, largest=largest)
 
 
 @torch.no_grad()
@@ -106,11 +110,8 @@ def solve(
     step = 0
     x = torch.zeros(1)
     for index, (box, window) in enumerate(zip(planned.boxes, planned.windows, strict=True)):
-        part = _part(problem, box)
-        wanted = _wanted(part)
-        side = max(part.shape[-2:]) if window is None else window
-        batch = sys.maxsize if window is None else together(window**2, device)
-        view = Tiled(method.view(prior), window=side, wanted=wanted, batch=batch)
+        part = part_of(problem, box)
+        view = tiled(method.view(prior), part, window, planned.most, device)
         noise = Noise([seed_for(seed, f"{name}/{index}") for name in names])
         part = replace(part, y=part.y.to(device), start=None if part.start is None else part.start.to(device))
         if part.start is None and planned.path[0] < 0.999 * prior.sigma_max:
@@ -140,6 +141,13 @@ def solve(
     yield Progress(step, x, done)
 
 
+def tiled(prior: Prior, part: Problem, window: int | None, most: int, device: torch.device) -> Tiled:
+    """The prior as a box of the picture asks it: in windows of a side, or whole."""
+    if window is None:
+        return Tiled(prior, window=max(part.shape[-2:]), batch=most)
+    return Tiled(prior, window=window, wanted=_wanted(part), batch=min(most, together(window**2, device)))
+
+
 def together(pixels: int, device: torch.device) -> int:
     """How many pictures or windows of so many pixels are worth going through the network at once."""
     return max(1, (CPU_PIXELS if device.type == "cpu" else GPU_PIXELS) // pixels)
@@ -150,7 +158,7 @@ def _wanted(problem: Problem) -> Tensor | None:
     return problem.operator.undetermined(problem.shape) if problem.sigma_y == 0 else None
 
 
-def _part(problem: Problem, box: Box) -> Problem:
+def part_of(problem: Problem, box: Box) -> Problem:
     """The problem of one window; see `Operator.crop`."""
     top, bottom, left, right = box
     operator: Operator | None = problem.operator.crop(box)

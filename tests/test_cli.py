@@ -81,6 +81,10 @@ BAD_WORDS = {
         "invalid value for '--mood': 'godo' is none of good, bug, memory, usage, spoilt; see restore soften --help",
     ),
     "soften img.png --seed x": (2, "invalid value for '--seed': 'x' is not a valid integer; see restore soften --help"),
+    "soften img.png --max-memory 2": (
+        2,
+        "'2' is no size of memory; give a number and a unit, such as 500MB, 2GB or 1.5GiB",
+    ),
     "soften img.png --uncertainty u.png": (2, "--uncertainty is the spread of samples; give --samples 2 or more"),
     "soften img.png -o img.png --overwrite": (
         2,

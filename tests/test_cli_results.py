@@ -90,6 +90,28 @@ def test_json_is_an_object_a_picture_and_nothing_else(restore: Command, place: P
     assert again == ["skipped"]
 
 
+def test_a_plan_is_printed_and_nothing_is_done(restore: Command, place: Path) -> None:
+    picture(place / "b.png")
+    ran = restore("soften", "img.png", "b.png", "-o", "out/", *TOY, "--plan")
+    lines = ran.out.splitlines()
+    assert (ran.code, ran.err, len(lines)) == (0, "", 2)
+    told = "img.png: 16x12 pixels; windows: 1 of 16x12; transitions: 1; evaluations: 1; memory: "
+    assert lines[0].startswith(told)
+    ran = restore("soften", "img.png", *TOY, "--plan", "--json", "--max-memory", "20GB")
+    told = json.loads(ran.out)
+    assert (told["status"], told["plan"]["evaluations"], told["plan"]["windows"]) == ("planned", 1, [[1, 16, 12]])
+    assert files(place) == ["b.png", "img.png"]
+    assert "plan" not in json.loads(restore("soften", "img.png", "--dry-run", "--json").out)
+
+
+def test_too_little_memory_is_said_for_each_picture(restore: Command, place: Path) -> None:
+    ran = restore("soften", "img.png", *TOY, "--max-memory", "1MB")
+    assert ran.code == 4
+    assert ran.err.startswith("error: img.png: 1 MB of memory are too little for a picture of 16x12 pixels and the smallest")
+    assert files(place) == ["img.png"]
+    assert restore("soften", "img.png", *TOY, "--max-memory", "1MB", "--tile", "64").code == 0  # A tile that is named wins.
+
+
 def test_dry_run_says_what_would_be_written(restore: Command, place: Path) -> None:
     assert restore("soften", "img.png", "--dry-run") == Ran(0, "img.soften.png\n", "")
     assert json.loads(restore("soften", "img.png", "--dry-run", "--json").out)["status"] == "planned"

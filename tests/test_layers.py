@@ -20,7 +20,7 @@ LAYERS = [
     ["hookspecs"],
     ["plugins"],
     ["restore_plugins", "builtins", "placement", "pretrained"],
-    ["answers", "solve", "runs", "sampling", "likelihood", "record", "result", "report"],
+    ["answers", "solve", "runs", "rehearsal", "forecast", "sampling", "likelihood", "record", "result", "report"],
     ["restorer"],
     ["shortcuts"],
     ["training"],

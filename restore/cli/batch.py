@@ -18,6 +18,7 @@ from restore.cli.names import Job, plan
 from restore.cli.request import Request
 from restore.cli.save import save, save_map, save_sheet
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
+from restore.memory import spell
 
 if TYPE_CHECKING:
     from restore.restorer import Restorer
@@ -28,7 +29,7 @@ NOISY, NOISELESS = 1.5, 1.0  # Largest consistency --strict lets pass: in units 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture: `status` is done, planned, skipped, inconsistent or failed."""
+    """What became of one picture: `status` is done, planned, skipped, inconsistent or failed; `plan` what it would take."""
 
     input: str
     output: str
@@ -42,6 +43,7 @@ class Outcome:
     contact_sheet: str | None = None
     error: str | None = None
     code: int = 0
+    plan: dict[str, Any] | None = None
 
 
 def run(request: Request) -> int:
@@ -80,7 +82,9 @@ def _share(jobs: list[Job], request: Request) -> tuple[list[Job], Callable[[], N
 def _restorer(request: Request) -> Restorer:
     from restore.restorer import Restorer
 
-    return Restorer.from_pretrained(request.prior, device=request.device, dtype=request.dtype, tile=request.tile)
+    return Restorer.from_pretrained(
+        request.prior, device=request.device, dtype=request.dtype, tile=request.tile, max_memory=request.max_memory
+    )
 
 
 def _attempt(request: Request, job: Job, restorer: Callable[[], Restorer], title: str) -> Outcome:
@@ -94,6 +98,8 @@ def _attempt(request: Request, job: Job, restorer: Callable[[], Restorer], title
         return outcome("failed", error=message, code=code)
 
     try:
+        if request.plan:
+            return outcome("planned", plan=_plan(request, job, restorer))
         if _is_done(request, job):
             console.logger.info("%s: skipped, %s exists (--overwrite replaces it)", job.source, job.out)
             return outcome("skipped")
@@ -146,31 +152,40 @@ def _restore(request: Request, job: Job, restorer: Callable[[], Restorer], title
             raise PictureError(f"{target.parent}: no folder can be made here ({error.strerror}); name another place") from None
     images.check_target(job.out, picture, overwrite=request.overwrite)
     with console.progress(title) as show:
-        for event in restorer().stream(
-            request.task,
-            picture,
-            seed=request.seed,
-            name=request.name or job.relative.as_posix(),
-            steps=request.steps,
-            guidance=request.guidance,
-            samples=request.samples,
-            answer=request.answer,
-            quality=request.quality,
-            fidelity=request.fidelity,
-            **job.options,
-        ):
+        for event in restorer().stream(request.task, picture, **_keywords(request, job)):
             show(event.step, event.steps)
     assert event.result is not None
     result = event.result
     if request.prior_hash not in (None, result.record["prior_hash"]):
         console.logger.warning("%s: prior %s has changed since the record was made", job.source, request.prior)
-    record = {**result.record, "input": _input(job.source), "request": request.repeatable()} if request.record else None
+    record = {**result.record, "input": _input(job.source), "request": _repeatable(request, result)} if request.record else None
     save(job.out, result.picture, record, metadata=request.metadata, overwrite=request.overwrite)
     if job.map is not None and result.std is not None:
         save_map(job.map, result)
     if job.sheet is not None:
         save_sheet(job.sheet, result)
     return result
+
+
+def _plan(request: Request, job: Job, restorer: Callable[[], Restorer]) -> dict[str, Any]:
+    """What a picture would take. Raises PictureError if it cannot be read."""
+    from restore import images
+
+    if job.error is not None:
+        raise job.error
+    return asdict(restorer().plan(request.task, images.read(job.source), **_keywords(request, job)))
+
+
+def _keywords(request: Request, job: Job) -> dict[str, Any]:
+    """What `Restorer.stream` is told of a job."""
+    names = ("seed", "steps", "guidance", "samples", "answer", "quality", "fidelity")
+    told = {name: getattr(request, name) for name in names}
+    return {**told, "name": request.name or job.relative.as_posix(), **job.options}
+
+
+def _repeatable(request: Request, result: Result) -> dict[str, Any]:
+    """Windows that memory made smaller are asked for by name when the result is made again."""
+    return {**request.repeatable(), "tile": result.record["tile"]}
 
 
 def _input(path: Path) -> dict[str, str]:
@@ -194,7 +209,22 @@ def _agreement(request: Request, job: Job, result: Result) -> dict[str, Any]:
 def _print(request: Request, outcome: Outcome) -> None:
     """Results alone: a path a line, or a JSON object for every picture."""
     if request.json:
-        told = {name: value for name, value in asdict(outcome).items() if name != "code"}
+        left_out = {"code"} if request.plan else {"code", "plan"}
+        told = {name: value for name, value in asdict(outcome).items() if name not in left_out}
         print(json.dumps(told), flush=True)
+    elif outcome.plan is not None:
+        print(f"{outcome.input}: {_spelt(outcome.plan)}", flush=True)
     elif outcome.status in ("done", "planned"):
         print(outcome.output, flush=True)
+
+
+def _spelt(plan: dict[str, Any]) -> str:
+    """A plan in words."""
+    windows = " and ".join(f"{count} of {width}x{height}" for count, width, height in plan["windows"]) or "none"
+    seconds = plan["seconds"]
+    length = f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+    return (
+        f"{plan['width']}x{plan['height']} pixels; windows: {windows}; transitions: {plan['transitions']}; "
+        f"evaluations: {plan['evaluations']}; memory: {spell(plan['picture'])} for the picture, {spell(plan['window'])} for "
+        f"windows, {spell(plan['peak'])} in all; time: about {length}"
+    )

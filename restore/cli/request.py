@@ -37,11 +37,13 @@ class Request:
     device: str | None = None
     dtype: str | None = None
     tile: int | None = None
+    max_memory: str | None = None
     metadata: Literal["keep", "strip"] = "keep"
     overwrite: bool = False
     record: bool = False
     strict: bool = False
     dry_run: bool = False
+    plan: bool = False
     json: bool = False
     name: str | None = None
     prior_hash: str | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from restore import memory
 from restore.cli import console
 from restore.cli.flags import click_options
 from restore.cli.request import Request
@@ -59,6 +60,8 @@ def run(task: Task, given: dict[str, Any]) -> int:
         raise UsageError("--uncertainty is the spread of samples; give --samples 2 or more")
     if given["contact_sheet"] is not None and given["samples"] < 2:
         raise UsageError("--contact-sheet shows the samples; give --samples 2 or more")
+    if given["max_memory"] is not None:
+        memory.parse(given["max_memory"])
     from restore.cli.batch import run as run_batch
 
     return run_batch(Request(task=task, options=options, **given))
@@ -105,6 +108,7 @@ def common() -> list[click.Parameter]:
             ["--dtype"], type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="arithmetic of the network"
         ),
         click.Option(["--tile"], type=click.IntRange(min=64), metavar="N", help="most pixels a side that go through at once"),
+        click.Option(["--max-memory"], metavar="SIZE", help="what it may take in all, such as 500MB, 2GB or 1.5GiB"),
         click.Option(
             ["--metadata"], type=click.Choice(["keep", "strip"]), default="keep", help="EXIF, XMP, dpi  [default keep]"
         ),
@@ -112,6 +116,7 @@ def common() -> list[click.Parameter]:
         click.Option(["--record"], is_flag=True, help="keep how it was made: in a PNG's text, beside others as OUT.json"),
         click.Option(["--strict"], is_flag=True, help="fail (1) if a result does not agree with its input"),
         click.Option(["--dry-run"], is_flag=True, help="print what would be written, do nothing"),
+        click.Option(["--plan"], is_flag=True, help="print windows, evaluations, memory and time to expect, do nothing"),
         click.Option(["--json"], is_flag=True, help="print a JSON object a picture"),
         click.Option(["-q", "--quiet"], is_flag=True, help="errors only"),
         click.Option(["-v", "--verbose"], count=True, help="details; -vv: tracebacks too"),

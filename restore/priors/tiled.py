@@ -75,6 +75,12 @@ class Tiled(Prior):
         answer: Tensor = _Recomputed.apply(x, sigma, self)
         return answer
 
+    def count(self, height: int, width: int, sigma: float) -> int:
+        """How many windows of a picture are evaluated at a level."""
+        if max(height, width) <= self.fits.window:
+            return 1
+        return sum(window.wanted for window in self.windows(height, width, sigma, self.wanted))
+
     def windows(self, height: int, width: int, sigma: float, wanted: Tensor | None = None) -> list[Window]:
         """Those of a picture at a level."""
         side = self.fits.window

@@ -1,0 +1,94 @@
+"""A run walked through on a stamp of a picture with a prior that costs nothing: what it asks, and what it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from restore.engine import reverse
+from restore.errors import RestoreError
+from restore.guidance.guidance import Guidance
+from restore.kernels import Kernel
+from restore.noise import Noise
+from restore.operators import Identity, Mask
+from restore.priors.cost import Live
+from restore.priors.prior import Prior
+from restore.problem import Problem
+
+SIDE = 32
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a method does with the prior.
+
+    Attributes:
+        levels: at which it is asked, in order.
+        pictures: that go through at each of them, per sample.
+        gradients: how often one is taken through an answer.
+        held: the most bytes in tensors of the run at once, y apart, per byte of one sample's picture.
+    """
+
+    levels: tuple[float, ...]
+    pictures: tuple[int, ...]
+    gradients: int
+    held: float
+
+
+def rehearse(problem: Problem, prior: Prior, method: Guidance, kernel: Kernel, path: Tensor) -> Rehearsal:
+    """Walks a path. What a method asks follows from its path, not from the picture; a method whose solver may stop early, as
+    MMPS's may, takes no more gradients in earnest than `iterations` allow, and here perhaps fewer.
+
+    The operator is replaced by one of the same kind that fits a stamp. Where the method refuses it, one question a transition
+    is taken for granted.
+    """
+    listening = _Listening(prior)
+    steps = len(path) - 1
+    try:
+        stamp = _stamp(problem, listening.channels)
+        with torch.no_grad(), Live() as live:
+            if stamp.start is None and path[0] < 0.999 * prior.sigma_max:
+                stamp = replace(stamp, start=stamp.operator.guess(stamp.y))  # As `solve` has it.
+            for _ in reverse(stamp, method.view(listening), method, kernel, path, Noise([0])):
+                pass
+    except RestoreError:
+        return Rehearsal(tuple(path[:-1].tolist()), (1,) * steps, 0, 6.0)
+    size = listening.channels * SIDE**2 * 4
+    return Rehearsal(tuple(listening.levels_asked), tuple(listening.pictures), listening.gradients, live.peak / size)
+
+
+def _stamp(problem: Problem, channels: int) -> Problem:
+    shape = (1, channels, SIDE, SIDE)
+    y = torch.zeros(shape)
+    start = None if problem.start is None else torch.zeros(shape)
+    if isinstance(problem.operator, Identity):
+        return Problem(y=y, operator=Identity(), sigma_y=problem.sigma_y, shape=shape, start=start)
+    keep = torch.ones(1, 1, SIDE, SIDE, dtype=torch.bool)
+    keep[..., : SIDE // 2] = False
+    return Problem(y=y, operator=Mask(keep), sigma_y=problem.sigma_y, shape=shape, start=start)
+
+
+class _Listening(Prior):
+    """Answers at once, and remembers what it was asked."""
+
+    def __init__(self, prior: Prior) -> None:
+        super().__init__()
+        self.channels, self.context = prior.channels, prior.context
+        self.sigma_min, self.sigma_max, self.levels = prior.sigma_min, prior.sigma_max, prior.levels
+        self.sigma_start = prior.sigma_start
+        self.levels_asked: list[float] = []
+        self.pictures: list[int] = []
+        self.gradients = 0
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        self.levels_asked.append(float(sigma[0]))
+        self.pictures.append(len(x))
+        answer = x / (1 + sigma[:, None, None, None] ** 2)
+        if answer.requires_grad:
+            answer.register_hook(self._pulled)
+        return answer
+
+    def _pulled(self, gradient: Tensor) -> None:
+        self.gradients += 1

@@ -1,7 +1,7 @@
 """Whether samples spread as much as they err: how often the true pixel lies inside the central interval of 32 samples.
 
     python benchmarks/coverage.py --data FOLDER --results FILE.jsonl                      # measures what FILE does not hold
-    python benchmarks/coverage.py --results FILE.jsonl --table [--plot docs/coverage.png]
+    python benchmarks/coverage.py --results FILE.jsonl --table [--plot docs/coverage.png] [--into docs/coverage.md]
 
 The truth and the samples of a calibrated method are exchangeable, so the truth is above k of n samples for every k alike, and
 lies between the k-th lowest and the k-th highest with probability (n + 1 - 2 k) / (n + 1), exactly. A method whose intervals
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from exactness import write
 from photographs import Case, cases, crops, method_of, read
 from torch import Tensor
 
@@ -29,13 +30,12 @@ from restore.solve import plan
 SAMPLES = 32
 # name on the command line, transitions, pictures: dear methods see fewer.
 METHODS = {
-    "ddnm": (20, 6),
-    "denoising-samples": (10, 6),
-    "ddrm": (20, 6),
-    "diffpir": (20, 6),
+    "ddnm": (20, 4),
+    "denoising-samples": (10, 4),
+    "ddrm": (20, 4),
+    "diffpir": (20, 4),
     "pigdm": (20, 3),
     "mmps": (20, 3),
-    "tds:particles=2": (20, 1),
 }
 TASKS = ("80 % missing", "super-resolution x4", "denoise 25")
 SHOWN = (50, 80, 95)
@@ -127,13 +127,16 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--into", metavar="FILE", help="a document whose table to replace")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--prior", default="photo")
     parser.add_argument("--size", type=int, default=128)
     arguments = parser.parse_args()
     if arguments.table or arguments.plot:
-        rows = read(arguments.results)
+        rows = [row for row in read(arguments.results) if row["method"] in METHODS]
         print(table(rows))
+        if arguments.into:
+            write(arguments.into, [table(rows) + "\n"])
         if arguments.plot:
             plot(rows, arguments.plot)
         return

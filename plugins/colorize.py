@@ -55,7 +55,7 @@ class Colorize(Task):
         from restore.guidance import PnP
 
         # Hints spread along the picture's own edges are already close; a high starting level would wash their colours out.
-        return PnP(sigma_start=0.1) if options.hints is not None else None
+        return PnP(sigma_start=0.1, most=24) if options.hints is not None else None
 
 
 def _strokes(value: Any, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -229,9 +229,9 @@ def test_samples_have_a_mean_and_a_spread():
     torch.testing.assert_close(result.std, result.samples.std(dim=0, keepdim=True))
     fill = torch.from_numpy(MASK)
     assert result.std[..., fill].min() > 0.01
-    assert result.std[..., ~fill].max() == 0
-    assert (result.answer, result.record["samples"], result.record["guidance"]) == ("mean", 4, "DDNM")
-    torch.testing.assert_close(result.picture.pixels[..., fill], result.mean[..., fill])
+    assert result.std[..., ~fill].max() < 1e-6  # What is known is certain, up to rounding.
+    assert (result.answer, result.record["samples"], result.record["guidance"]) == ("mean", 4, "MMPS")
+    torch.testing.assert_close(result.picture.pixels[..., fill], result.mean[..., fill].clamp(-1, 1))
     assert cheap()("inpaint", samples(3), mask=MASK, steps=2).std is None
 
 
@@ -240,7 +240,7 @@ def test_the_answer_may_be_the_first_sample():
     assert several.answer == several.record["answer"] == "sample"
     fill = torch.from_numpy(MASK)
     assert torch.equal(several.picture.pixels[..., fill], several.samples[:1].clamp(-1, 1)[..., fill])
-    one = cheap()("inpaint", samples(3), mask=MASK, guidance="ddnm", steps=6)
+    one = cheap()("inpaint", samples(3), mask=MASK, guidance="mmps", steps=6)
     assert torch.equal(one.samples, several.samples[:1])
     assert one.answer == "sample"
     assert cheap()("inpaint", samples(3), mask=MASK, steps=6).answer == "estimate"

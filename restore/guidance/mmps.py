@@ -48,6 +48,8 @@ class MMPS(Guidance):
 
     needs: ClassVar[type] = Linear
     steps: ClassVar[int] = 20
+    fast: ClassVar[int] = 10
+    best: ClassVar[int] = 50
     iterations: int = 8
     spread: int = 4
     gmres: bool = False

@@ -29,16 +29,22 @@ class PnP(Guidance):
         weight: lambda; the paper's 0.23.
         sigma_start, sigma_end: the range of levels, in units of [-1, 1] pictures; the paper's 49/255 doubles to 0.38. With
             noise the path ends at sigma_y.
+        most: transitions beyond which no quality goes, where more would leave a good start too far behind.
     """
 
     needs: ClassVar[type] = Linear
     answer: ClassVar[Literal["sample", "estimate"]] = "estimate"
     steps: ClassVar[int] = 24
-    fast: ClassVar[int] = 8
-    best: ClassVar[int] = 48
+    fast: ClassVar[int] = 10
+    best: ClassVar[int] = 50
     weight: float = 0.23
     sigma_start: float = 0.5
     sigma_end: float = 0.01
+    most: int = 50
+
+    def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
+        method, steps = super().preset(quality)
+        return method, min(steps, self.most)
 
     def view(self, prior: Prior) -> Prior:
         return Turned(prior)

@@ -123,7 +123,7 @@ def plot(path: str, tables: dict[str, list[Line]]) -> None:
     for axis in grid.flat[len(tables) :]:
         axis.set_visible(False)
     names = list(dict.fromkeys(line.name for lines in tables.values() for line in lines if line.evaluations))
-    styles = {name: {"color": pyplot.cm.tab20(n % 20), "marker": "os^v"[n % 4]} for n, name in enumerate(names)}
+    styles = {name: {"color": pyplot.cm.tab20(n % 20), "marker": "os^vD<>"[n % 7]} for n, name in enumerate(names)}
     for axis, (title, lines) in zip(grid.flat, tables.items(), strict=False):
         for name in names:
             points = sorted((line.evaluations, fmean(f[-1] for f in line.figures)) for line in lines if line.name == name)

@@ -13,7 +13,7 @@ from torch.func import jacrev
 
 from restore import kernels, paths
 from restore.engine import reverse
-from restore.errors import OperatorError
+from restore.errors import OperatorError, PriorError
 from restore.guidance import DAPS, DDRM, DPS, MMPS, TDS, PiGDM
 from restore.guidance.moments import Moments
 from restore.guidance.tds import _spread
@@ -325,6 +325,20 @@ def test_the_first_search_direction_of_mmps_is_pigdms():
 
 
 # TDS
+
+
+def test_tds_says_so_when_it_diverged_instead_of_answering_nonsense():
+    guidance = TDS(particles=2)
+    problem = Problem(torch.zeros(1, 1, 1, 8), Identity(), 0.3, (1, 1, 1, 8))
+    sigma = torch.tensor(0.1)
+    for size in (1.0, 1e9, torch.nan):
+        state = torch.full((1, 2, 9), size)
+        step = (problem, Gaussian(decaying(8)), kernels.ddim(), state, sigma, torch.tensor(0.0), Noise([0]))
+        if size == 1.0:
+            assert bool(guidance.step(*step).isfinite().all())
+        else:
+            with pytest.raises(PriorError, match=r"tds diverged on this prior.* use mmps"):
+                guidance.step(*step)
 
 
 @pytest.mark.parametrize("full", [False, True])

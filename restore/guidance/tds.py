@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from restore.errors import PriorError
 from restore.guidance.guidance import Guidance
 from restore.guidance.moments import Moments
 from restore.guidance.twist import FullTwist, IterativeTwist, Twist
@@ -18,6 +19,8 @@ from restore.operators.krylov import square_root
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
+
+DIVERGED = 1e3  # No picture comes near, in units of [-1, 1].
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class TDS(Guidance):
             paper's walk.
         iterations: of conjugate gradients. Up to `dense` measurements a picture the matrices are made in full, and psi is
             exact; beyond, determinants are left out.
+
+    Raises: PriorError at the end of a run that diverged, as runs do on priors whose Jacobian is far from symmetric.
     """
 
     needs: ClassVar[type] = Linear
@@ -86,6 +91,8 @@ class TDS(Guidance):
         x0 = self._drawn(problem, twist, moments.mean, x, noise)
         if sigma_next == 0:
             chosen = _spread(weight, uniform, 1).expand_as(weight)
+            if not float(x0.abs().max()) < DIVERGED:
+                raise PriorError("tds diverged on this prior: its conjugate gradients need a symmetric Jacobian; use mmps")
             return _packed(torch.zeros_like(weight), _taken(x0.reshape(x.shape), chosen))
 
         rho, z = (sigma_next / sigma) ** 2, noise(x)

@@ -144,7 +144,9 @@ def solve(
 def tiled(prior: Prior, part: Problem, window: int | None, most: int, device: torch.device) -> Tiled:
     """The prior as a box of the picture asks it: in windows of a side, or whole."""
     if window is None:
-        return Tiled(prior, window=max(part.shape[-2:]), batch=most)
+        # Priors pad what they are given before windows are cut; whole means whole then, too.
+        blocks = -(-max(part.shape[-2:]) // prior.multiple_of)
+        return Tiled(prior, window=blocks * prior.multiple_of, batch=most)
     return Tiled(prior, window=window, wanted=_wanted(part), batch=min(most, together(window**2, device)))
 
 

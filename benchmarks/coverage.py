@@ -6,6 +6,7 @@
 The truth and the samples of a calibrated method are exchangeable, so the truth is above k of n samples for every k alike, and
 lies between the k-th lowest and the k-th highest with probability (n + 1 - 2 k) / (n + 1), exactly. A method whose intervals
 hold the truth less often is too sure of itself. Samples are rounded to 8 bits, as the truth is, and ties are broken by chance.
+The widest interval of 32 holds 93.9 %; it stands under 95 %.
 Middle crops of photographs the prior never saw; pixels and channels that are not fixed by the measurement count.
 """
 
@@ -28,15 +29,8 @@ from restore.runs import Run
 from restore.solve import plan
 
 SAMPLES = 32
-# name on the command line, transitions, pictures: dear methods see fewer.
-METHODS = {
-    "ddnm": (20, 4),
-    "denoising-samples": (10, 4),
-    "ddrm": (20, 4),
-    "diffpir": (20, 4),
-    "pigdm": (20, 3),
-    "mmps": (20, 3),
-}
+METHODS = {"ddnm": 20, "denoising-samples": 10, "ddrm": 20, "diffpir": 20, "pigdm": 20, "mmps": 20}  # And their transitions.
+PICTURES, SPREAD = 3, 6  # The first of so many spread over the folder.
 TASKS = ("80 % missing", "super-resolution x4", "denoise 25")
 SHOWN = (50, 80, 95)
 
@@ -61,10 +55,10 @@ def coverage(histogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def run(arguments: argparse.Namespace) -> None:
     restorer = Restorer.from_pretrained(arguments.prior)
     done = {(row["task"], row["method"], row["picture"]) for row in read(arguments.results)}
-    for index, x in enumerate(crops(arguments.data, max(count for _, count in METHODS.values()), arguments.size)):
+    for index, x in enumerate(crops(arguments.data, SPREAD, arguments.size)[:PICTURES]):
         for case in (case for case in cases(x, index) if case.task in TASKS):
-            for name, (steps, count) in METHODS.items():
-                if index >= count or (case.task, name, index) in done:
+            for name, steps in METHODS.items():
+                if (case.task, name, index) in done:
                     continue
                 method = method_of(name, case.task)
                 try:
@@ -133,7 +127,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     arguments = parser.parse_args()
     if arguments.table or arguments.plot:
-        rows = [row for row in read(arguments.results) if row["method"] in METHODS]
+        rows = [row for row in read(arguments.results) if row["method"] in METHODS and row["picture"] < PICTURES]
         print(table(rows))
         if arguments.into:
             write(arguments.into, [table(rows) + "\n"])

@@ -98,7 +98,7 @@ def fitted(
     height, width = problem.shape[-2:]
     raise OutOfMemoryError(
         f"{memory.spell(bound)} of memory are too little for a picture of {width}x{height} pixels and the smallest window; "
-        f"allow {memory.spell(needed * 1.05)} or more"
+        f"allow {memory.spell(needed * 1.05, up=True)} or more"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -37,9 +38,11 @@ def parse(size: str | int) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def spell(size: float) -> str:
-    """Bytes in words: 350 MB, 2.1 GB."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+def spell(size: float, *, up: bool = False) -> str:
+    """Bytes in words: 350 MB, 2.1 GB; the nearest such, or with `up` the next that is not less."""
+    unit, step = ("GB", 1e8) if size >= 1e9 else ("MB", 1e6)
+    size = (math.ceil(size / step) if up else round(size / step)) * step
+    return f"{size / 1e9:.1f} GB" if unit == "GB" else f"{size / 1e6:.0f} MB"
 
 
 def used(device: torch.device) -> int:

@@ -4,15 +4,17 @@
     python benchmarks/photographs.py --results FILE.jsonl --table [--into docs/photographs.md]
 
 One sample, the mean of several and point estimates are different answers, so each has a column: a sample is worth up to 3 dB
-less than the posterior mean, by theory. Masks count filled pixels alone. Times are processor seconds of one answer with one
-thread; compare them within one table. Methods that differentiate through the network take 3 to 20 times as long an
-evaluation; they are measured on fewer pictures and budgets, and the column `pictures` says on how many.
+less than the posterior mean, by theory. Masks count filled pixels alone. Work is processor time of one answer with one thread,
+in evaluations of the bare prior timed beside it, so that machines can be compared. Methods that differentiate through the
+network take 3 to 20 times as long an evaluation; long runs of theirs are measured on fewer pictures, and the column `pictures`
+says on how many. A line of FILE is one picture, or with `pictures` the mean over the first so many.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ import numpy as np
 import torch
 from exactness import write
 from kornia.metrics import ssim
+from photographs_table import FEW, SEVERAL, read, seen, tables
 from torch import Tensor
 
 from restore import Restorer, plugins
@@ -36,10 +39,9 @@ from restore.solve import plan, solve
 
 SAMPLER = "denoising-samples"
 FORWARD = ("denoising", "denoising:averaged=1", "pnp", SAMPLER, "ddnm", "ddrm", "diffpir", "repaint", "daps")
-WIDE = ("pnp", SAMPLER, "ddnm", "ddrm")  # Measured on every picture.
 GRADIENT = ("pigdm", "dps", "mmps")
 BUDGETS = (5, 10, 20, 50, 100)
-FEW, SEVERAL = 4, 16  # Pictures of the dear rows; samples whose mean is looked at.
+AVERAGED = {SAMPLER: 20, "ddnm": 20, "mmps": 10}  # Whose samples, and of how many steps.
 SIGMA = 25 / 127.5
 
 
@@ -106,15 +108,21 @@ def cells(task: str, picture: int) -> Iterator[Cell]:
         for method in FORWARD:
             if method.startswith("denoising") and (method != SAMPLER or not task.startswith("denoise")):
                 continue
-            if picture >= FEW and (steps > 50 or method not in WIDE):
+            if picture >= FEW and steps > 50:
                 continue
             if method in ("daps", "repaint") and steps > 20:
                 continue  # Several evaluations a step.
-            several = SEVERAL if steps == 20 and picture < FEW and method in (SAMPLER, "ddnm") else 1
-            yield Cell(task, method, steps, several)
+            yield Cell(task, method, steps, several(task, method, steps, picture))
         for method in GRADIENT:
-            if picture < FEW and steps <= 20:
-                yield Cell(task, method, steps)
+            if picture < FEW or steps <= 20:
+                yield Cell(task, method, steps, several(task, method, steps, picture))
+
+
+def several(task: str, method: str, steps: int, picture: int) -> int:
+    """How many samples to draw."""
+    if picture >= FEW or AVERAGED.get(method) != steps:
+        return 1
+    return SEVERAL if method != "mmps" or task in ("80 % missing", "super-resolution x4") else 1
 
 
 def method_of(name: str, task: str) -> Guidance:
@@ -143,8 +151,9 @@ def measure(restorer: Restorer, case: Case, cell: Cell) -> dict[str, Any] | None
     except OperatorError:
         return None
     planned = plan(case.problem, restorer.prior, method, steps=cell.steps, largest=1024)
+    answers, unit = [], evaluation(restorer, case.truth)
     hook = restorer.prior.register_forward_hook(count)
-    answers, started = [], time.process_time()
+    started = time.process_time()
     for index in range(cell.samples):
         run = solve(
             case.problem,
@@ -163,7 +172,7 @@ def measure(restorer: Restorer, case: Case, cell: Cell) -> dict[str, Any] | None
     hook.remove()
     found = {
         "nfe": calls / cell.samples,
-        "seconds": seconds,
+        "work": seconds / unit,
         "psnr": psnr(answers[0], case),
         "ssim": float(ssim((answers[0] + 1) / 2, (case.truth + 1) / 2, 11).mean()),
     }
@@ -173,16 +182,29 @@ def measure(restorer: Restorer, case: Case, cell: Cell) -> dict[str, Any] | None
     return found
 
 
+def evaluation(restorer: Restorer, x: Tensor, repeats: int = 3) -> float:
+    """Processor seconds of one bare evaluation: the least of several, after one that warms up."""
+    found = []
+    with torch.no_grad():
+        for _ in range(repeats + 1):
+            started = time.process_time()
+            restorer.prior(x, SIGMA)
+            found.append(time.process_time() - started)
+    return min(found[1:])
+
+
 def psnr(answer: Tensor, case: Case) -> float:
     return float(10 * torch.log10(4 / (answer - case.truth).square()[case.where].mean()))
 
 
 def run(arguments: argparse.Namespace) -> None:
     restorer = Restorer.from_pretrained(arguments.prior)
-    done = {(row["task"], row["method"], row["steps"], row["picture"]) for row in read(arguments.results)}
+    done = {(row["task"], row["method"], row["steps"], picture) for row in read(arguments.results) for picture in seen(row)}
     for index, x in enumerate(crops(arguments.data, arguments.pictures, arguments.size)):
         for case in cases(x, index):
             for cell in cells(case.task, index):
+                if not re.fullmatch(arguments.only, f"{cell.method} {cell.steps}"):
+                    continue
                 key = (cell.task, cell.method, cell.steps, index)
                 if key in done:
                     continue
@@ -190,40 +212,6 @@ def run(arguments: argparse.Namespace) -> None:
                 row = {"prior": restorer.prior_hash, **dict(zip(("task", "method", "steps", "picture"), key, strict=True))}
                 with arguments.results.open("a") as lines:
                     lines.write(json.dumps({**row, **(found or {"refused": True})}) + "\n")
-
-
-def read(results: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-
-
-def tables(rows: list[dict[str, Any]]) -> str:
-    """Markdown: a table a task, a row a method and budget, means over pictures."""
-    lines = []
-    groups: dict[str, dict[tuple[str, int], list[dict[str, Any]]]] = {}
-    for row in rows:
-        if not row.get("refused"):
-            groups.setdefault(row["task"], {}).setdefault((row["method"], row["steps"]), []).append(row)
-
-    def mean(found: list[dict[str, Any]], name: str, form: str) -> str:
-        values = [row[name] for row in found if name in row]
-        return format(np.mean(values), form) if values else "-"
-
-    for task, methods in groups.items():
-        lines += [f"\n### {task}\n", "| method | steps | evaluations | pictures | one answer, dB | SSIM | seconds | "]
-        lines[-1] += f"first {FEW} pictures: one answer | mean of 4 | mean of {SEVERAL} |"
-        lines.append("|" + "---|" * 10)
-        for (method, steps), found in sorted(methods.items(), key=lambda item: (order(item[0][0]), item[0][1])):
-            few = [row for row in found if row["picture"] < FEW]
-            lines.append(
-                f"| {method} | {steps} | {mean(found, 'nfe', '.0f')} | {len(found)} | {mean(found, 'psnr', '.2f')} | "
-                f"{mean(found, 'ssim', '.3f')} | {mean(found, 'seconds', '.2f')} | {mean(few, 'psnr', '.2f')} | "
-                f"{mean(few, 'mean4', '.2f')} | {mean(few, f'mean{SEVERAL}', '.2f')} |"
-            )
-    return "\n".join(lines)
-
-
-def order(method: str) -> int:
-    return (*FORWARD, *GRADIENT).index(method)
 
 
 def main() -> None:
@@ -235,9 +223,10 @@ def main() -> None:
     parser.add_argument("--prior", default="photo")
     parser.add_argument("--pictures", type=int, default=12)
     parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--only", default=".*", help="regular expression of METHOD STEPS, such as 'mmps (10|20)'")
     arguments = parser.parse_args()
     if arguments.table:
-        found = tables(read(arguments.results))
+        found = tables(read(arguments.results), (*FORWARD, *GRADIENT))
         print(found)
         if arguments.into:
             write(arguments.into, [found + "\n"])

@@ -34,7 +34,7 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
         "pigdm": _later("restore.guidance.pigdm", "PiGDM"),
         "pnp": _later("restore.guidance.pnp", "PnP"),
         "repaint": _later("restore.guidance.repaint", "RePaint"),
-        "tds": _later("restore.guidance.tds", "TDS"),
+        "tds": _later("restore.guidance.tds", "TDS", gmres=True, iterations=3, spread=2, particles=4),
     }
 
 

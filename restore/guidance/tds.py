@@ -54,10 +54,11 @@ class TDS(Guidance):
         share: of K, below which particles are drawn anew.
         spread: vector-Jacobian products for the draw of x0, by Lanczos' method, whose error counts as the walk's; 0 is the
             paper's walk.
-        iterations: of conjugate gradients. Up to `dense` measurements a picture the matrices are made in full, and psi is
-            exact; beyond, determinants are left out.
+        iterations: of the solver. Up to `dense` measurements a picture the matrices are made in full, and psi is exact;
+            beyond, determinants are left out.
+        gmres: for Jacobians that are not symmetric; conjugate gradients otherwise.
 
-    Raises: PriorError at the end of a run that diverged, as runs do on priors whose Jacobian is far from symmetric.
+    Raises: PriorError at the end of a run that diverged, as conjugate gradients do on priors whose Jacobian is far from symmetric.
     """
 
     needs: ClassVar[type] = Linear
@@ -67,6 +68,7 @@ class TDS(Guidance):
     spread: int = 4
     iterations: int = 8
     dense: int = 16
+    gmres: bool = False
 
     def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
         size = math.prod(problem.shape[1:])
@@ -92,7 +94,8 @@ class TDS(Guidance):
         if sigma_next == 0:
             chosen = _spread(weight, uniform, 1).expand_as(weight)
             if not float(x0.abs().max()) < DIVERGED:
-                raise PriorError("tds diverged on this prior: its conjugate gradients need a symmetric Jacobian; use mmps")
+                why = "" if self.gmres else ": conjugate gradients need a symmetric Jacobian, gmres=1 does not"
+                raise PriorError(f"tds diverged on this prior{why}; more iterations may help, or use mmps")
             return _packed(torch.zeros_like(weight), _taken(x0.reshape(x.shape), chosen))
 
         rho, z = (sigma_next / sigma) ** 2, noise(x)
@@ -115,8 +118,8 @@ class TDS(Guidance):
         """What y says of each of the pictures of `moments`."""
         y = problem.y.repeat_interleave(len(moments.mean) // len(problem.y), dim=0)
         if y[0].numel() <= self.dense:
-            return FullTwist(problem, moments, y, self.iterations)
-        return IterativeTwist(problem, moments, y, self.iterations, sigma**2 / (1 + sigma**2))
+            return FullTwist(problem, moments, y, self.iterations, gmres=self.gmres)
+        return IterativeTwist(problem, moments, y, self.iterations, sigma**2 / (1 + sigma**2), gmres=self.gmres)
 
     def _drawn(self, problem: Problem, twist: Twist, mean: Tensor, like: Tensor, noise: Noise) -> Tensor:
         """x0 given x and y, (B K, C, H, W)."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from restore.guidance.moments import Moments
-from restore.operators.krylov import conjugate_gradients, dot
+from restore.operators.krylov import Map, conjugate_gradients, dot, gmres
 from restore.operators.operator import Linear
 from restore.problem import Problem
 
@@ -22,13 +22,17 @@ class Twist(ABC):
         p(y | x, g) = N(A m, A V A' + sigma_y^2),    m = D + precision V (g - D).
 
     Logarithms are without constants, (N, 1, 1, 1). y has one measurement a picture of `moments`.
+
+    Args:
+        iterations: of the solver.
+        gmres: the solver where C is not symmetric, as a learned one is not; conjugate gradients otherwise.
     """
 
-    def __init__(self, problem: Problem, moments: Moments, y: Tensor, iterations: int) -> None:
+    def __init__(self, problem: Problem, moments: Moments, y: Tensor, iterations: int, *, gmres: bool = False) -> None:
         assert isinstance(problem.operator, Linear)
         self.operator: Linear = problem.operator
         self.variance = problem.sigma_y**2
-        self.moments, self.y, self.iterations = moments, y, iterations
+        self.moments, self.y, self.iterations, self.gmres = moments, y, iterations, gmres
 
     @abstractmethod
     def seen(self) -> Tensor:
@@ -45,14 +49,19 @@ class Twist(ABC):
     def _sharpened(self, v: Tensor, precision: Tensor) -> Tensor:
         """(1 + precision C)^-1 v: few iterations, for the condition is that of the step, (sigma / s')^2 at most."""
         covariance = self.moments.covariance
-        return conjugate_gradients(lambda u: u + precision * covariance(u), v, self.iterations, tolerance=1e-3)
+        return self._inverse(lambda u: u + precision * covariance(u), v, lambda u: u, tolerance=1e-3)
+
+    def _inverse(self, matrix: Map, b: Tensor, precondition: Map, tolerance: float = 0.0) -> Tensor:
+        if self.gmres:
+            return gmres(matrix, b, self.iterations, precondition)
+        return conjugate_gradients(matrix, b, self.iterations, precondition, tolerance)
 
 
 class FullTwist(Twist):
     """For few measurements: the matrices in full, column by column, with their determinants."""
 
-    def __init__(self, problem: Problem, moments: Moments, y: Tensor, iterations: int) -> None:
-        super().__init__(problem, moments, y, iterations)
+    def __init__(self, problem: Problem, moments: Moments, y: Tensor, iterations: int, *, gmres: bool = False) -> None:
+        super().__init__(problem, moments, y, iterations, gmres=gmres)
         units = torch.eye(y[0].numel(), dtype=y.dtype, device=y.device).reshape(-1, 1, *y.shape[1:])
         self._columns = [moments.covariance(self.operator.adjoint(unit.expand_as(y))) for unit in units]
         self._eigen = self._decomposed(self._columns)
@@ -83,14 +92,16 @@ class FullTwist(Twist):
 
 
 class IterativeTwist(Twist):
-    """For many measurements: by conjugate gradients, and without determinants.
+    """For many measurements: by Krylov methods, and without determinants.
 
     Particles are weighed by the ratio of p(y | x') and p(y | x, g), whose determinants agree for Gaussian pictures.
     """
 
-    def __init__(self, problem: Problem, moments: Moments, y: Tensor, iterations: int, spread: Tensor) -> None:
+    def __init__(
+        self, problem: Problem, moments: Moments, y: Tensor, iterations: int, spread: Tensor, *, gmres: bool = False
+    ) -> None:
         """spread: a guess of C, as a number, to begin the search from."""
-        super().__init__(problem, moments, y, iterations)
+        super().__init__(problem, moments, y, iterations, gmres=gmres)
         self._spread = spread
 
     def seen(self) -> Tensor:
@@ -123,7 +134,7 @@ class IterativeTwist(Twist):
             a = self.operator.solve(a - self.operator(precision * after * b), after, self.variance)
             return _joined(a, (b - spread * self.operator.adjoint(a)) / (spread + 1 / precision))
 
-        solved = conjugate_gradients(matrix, _joined(r, torch.zeros_like(g)), self.iterations, precondition)
+        solved = self._inverse(matrix, _joined(r, torch.zeros_like(g)), precondition)
         return -dot(r, apart(solved)[0]) / 2
 
     def _solved(self, r: Tensor) -> Tensor:
@@ -133,7 +144,7 @@ class IterativeTwist(Twist):
         def precondition(r: Tensor) -> Tensor:
             return self.operator.solve(r, self._spread, self.variance)
 
-        return conjugate_gradients(matrix, r, self.iterations, precondition)
+        return self._inverse(matrix, r, precondition)
 
 
 def _law(eigen: tuple[Tensor, Tensor], r: Tensor) -> Tensor:

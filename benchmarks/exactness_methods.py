@@ -41,7 +41,13 @@ def rows(case: Case, proof: int, effort: int) -> list[Row]:
     chosen += [Row("MMPS", MMPS(), steps) for steps in ((5, 20) if few else (5, 10, 20, 50, 100))]
     chosen += [Row("MMPS, paper's walk", MMPS(spread=0), steps) for steps in ((20,) if few else (20, 100))]
     chosen += _of_a_hole(effort) if proof == 1 else _of_modes(effort)
-    for name, guidance in (("PiGDM", PiGDM()), ("DDNM", DDNM()), ("DDRM", DDRM()), ("DiffPIR", DiffPIR())):
+    for name, guidance in (
+        ("PiGDM", PiGDM()),
+        ("PiGDM adaptive", PiGDM(adaptive=True)),
+        ("DDNM", DDNM()),
+        ("DDRM", DDRM()),
+        ("DiffPIR", DiffPIR()),
+    ):
         chosen += [Row(name, guidance, steps) for steps in ((20,) if few else (20, 100))]
     chosen += [Row("DPS annealed", DPS(annealed=True), 20 if few else 100)]
     chosen += [Row("DAPS", DAPS(), 10 if few else 40)]
@@ -69,6 +75,7 @@ def _of_a_hole(effort: int) -> list[Row]:
         Row("TDS K=4, paper's walk", TDS(particles=4, spread=0), 20),
         Row("TDS K=4, paper's walk", TDS(particles=4, spread=0), 100),
         Row("TDS K=4", TDS(particles=4), 20),
+        Row("TDS K=4, GMRES", TDS(particles=4, gmres=True), 20),
         Row("replacement (no travel)", RePaint(), 250),
         Row("RePaint 100/10/5", RePaint(), 100, (10, 5)),
     ]

@@ -215,6 +215,7 @@ def ours(steps: int) -> Iterator[Row]:
         yield Row("DDRM", DDRM(), steps)
         yield Row("DiffPIR", DiffPIR(), steps)
         yield Row("PiGDM", PiGDM(), steps)
+        yield Row("PiGDM adaptive", PiGDM(adaptive=True), steps)
         yield Row("MMPS", MMPS(), steps)
         yield Row("MMPS, paper's walk", MMPS(spread=0), steps)
     if steps >= 100:

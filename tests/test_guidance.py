@@ -47,7 +47,16 @@ OPERATORS = {
 }
 PAIRS = [
     (guidance, operator)
-    for guidance in (DDNM(), PiGDM(), DiffPIR(), PnP(), RePaint(jump=2, repeat=2), Denoising(), DenoisingSamples())
+    for guidance in (
+        DDNM(),
+        PiGDM(),
+        PiGDM(adaptive=True),
+        DiffPIR(),
+        PnP(),
+        RePaint(jump=2, repeat=2),
+        Denoising(),
+        DenoisingSamples(),
+    )
     for operator in OPERATORS
     if isinstance(OPERATORS[operator], guidance.needs)
 ]
@@ -390,6 +399,28 @@ def test_pigdm_estimate_equals_its_formula(operator, sigma_y, variance, prior):
     wanted = x0 + sigma**2 * jacobian.T @ matrix.T @ solved
     found = PiGDM(variance=variance).estimate(problem, prior, x, sigma)
     torch.testing.assert_close(found.flatten(), wanted, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("operator", ["mask", "gray", "downsample"])
+def test_adaptive_pigdm_is_the_papers_step_on_pictures_that_keep_their_variance(operator):
+    # The paper's own words: x_t = a_t x, and the gradient of log p(y | x_t), weighed by r_t^2, is added to DDIM's next x_t.
+    problem, prior = measured(OPERATORS[operator], 0.2), Bent()
+    matrix = dense(problem.operator, SHAPE)
+    sigma, sigma_next = (torch.tensor(value, dtype=torch.float64) for value in (0.6, 0.4))
+    scale, scale_next = (1 + sigma**2).rsqrt(), (1 + sigma_next**2).rsqrt()
+    spread = 1 - scale**2  # r_t^2 = sigma_t^2 / (sigma_t^2 + 1) of the paper's VE coordinates.
+    law = torch.distributions.MultivariateNormal(
+        problem.y.flatten(), spread * matrix @ matrix.T + 0.2**2 * torch.eye(len(matrix), dtype=torch.float64)
+    )
+    x = random(1, *SHAPE, seed=2)
+
+    def explains(scaled):
+        return law.log_prob(matrix @ prior(scaled / scale, sigma).flatten())
+
+    moved = kernels.ddim(0.0)(prior, x, sigma, sigma_next, Noise([0]))
+    wanted = scale_next * moved + scale * spread * torch.func.grad(explains)(scale * x)
+    found = PiGDM(adaptive=True).step(problem, prior, kernels.ddim(0.0), x, sigma, sigma_next, Noise([0]))
+    torch.testing.assert_close(scale_next * found, wanted, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("sigma_y", [0.0, 0.3])

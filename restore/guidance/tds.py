@@ -58,7 +58,7 @@ class TDS(Guidance):
             beyond, determinants are left out.
         gmres: for Jacobians that are not symmetric; conjugate gradients otherwise.
 
-    Raises: PriorError at the end of a run that diverged, as conjugate gradients do on priors whose Jacobian is far from symmetric.
+    Raises: PriorError at the end of a run that diverged, as conjugate gradients do where a Jacobian is far from symmetric.
     """
 
     needs: ClassVar[type] = Linear

@@ -155,25 +155,57 @@ def uniform(values, low, high, count=40000):
         assert found == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / count))
 
 
+def times_of(kind, levels):
+    """Levels as the times that are uniform, and their range."""
+    levels = levels.double()
+    if kind == "flow":
+        return levels / (1 + levels), 0.002 / 1.002, 80 / 81
+    if kind == "ve":
+        return (levels / 0.02).log() / math.log(50 / 0.02), 1e-5, 1.0
+    return (VP if kind == "vp" else SubVP)(nn.Identity()).time(levels), 1e-5, 1.0
+
+
 @pytest.mark.parametrize("kind", ["vp", "subvp", "ve", "flow"])
 def test_time_is_uniform_over_the_trained_range(kind):
-    levels = made(kind).levels(40000, seeded()).double()
-    if kind == "flow":
-        times, low, high = levels / (1 + levels), 0.002 / 1.002, 80 / 81
-    elif kind == "ve":
-        times, low, high = (levels / 0.02).log() / math.log(50 / 0.02), 1e-5, 1.0
-    else:
-        times, low, high = (VP if kind == "vp" else SubVP)(nn.Identity()).time(levels), 1e-5, 1.0
+    # One level from each of many batches: those of one batch are spread evenly by construction.
+    law, generator = made(kind), seeded()
+    times, low, high = times_of(kind, torch.cat([law.levels(1, generator) for _ in range(4000)]))
     assert low * (1 - 1e-5) - 1e-6 <= times.min()
     assert times.max() <= high * (1 + 1e-5)
-    uniform(times, low, high)
+    uniform(times, low, high, count=4000)
+
+
+@pytest.mark.parametrize("kind", ["vp", "subvp", "ve", "flow"])
+def test_times_of_a_small_batch_are_evenly_spaced_with_an_offset_of_chance(kind):
+    firsts = []
+    for seed in range(200):
+        times, low, high = times_of(kind, made(kind).levels(8, seeded(seed)))
+        shares = ((times - low) / (high - low)).sort().values
+        torch.testing.assert_close(shares.diff(), torch.full((7,), 1 / 8, dtype=torch.float64), rtol=0, atol=1e-4)
+        firsts.append(shares[0] * 8)
+    uniform(torch.stack(firsts), 0.0, 1.0, count=200)
+
+
+@pytest.mark.parametrize(("kind", "count"), [("ddpm epsilon", 1000), ("ncsn", 12)])
+def test_a_small_batch_has_a_level_from_every_part_of_the_chain(kind, count):
+    law = made(kind)
+    known = (law.table if kind.startswith("ddpm") else law.trained).float()
+    seen = set()
+    for seed in range(100):
+        drawn = law.levels(4, seeded(seed))
+        places = (drawn[:, None] == known).nonzero()[:, 1].sort().values
+        assert len(places) == 4
+        assert (places.diff() - count / 4).abs().max() < 1
+        seen |= set(places.tolist())
+    assert len(seen) > min(count - 1, 300)  # And of all of them over the run.
 
 
 @pytest.mark.parametrize(("kind", "count"), [("ddpm epsilon", 1000), ("ncsn", 12)])
 def test_trained_levels_have_equal_chances_and_no_others_are_drawn(kind, count):
     law = made(kind)
     known = (law.table if kind.startswith("ddpm") else law.trained).float()
-    drawn = law.levels(40000, seeded())
+    generator = seeded()
+    drawn = torch.cat([law.levels(4, generator) for _ in range(10000)])
     assert set(drawn.tolist()) == set(known.tolist())
     assert len(known) == count
     counts = (drawn[:, None] == known).sum(dim=0)

@@ -7,7 +7,7 @@ from torch import Generator
 from restore.errors import PictureError, UsageError
 from restore.training.data import Crops, load_crops
 from restore.training.objectives import EDMObjective
-from restore.training.procedural import dead_leaves
+from restore.training.procedural import dead_leaves, drawing, drawn, page, sky, texture
 
 # The loss
 
@@ -78,6 +78,41 @@ def test_levels_follow_the_law_stated():
         normal = 0.5 * (1 + torch.erf(torch.tensor((quantile + 1.0) / 0.8 / 2**0.5)).item())
         wanted = 0.25 * (quantile - low) / (high - low) + 0.75 * normal
         assert (log_sigma < quantile).float().mean().item() == pytest.approx(wanted, abs=4 * 0.5 / 200)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.25, 1.0])
+def test_each_level_of_a_small_batch_follows_the_law_by_itself(spread):
+    objective = EDMObjective(spread=spread, mean=-1.0, std=0.8)
+    drawn = torch.stack([objective.levels(4, seeded(seed)) for seed in range(4000)]).log()
+    low, high = np.log(0.002), np.log(80)
+    for quantile in (-4.0, -1.0, 0.0, 2.0):
+        normal = 0.5 * (1 + torch.erf(torch.tensor((quantile + 1.0) / 0.8 / 2**0.5)).item())
+        wanted = spread * (quantile - low) / (high - low) + (1 - spread) * normal
+        # Batches are independent, the four levels of one are not: each place is looked at by itself.
+        found = (drawn < quantile).double().mean(dim=0)
+        assert (found - wanted).abs().max() < 4 * 0.5 / 4000**0.5
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_levels_of_a_small_batch_are_evenly_spaced_quantiles_of_their_law(spread):
+    objective = EDMObjective(spread=spread, mean=-1.0, std=0.8)
+    levels = objective.levels(16, seeded()).double().log()
+    low, high = np.log(0.002), np.log(80)
+    quantiles = (levels - low) / (high - low) if spread else torch.special.ndtr((levels + 1.0) / 0.8)
+    apart = quantiles.sort().values.diff()
+    torch.testing.assert_close(apart, torch.full_like(apart, 1 / 16), rtol=0, atol=1e-5)
+
+
+def test_no_small_batch_has_too_many_low_levels_or_too_few():
+    objective = EDMObjective(spread=0.25, mean=-1.0, std=0.8)
+    low, high = np.log(0.002), np.log(80)
+    for seed in range(100):
+        levels = objective.levels(16, seeded(seed)).log()
+        for quantile in (-4.0, -1.5, -1.0, 0.0, 2.0):
+            normal = 0.5 * (1 + torch.erf(torch.tensor((quantile + 1.0) / 0.8 / 2**0.5)).item())
+            expected = 16 * (0.25 * (quantile - low) / (high - low) + 0.75 * normal)
+            # Evenly spaced points: each of the two parts of the law has at most one too many or too few.
+            assert abs((levels < quantile).sum().item() - expected) < 2
 
 
 def test_the_loss_is_a_function_of_the_generator_alone():
@@ -255,23 +290,58 @@ def test_sources_of_no_use_are_refused(tmp_path, photos):
             load_crops((tmp_path / name,), size=16)
 
 
-# Dead leaves
+# Drawn pictures
+
+KINDS = {kind.__name__: kind for kind in (dead_leaves, texture, sky, page, drawing, drawn)}
 
 
-def test_dead_leaves_are_a_function_of_the_generator():
+@pytest.mark.parametrize("kind", KINDS)
+def test_drawn_pictures_are_a_function_of_the_generator(kind):
     palette = np.random.default_rng(0).integers(0, 256, (32, 3), dtype=np.uint8)
-    first, second, other = (dead_leaves(np.random.default_rng(seed), palette, size=64) for seed in (1, 1, 2))
+    first, second, other = (KINDS[kind](np.random.default_rng(seed), palette, size=64) for seed in (1, 1, 2))
     assert first.shape == (64, 64, 3)
     assert first.dtype == np.uint8
     assert np.array_equal(first, second)
     assert not np.array_equal(first, other)
 
 
-def test_dead_leaves_stay_within_their_palette_and_have_edges():
+@pytest.mark.parametrize("kind", KINDS)
+def test_drawn_pictures_stay_within_their_palette(kind):
     rng = np.random.default_rng(0)
     for colours in ([[10, 60, 110], [90, 140, 190]], [[120, 120, 120]]):
         palette = np.array(colours, np.uint8)
-        drawn = np.stack([dead_leaves(rng, palette, size=64) for _ in range(6)]).reshape(-1, 3)
-        assert (drawn.min(axis=0) >= palette.min(axis=0) - 1).all()
-        assert (drawn.max(axis=0) <= palette.max(axis=0) + 1).all()
-        assert (np.ptp(drawn, axis=0) > 60).all() == (len(colours) == 2)
+        pixels = np.stack([KINDS[kind](rng, palette, size=64) for _ in range(6)]).reshape(-1, 3)
+        assert (pixels.min(axis=0) >= palette.min(axis=0) - 1).all()
+        assert (pixels.max(axis=0) <= palette.max(axis=0) + 1).all()
+        assert (np.ptp(pixels, axis=0) > 60).all() == (len(colours) == 2)
+
+
+def test_skies_have_no_edges_and_pages_have_many():
+    rng = np.random.default_rng(0)
+    palette = np.random.default_rng(0).integers(0, 256, (256, 3), dtype=np.uint8)
+    steps = {}
+    for kind in (sky, texture, page, drawing, dead_leaves):
+        pictures = np.stack([kind(rng, palette, size=128) for _ in range(20)]).astype(float).mean(axis=-1)
+        steps[kind] = np.abs(np.diff(pictures, axis=2))
+    # Skies: neighbours differ by less than would show; in the others brightness leaps.
+    assert steps[sky].mean() < 2
+    assert (steps[sky] > 30).mean() < 0.001
+    for kind in (texture, page, drawing, dead_leaves):
+        assert (steps[kind] > 30).mean() > 0.01, kind.__name__
+
+
+def test_every_kind_is_drawn():
+    from restore.training import procedural
+
+    palette = np.random.default_rng(0).integers(0, 256, (32, 3), dtype=np.uint8)
+    seen = []
+    for seed in range(60):
+        picture = drawn(np.random.default_rng(seed), palette, size=32)
+        for kind in (dead_leaves, texture, sky, page, drawing):
+            rng = np.random.default_rng(seed)
+            rng.choice(5, p=procedural.SHARES)
+            if np.array_equal(kind(rng, palette, size=32), picture):
+                seen.append(kind.__name__)
+    assert len(seen) == 60  # Each is of exactly one kind.
+    assert 60 * 0.6 - 4 * 3.8 < seen.count("dead_leaves") < 60 * 0.6 + 4 * 3.8
+    assert set(seen) == {"dead_leaves", "texture", "sky", "page", "drawing"}

@@ -28,7 +28,7 @@ def card(
         "",
         "## Data",
         *[f"- {source.name}" for source in data],
-        f"- {len(crops.pictures)} pictures in memory, dead leaves drawn with probability {options['procedural']}",
+        f"- {len(crops.pictures)} pictures in memory, drawn ones with probability {options['procedural']}",
         "",
         "## Training",
         f"- command: `{command(data, out, options)}`",

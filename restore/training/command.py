@@ -49,7 +49,7 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="highest learning rate")
 @click.option("--ema", type=click.FloatRange(0, 1), default=0.9995, help="decay of the weight average")
 @click.option("--scales", default="1", callback=_numbers, help="sizes each picture is also shown at, like 1,0.7,0.5")
-@click.option("--procedural", type=click.FloatRange(0, 1), default=0.0, help="share of dead-leaves crops")
+@click.option("--procedural", type=click.FloatRange(0, 1), default=0.0, help="share of crops of drawn pictures")
 @click.option("--gray", type=click.FloatRange(0, 1), default=0.0, help="share of crops shown in gray")
 @click.option("--jitter", type=click.FloatRange(0, 1), default=0.0, help="share of crops with random channel gains")
 @click.option("--flip/--no-flip", default=True, help="mirror and turn crops at random; not for digits or letters")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from restore.errors import PictureError, UsageError
-from restore.training.procedural import dead_leaves
+from restore.training.procedural import drawn as drawn_picture
 
 logger = logging.getLogger("restore")
 Picture = NDArray[np.uint8]
@@ -93,7 +93,7 @@ def load_crops(
     Args:
         sources: folders of pictures, or arrays (N, H, W) or (N, H, W, C) uint8; an .npz holds it under `images`.
         scales: each picture of a folder is also kept at these sizes; sharper, cleaner and more varied than one size.
-        procedural: probability of a dead-leaves crop.
+        procedural: probability of a crop of a drawn picture.
 
     Raises: PictureError if nothing usable is found; UsageError for a size larger than every picture.
     """
@@ -112,8 +112,8 @@ def load_crops(
         while len(drawn) < procedural_count:
             source = photographs[rng.integers(len(photographs))]
             palette = source.reshape(-1, channels)[rng.integers(0, source.shape[0] * source.shape[1], 256)]
-            leaves = dead_leaves(rng, np.broadcast_to(palette, (256, 3)), size=max(192, size))
-            drawn.append(leaves if channels == 3 else leaves[..., :1])
+            one = drawn_picture(rng, np.broadcast_to(palette, (256, 3)), size=max(192, size))
+            drawn.append(one if channels == 3 else one[..., :1])
         weights = np.concatenate([weights, np.full(len(drawn), procedural / len(drawn))])
     logger.info("%d pictures and %d procedural ones", len(photographs), len(drawn))
     return Crops((*photographs, *drawn), weights, size, gray, jitter, flip)

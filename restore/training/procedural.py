@@ -1,8 +1,10 @@
-"""Dead leaves: pictures of overlapping shapes, the cheapest pictures with the statistics of photographs.
+"""Drawn pictures: dead leaves, and what a few photographs have too little of.
 
-Shapes of random size hide one another; with radii drawn from a r^-3 law the result is scale invariant and has the
-occlusion edges and flat areas of natural pictures (Lee, Mumford and Huang 2001; Achddou et al. 2021 train denoisers on them).
-Colours come from real photographs, some shapes carry a gradient or a texture, a few pictures carry lines and lettering.
+Dead leaves are overlapping shapes, the cheapest pictures with the statistics of photographs: with radii drawn from a r^-3 law
+they are scale invariant and have the occlusion edges and flat areas of natural pictures (Lee, Mumford and Huang 2001; Achddou
+et al. 2021 train denoisers on them). Some shapes carry a gradient or a texture, a few pictures lines and lettering.
+Skies are smooth and without grain, textures have power-law spectra, pages carry small print, drawings thin curves.
+Colours come from real photographs.
 """
 
 from __future__ import annotations
@@ -15,6 +17,16 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
+Plane = NDArray[np.float32]
+FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX)
+SHARES = (0.6, 0.15, 0.1, 0.075, 0.075)  # Of the kinds, in the order of `drawn`.
+SIGNS = list(string.ascii_letters + string.digits)
+
+
+def drawn(rng: Generator, palette: Picture, size: int = 192) -> Picture:
+    """One picture of a kind drawn at random; arguments and answer as of `dead_leaves`."""
+    kinds = (dead_leaves, texture, sky, page, drawing)
+    return kinds[int(rng.choice(len(kinds), p=SHARES))](rng, palette, size)
 
 
 def dead_leaves(rng: Generator, palette: Picture, size: int = 192) -> Picture:
@@ -43,6 +55,99 @@ def dead_leaves(rng: Generator, palette: Picture, size: int = 192) -> Picture:
     if rng.random() < 0.3:
         small = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.4, 1.2))
     return np.asarray(small, np.uint8)
+
+
+def texture(rng: Generator, palette: Picture, size: int = 192) -> Picture:
+    """Clouds to grass: a field with a power-law spectrum, often drawn out in one direction, through a scale of colours."""
+    return _coloured(_field(rng, size, size, rng.uniform(0.8, 2), rng.choice([1, 1, rng.uniform(2, 10)])), rng, palette, 0.25)
+
+
+def sky(rng: Generator, palette: Picture, size: int = 192) -> Picture:
+    """Colours that run into one another over the whole picture, with soft clouds at times; no grain."""
+    rows, columns = np.mgrid[0:size, 0:size].astype(np.float32) / size
+    angle = rng.normal(0, 0.7)
+    height = rows * np.cos(angle) + columns * np.sin(angle) + rng.uniform(0, 0.15) * _field(rng, size, size, 3.0)
+    picture = _coloured(height, rng, palette, 0.6).astype(np.float32)
+    if rng.random() < 0.5:
+        cloud = 1 / (1 + np.exp(-rng.uniform(1.5, 5) * (_field(rng, size, size, rng.uniform(1.7, 2.5)) - rng.uniform(0, 1.5))))
+        picture += cloud[..., None] * rng.uniform(0.2, 0.9) * (palette.max(axis=0) - picture)
+    return np.asarray(picture.round().clip(0, 255), np.uint8)
+
+
+def page(rng: Generator, palette: Picture, size: int = 192) -> Picture:
+    """Lines of print, small and large, dark on light or light on dark."""
+    side = 2 * size
+    canvas, ink = _sheet(rng, palette, side)
+    top = 0
+    while top < side:
+        font, scale = int(rng.choice(FONTS)), float(np.exp(rng.uniform(np.log(0.6), np.log(2.2))))
+        thickness = int(rng.integers(1, 4))
+        for _ in range(int(rng.integers(1, 6))):
+            words = ["".join(rng.choice(SIGNS, int(rng.integers(1, 10)))) for _ in range(int(side / (100 * scale)) + 1)]
+            top += int(scale * rng.uniform(30, 36))
+            cv2.putText(canvas, " ".join(words), (int(rng.integers(-20, 40)), top), font, scale, ink, thickness, cv2.LINE_AA)
+    return np.asarray(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def drawing(rng: Generator, palette: Picture, size: int = 192) -> Picture:
+    """Smooth curves, straight lines, circles and hatching on a plain sheet."""
+    side = 2 * size
+    canvas, ink = _sheet(rng, palette, side)
+    for _ in range(int(rng.integers(8, 40))):
+        colour = ink if rng.random() < 0.7 else [int(v) for v in palette[rng.integers(len(palette))]]
+        thickness, kind = int(rng.integers(1, 6)), rng.random()
+        start = rng.uniform(0, side, 2)
+        if kind < 0.5:
+            # The angle of a pen wanders, its place is the angle's integral.
+            turn = np.cumsum(rng.normal(0, rng.uniform(0.02, 0.3)) + rng.normal(0, 0.05, 80)) + rng.uniform(0, 2 * np.pi)
+            points = start + rng.uniform(2, 8) * np.cumsum(np.stack([np.cos(turn), np.sin(turn)], 1), axis=0)
+            cv2.polylines(canvas, [points.astype(np.int32)], bool(rng.random() < 0.1), colour, thickness, cv2.LINE_AA)
+        elif kind < 0.7:
+            cv2.circle(canvas, [int(v) for v in start], int(rng.uniform(3, side / 4)), colour, thickness, cv2.LINE_AA)
+        else:
+            slope, apart = rng.uniform(-side / 2, side / 2, 2), rng.uniform(4, 24)
+            for number in range(int(rng.choice([1, 2, 12]))):
+                first = start + number * np.array([apart, 0])
+                ends = np.stack([first, first + slope]).astype(np.int32)
+                cv2.polylines(canvas, [ends], False, colour, thickness, cv2.LINE_AA)
+    return np.asarray(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _sheet(rng: Generator, palette: Picture, side: int) -> tuple[Picture, list[int]]:
+    """A plain or slowly changing ground (side, side, 3), and an ink well apart from it in brightness."""
+    by_luma = palette[np.argsort(palette.sum(axis=1, dtype=int))]
+    fifth = -(-len(palette) // 5)
+    ends = by_luma[-fifth:], by_luma[:fifth]
+    ground, ink = ends if rng.random() < 0.7 else ends[::-1]
+    colours = ground[rng.integers(len(ground), size=2 if rng.random() < 0.4 else 1)]
+    shading = cv2.resize(colours[:, None].repeat(2, axis=1), (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(shading, np.uint8), [int(v) for v in ink[rng.integers(len(ink))]]
+
+
+def _coloured(field: Plane, rng: Generator, palette: Picture, contrast: float) -> Picture:
+    """A field through a scale of three to five colours, in order of brightness; `contrast` is their least spread of 1."""
+    by_luma = palette[np.argsort(palette.sum(axis=1, dtype=int))]
+    middle, reach = rng.random(), rng.uniform(contrast, 1) / 2
+    places = np.clip(np.sort(rng.uniform(middle - reach, middle + reach, int(rng.integers(3, 6)))), 0, 1)
+    colours = by_luma[(places * (len(palette) - 1)).astype(int)].astype(np.float32)
+    colours = colours if rng.random() < 0.5 else colours[::-1]
+    low, high = np.quantile(field, (0.01, 0.99))
+    place = np.clip((field - low) / max(float(high - low), 1e-6), 0, 1)
+    marks = np.linspace(0, 1, len(colours))
+    picture = np.stack([np.interp(place, marks, colours[:, channel]) for channel in range(3)], axis=-1)
+    return np.asarray(picture.round(), np.uint8)
+
+
+def _field(rng: Generator, height: int, width: int, power: float, drawn_out: float = 1.0) -> Plane:
+    """(height, width) of mean 0 and variance 1, amplitudes falling as frequency^-power; `drawn_out` is length to breadth."""
+    down, right = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
+    angle = rng.uniform(0, np.pi)
+    along, across = down * np.sin(angle) + right * np.cos(angle), down * np.cos(angle) - right * np.sin(angle)
+    frequency = np.sqrt((along * drawn_out) ** 2 + across**2)
+    frequency[0, 0] = np.inf
+    grain = np.fft.rfft2(rng.standard_normal((height, width)))
+    field = np.fft.irfft2(grain * frequency**-power, s=(height, width))
+    return np.asarray(field / max(float(field.std()), 1e-12), np.float32)
 
 
 def _leaf(canvas: Picture, rng: Generator, palette: Picture, radius: float) -> None:
@@ -74,7 +179,7 @@ def _leaf(canvas: Picture, rng: Generator, palette: Picture, radius: float) -> N
 
 
 def _textured(rng: Generator, palette: Picture, colour: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """A gradient between two colours, stripes, or smoothed noise over one."""
+    """A gradient between two colours, stripes, or a rough or smooth field over one."""
     kind = rng.random()
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
@@ -86,9 +191,7 @@ def _textured(rng: Generator, palette: Picture, colour: NDArray[np.float32], hei
         share = 0.5 + 0.5 * np.sin(across * 2 * np.pi / rng.uniform(6, 40))
         other = colour + rng.uniform(0.1, 1) * (other - colour)
     else:
-        grain = rng.standard_normal((height, width)).astype(np.float32)
-        grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), rng.uniform(1, 6)), np.float32)
-        share = np.clip(0.5 + 0.2 * grain / max(float(grain.std()), 1e-6), 0, 1)
+        share = np.clip(0.5 + 0.2 * _field(rng, height, width, rng.uniform(0.5, 2.5), rng.choice([1, 5])), 0, 1)
         other = colour + rng.uniform(0.1, 0.7) * (other - colour)
     return colour + share[..., None].astype(np.float32) * (other - colour)
 
@@ -103,6 +206,5 @@ def _strokes(canvas: Picture, rng: Generator, palette: Picture) -> None:
         if rng.random() < 0.5:
             cv2.line(canvas, start, [int(v) for v in rng.integers(0, side, 2)], colour, thickness, cv2.LINE_AA)
         else:
-            word = "".join(rng.choice(list(string.ascii_letters + string.digits), int(rng.integers(2, 9))))
-            font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX]))
-            cv2.putText(canvas, word, start, font, float(rng.uniform(0.6, 3)), colour, thickness, cv2.LINE_AA)
+            word = "".join(rng.choice(SIGNS, int(rng.integers(2, 9))))
+            cv2.putText(canvas, word, start, int(rng.choice(FONTS)), float(rng.uniform(0.6, 3)), colour, thickness, cv2.LINE_AA)

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from restore.priors.ddpm import Prediction
-from restore.training.objectives.objective import Denoising
+from restore.training.objectives.objective import Denoising, even
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ChainObjective(Denoising):
     prediction: Prediction = "epsilon"
 
     def levels(self, count: int, generator: Generator) -> Tensor:
-        return self.table[torch.randint(len(self.table), (count,), generator=generator)].float()
+        return self.table[(len(self.table) * even(count, generator)).long()].float()
 
     def weight(self, sigma: Tensor) -> Tensor:
         if self.prediction == "epsilon":

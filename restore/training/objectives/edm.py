@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import Denoising
+from restore.training.objectives.objective import Denoising, even
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,12 @@ class EDMObjective(Denoising):
     spread: float = 0.1
 
     def levels(self, count: int, generator: Generator) -> Tensor:
-        normal = torch.randn(count, generator=generator)
-        uniform, choice = torch.rand(2, count, generator=generator)
-        low, high = torch.tensor([self.sigma_min, self.sigma_max]).log()
-        log_sigma = torch.where(choice < self.spread, low + uniform * (high - low), self.mean + self.std * normal)
-        return log_sigma.clamp(low, high).exp()
+        # One number a level decides between the two laws and where in it, so that both are covered evenly.
+        uniform = even(count, generator)
+        low, high = torch.tensor([self.sigma_min, self.sigma_max], dtype=torch.float64).log()
+        wide = low + uniform / self.spread * (high - low)
+        near = self.mean + self.std * torch.special.ndtri((uniform - self.spread) / (1 - self.spread))
+        return torch.where(uniform < self.spread, wide, near).clamp(low, high).exp().float()
 
     def weight(self, sigma: Tensor) -> Tensor:
         return (sigma**2 + self.sigma_data**2) / (sigma * self.sigma_data) ** 2

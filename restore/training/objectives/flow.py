@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import Denoising
+from restore.training.objectives.objective import Denoising, even
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class FlowObjective(Denoising):
 
     def levels(self, count: int, generator: Generator) -> Tensor:
         low, high = (sigma / (1 + sigma) for sigma in (self.sigma_min, self.sigma_max))
-        time = low + (high - low) * torch.rand(count, generator=generator)
-        return time / (1 - time)
+        time = low + (high - low) * even(count, generator)
+        return (time / (1 - time)).float()
 
     def weight(self, sigma: Tensor) -> Tensor:
         return (1 + 1 / sigma) ** 2

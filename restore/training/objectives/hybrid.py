@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from restore.priors.ddpm import DDPM, Prediction, Reverse
 from restore.priors.prior import Prior
 from restore.training.objectives.ddpm import ChainObjective
-from restore.training.objectives.objective import Objective, noise_for
+from restore.training.objectives.objective import Objective, even, noise_for
 
 BIN = 1 / 255  # Half the distance of two grey levels.
 
@@ -52,7 +52,7 @@ class HybridObjective(Objective):
 
     def loss(self, model: Callable[..., Any], clean: Tensor, generator: Generator) -> Tensor:
         abar = self.alphas_cumprod
-        t = torch.randint(len(abar), (clean.shape[0],), generator=generator)
+        t = (len(abar) * even(clean.shape[0], generator)).long()
         here, before = abar[t], torch.where(t > 0, abar[(t - 1).clamp(min=0)], 1.0)
         x_t = _column(here.sqrt(), clean) * clean + _column((1 - here).sqrt(), clean) * noise_for(clean, generator)
         step: Reverse = model(x_t, t)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import Denoising
+from restore.training.objectives.objective import Denoising, even
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class LevelsObjective(Denoising):
     trained: Tensor
 
     def levels(self, count: int, generator: Generator) -> Tensor:
-        return self.trained[torch.randint(len(self.trained), (count,), generator=generator)].float()
+        return self.trained[(len(self.trained) * even(count, generator)).long()].float()
 
     def weight(self, sigma: Tensor) -> Tensor:
         return 1 / sigma**2

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import Denoising
+from restore.training.objectives.objective import Denoising, even
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class SDEObjective(Denoising):
     earliest: float = 1e-5
 
     def levels(self, count: int, generator: Generator) -> Tensor:
-        time = self.earliest + (1 - self.earliest) * torch.rand(count, generator=generator, dtype=torch.float64)
+        time = self.earliest + (1 - self.earliest) * even(count, generator)
         return self.sigma(time).float()
 
     def weight(self, sigma: Tensor) -> Tensor:

@@ -1,0 +1,80 @@
+"""The bundled prior where a wrong answer would show, on samples it never saw; benchmarks/photo_artefacts.py has all figures."""
+
+from __future__ import annotations
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+import torch
+
+from restore import pretrained
+
+ROOT = Path(__file__).parent.parent
+SPEC = spec_from_file_location("photo_artefacts", ROOT / "benchmarks" / "photo_artefacts.py")
+artefacts = module_from_spec(SPEC)
+SPEC.loader.exec_module(artefacts)
+SIGMAS = (15, 25, 50)  # Of 255.
+
+
+@pytest.fixture(scope="module")
+def prior():
+    return pretrained.prior("photo").float()
+
+
+@pytest.fixture(scope="module")
+def cat():
+    return artefacts.read(ROOT / "samples" / "photos" / "chelsea.png")
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
+def test_gray_pictures_stay_gray(prior, cat, sigma):
+    rms, cast = artefacts.tint(prior, cat, sigma, gray=True)
+    assert rms < sigma / 20
+    assert cast < 0.5  # Rounded away in 8 bits.
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
+def test_noise_in_colour_leaves_no_cast_on_a_gray_picture(prior, cat, sigma):
+    assert artefacts.tint(prior, cat, sigma, gray=False)[1] < 0.5
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
+@pytest.mark.parametrize("name", ["flat", "dark"])
+def test_flat_areas_stay_flat(prior, name, sigma):
+    assert artefacts.unevenness(prior, artefacts.smooth()[name], sigma)[0] < sigma / 10
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
+@pytest.mark.parametrize("name", ["flat", "dark", "ramp", "wave"])
+def test_no_checkerboard_that_8_bits_could_show(prior, name, sigma):
+    clean = artefacts.smooth()[name]
+    pattern, _ = artefacts.checkerboard((artefacts.asked(prior, clean, sigma, 4) - clean) * 127.5)
+    assert pattern < 0.5
+
+
+def test_a_checkerboard_is_seen():
+    error = torch.randn(4, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    pattern, times = artefacts.checkerboard(error)
+    # The mean of 4 x 64 x 64 normals scatters by 1/128; twelve are looked at.
+    assert pattern < 4 / 128
+    assert times == pytest.approx(1, abs=0.1)
+    board = 0.3 * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(64, 64)
+    for shown in (board, board[:1].expand(128, -1), board[:, :1].expand(-1, 128)):
+        found, more = artefacts.checkerboard(error + shown)
+        assert found == pytest.approx(0.3, abs=4 / 128)
+        assert more > 5
+    # A smooth error has less there than elsewhere.
+    for axis in (-1, -2):
+        error = (error.roll(1, axis) + 2 * error + error.roll(-1, axis)) / 4
+    assert artefacts.checkerboard(error)[1] < 0.05
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
+def test_answers_are_as_good_at_the_border_as_inside(prior, cat, sigma):
+    assert artefacts.border(prior, [cat], sigma) < 1.1
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
+def test_a_sigma_told_wrong_by_a_fifth_costs_little(prior, cat, sigma):
+    assert artefacts.mistold(prior, [cat[..., 40:232, 100:292]], sigma) < 0.6

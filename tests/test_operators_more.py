@@ -96,8 +96,12 @@ def test_jpeg_answers_what_a_decoder_does(quality, mode):
     compared = Gray() if mode == "4:2:0" else Identity()
     pair = compared(JPEG(quality, subsample=mode == "4:2:0")(x) - decoded), compared(x - decoded)
     difference, loss = (127.5 * F.avg_pool2d(error.square(), 8).sqrt() for error in pair)
-    if mode == "L":  # The rounding to 8 bits is all; a few blocks hold a coefficient halfway between two multiples.
-        assert difference.median() < 0.35
+    if mode == "L":
+        # The rounding to 8 bits is all, a root of 1/12; a few blocks hold a coefficient halfway between two multiples. At 95
+        # multiples are as close as 1, and an encoder's integer transform often takes the other one: four of 2 levels a block.
+        assert difference.median() < (0.35 if quality < 95 else (1 / 12 + 4 * (2 / 8) ** 2) ** 0.5)
+        other = JPEG(quality - 4)(x) - decoded  # Another table is further off.
+        assert (127.5 * F.avg_pool2d(other.square(), 8).sqrt()).median() > 0.65
     assert difference.square().mean().sqrt() < 0.8 * loss.square().mean().sqrt()
 
 

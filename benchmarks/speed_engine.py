@@ -35,6 +35,7 @@ METHODS = {**FORWARD, **GRADIENT}
 def whole_run(setting: Setting, method: str, size: int) -> Callable[[], object]:
     """One call of `Restorer`, from picture to picture."""
     task, guidance, steps = METHODS[method]
+    steps = steps if size <= 256 else (steps + 1) // 2
     clean = photograph(setting.data, size, size)
     if task == "denoise":
         return partial(setting.restorer, task, noisy(clean, SIGMA), sigma=SIGMA, guidance=guidance, steps=steps)
@@ -43,10 +44,8 @@ def whole_run(setting: Setting, method: str, size: int) -> Callable[[], object]:
 
 
 def overhead_cells(setting: Setting) -> Iterator[Cell]:
-    for size in (256,) if setting.quick else (256, 512):
-        for method in ("ddnm", "pnp", "denoising", "pigdm") if setting.quick else METHODS:
-            if size == 256 or method not in GRADIENT:
-                yield {"method": method, "size": size}
+    yield from ({"method": method, "size": 256} for method in (("ddnm", "denoising", "pigdm") if setting.quick else METHODS))
+    yield from ({"method": method, "size": 512} for method in (() if setting.quick else ("ddnm", "ddrm", "diffpir", "repaint")))
 
 
 def overhead(setting: Setting, cell: Cell) -> Found:

@@ -50,7 +50,6 @@ def large_cells(setting: Setting) -> Iterator[Cell]:
     yield {"what": "inpaint, a local scratch", "megapixels": size, "flags": extra}
     yield {"what": "inpaint, corner to corner", "megapixels": size, "flags": extra}
     yield {"what": "denoise", "megapixels": size, "flags": []}
-    yield {"what": "denoise", "megapixels": size, "flags": ["--max-memory", "1.5GB"]}
     if not setting.quick:
         yield {"what": "inpaint, corner to corner", "megapixels": size, "flags": ["--quality", "fast"]}
         yield {"what": "denoise", "megapixels": 50, "flags": ["--max-memory", "3GB"]}

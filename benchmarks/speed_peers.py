@@ -8,7 +8,7 @@ Their own classes run at their own defaults but for what a row's name says and w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from speed_sections import Cell, Found, Section, Setting, markdown
 from speed_timing import in_turns, middle, ratio, watched
 from torch import Tensor
 
+from restore import kernels
 from restore.guidance import DDRM, DPS, MMPS, DiffPIR, Guidance, PiGDM, RePaint
 from restore.operators import Mask
 from restore.problem import Problem
@@ -29,26 +30,44 @@ SLACK = 0.01  # Ratios are not told apart any finer.
 
 @dataclass(frozen=True)
 class Pair:
-    """Ours and one of theirs. `steps` is what ours is given, `noisy` whether known pixels carry noise."""
+    """Ours and one of theirs.
+
+    Attributes:
+        steps: that both are given.
+        pictures: that PSNR is the mean of.
+        noisy: whether known pixels carry noise.
+        eta: of ours in place of its own: 0 walks without fresh noise.
+        same_levels: ours asks at their levels, not at its own.
+    """
 
     name: str
     ours: Guidance
     steps: int
+    pictures: int = 3
     noisy: bool = True
+    eta: float | None = None
+    same_levels: bool = False
+
+    @property
+    def theirs(self) -> str:
+        return self.name.partition(";")[0]
 
 
 JUMP, REPEAT = 5, 3
+ONE = MMPS(iterations=1, spread=0, gmres=True)
 PAIRS = {
     pair.name: pair
     for pair in (
         Pair("DDRM, deepinv", DDRM(), 20),
         Pair("DiffPIR, deepinv", DiffPIR(), 20),
-        Pair("DPS, deepinv", DPS(), 40),
-        Pair("DPS annealed, deepinv", DPS(annealed=True), 40),
+        Pair("DPS, deepinv", DPS(), 20, pictures=2),
+        Pair("DPS annealed, deepinv", DPS(annealed=True), 20, pictures=2),
         Pair("DiffPIR, azula", DiffPIR(), 20),
-        Pair("PiGDM, azula", PiGDM(), 20),
-        Pair("MMPS of one iteration, azula", MMPS(iterations=1, spread=0, gmres=True), 10),
-        Pair("MMPS of eight iterations, azula", MMPS(iterations=8, spread=0), 10),
+        Pair("PiGDM, azula", PiGDM(), 20, pictures=2),
+        Pair("PiGDM, azula; ours at its levels, eta 0", PiGDM(), 20, pictures=2, eta=0.0, same_levels=True),
+        Pair("MMPS of one iteration, azula", ONE, 10, pictures=2),
+        Pair("MMPS of one iteration, azula; ours at its levels", ONE, 10, pictures=2, same_levels=True),
+        Pair("MMPS of eight iterations, azula", MMPS(iterations=8, spread=0, gmres=True), 5, pictures=2),
         Pair("RePaint, diffusers", RePaint(jump=JUMP, repeat=REPEAT), 10, noisy=False),
     )
 }
@@ -57,34 +76,41 @@ PAIRS = {
 def cells(setting: Setting) -> Iterator[Cell]:
     quick = ("DDRM, deepinv", "PiGDM, azula", "RePaint, diffusers")
     for name in quick if setting.quick else PAIRS:
-        yield {"pair": name, "pictures": 1 if setting.quick else 3, "size": 128 if setting.quick else 256}
+        yield {"pair": name, "pictures": 1 if setting.quick else PAIRS[name].pictures, "size": 128 if setting.quick else 256}
 
 
 def measure(setting: Setting, cell: Cell) -> Found:
     from speed_peers_theirs import THEIRS
 
     pair, prior, device = PAIRS[cell["pair"]], setting.restorer.prior, setting.restorer.placement.device
-    both, answers = ([], []), {"ours": [], "theirs": []}
-    counts = {}
+    answers: dict[str, Tensor] = {}
+    both, quality, counts = ([], []), {"ours": [], "theirs": []}, {}
     for index, (truth, problem) in enumerate(problems(setting.held_out, cell["pictures"], cell["size"], pair.noisy)):
         works: dict[str, Callable[[], Tensor]] = {
             "ours": partial(ours, setting, pair, problem),
-            "theirs": partial(THEIRS[pair.name], prior, problem, pair.steps, device),
+            "theirs": partial(seeded, partial(THEIRS[pair.theirs], prior, problem, pair.steps, device)),
         }
-        for name, work in works.items():
+        for name, work in works.items() if index == 0 else ():
             with watched(prior) as seen:
-                answers[name].append(psnr(work(), truth))  # Warms up, too.
+                work()  # Warms up, too.
             counts |= {f"{name} NFE": seen.pictures, f"{name} VJP": seen.products}
-        for found, taken in zip(both, in_turns(list(works.values()), 2 if index == 0 else 1), strict=True):
+        kept = [partial(_keep, answers, name, work) for name, work in works.items()]
+        for found, taken in zip(both, in_turns(kept, 2 if index == 0 else 1), strict=True):
             found.extend(taken)
+        for name, values in quality.items():
+            values.append(psnr(answers[name], truth))
     return {
         **counts,
         "ours": middle(both[0]),
         "theirs": middle(both[1]),
         "ratio": ratio(*both),
         "process": ratio(*both, "process"),
-        **{f"{name} psnr": sum(values) / len(values) for name, values in answers.items()},
+        **{f"{name} psnr": sum(values) / len(values) for name, values in quality.items()},
     }
+
+
+def _keep(answers: dict[str, Tensor], name: str, work: Callable[[], Tensor]) -> None:
+    answers[name] = work()
 
 
 def problems(folder: Path, count: int, size: int, noisy: bool) -> Iterator[tuple[Tensor, Problem]]:
@@ -100,10 +126,22 @@ def problems(folder: Path, count: int, size: int, noisy: bool) -> Iterator[tuple
 def ours(setting: Setting, pair: Pair, problem: Problem) -> Tensor:
     prior = setting.restorer.prior
     planned = plan(problem, prior, pair.ours, steps=pair.steps, largest=1024)
-    device, kernel = setting.restorer.placement.device, pair.ours.kernel()
+    if pair.same_levels:
+        from speed_peers_theirs import azula_levels
+
+        planned = replace(planned, path=azula_levels(prior, pair.steps))
+    device = setting.restorer.placement.device
+    kernel = pair.ours.kernel() if pair.eta is None else kernels.ddim(pair.eta)
     *_, last = solve(problem, prior, pair.ours, kernel, planned, seed=0, names=["0"], device=device)
     assert last.done is not None
     return last.done
+
+
+def seeded(work: Callable[[], Tensor]) -> Tensor:
+    """They draw from torch's one generator, which is put back afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return work()
 
 
 def psnr(answer: Tensor, truth: Tensor) -> float:

@@ -111,13 +111,24 @@ def azula(sampler: Callable[..., Sampler]) -> Draw:
     def draw(prior: Prior, problem: Problem, steps: int, device: torch.device) -> Tensor:
         schedule = VPSchedule()
         y, keep = problem.y.to(device), problem.operator.keep.to(device)
-        start = prior.sigma_start or prior.sigma_max
-        alpha = sqrt((1 + schedule.sigma_min**2) / (1 + start**2))
-        words = {"start": sqrt(log(alpha) / log(schedule.alpha_min)), "steps": steps, "silent": True}
+        words = {"start": azula_start(prior), "steps": steps, "silent": True}
         walk = sampler(Scaled(prior, schedule), y, lambda x: x * keep, problem.sigma_y, words)
         return walk(walk.init(problem.shape, mean=problem.operator.guess(y), var=torch.zeros(())))
 
     return draw
+
+
+def azula_start(prior: Prior) -> float:
+    """The time at which sigma / alpha is the level that guided runs begin at."""
+    schedule, level = VPSchedule(), prior.sigma_start or prior.sigma_max
+    alpha = sqrt((1 + schedule.sigma_min**2) / (1 + level**2))
+    return sqrt(log(alpha) / log(schedule.alpha_min))
+
+
+def azula_levels(prior: Prior, steps: int) -> Tensor:
+    """The levels of its walk, the last taken as 0."""
+    alpha, sigma = VPSchedule()(torch.linspace(azula_start(prior), 0, steps + 1))
+    return torch.cat([(sigma / alpha)[:-1], torch.zeros(1)])
 
 
 def azula_diffpir(denoiser: Denoiser, y: Tensor, operator: Callable, sigma_y: float, words: dict) -> Sampler:
@@ -144,9 +155,9 @@ class Noise(Within):
 
     dtype = torch.float32
 
-    def __init__(self, prior: Prior, scheduler: RePaintScheduler) -> None:
+    def __init__(self, prior: Prior, scheduler: RePaintScheduler, device: torch.device) -> None:
         super().__init__(prior)
-        self.kept = scheduler.alphas_cumprod
+        self.kept, self.device = scheduler.alphas_cumprod, device
 
     def forward(self, x_t: Tensor, t: Tensor) -> SimpleNamespace:
         a, s = self.kept[t].sqrt(), (1 - self.kept[t]).sqrt()
@@ -155,7 +166,7 @@ class Noise(Within):
 
 def repaint(prior: Prior, problem: Problem, steps: int, device: torch.device) -> Tensor:
     scheduler = RePaintScheduler()
-    pipeline = RePaintPipeline(Noise(prior, scheduler), scheduler)
+    pipeline = RePaintPipeline(Noise(prior, scheduler, device), scheduler)
     pipeline.set_progress_bar_config(disable=True)
     found = pipeline(
         image=problem.y,
@@ -177,6 +188,6 @@ THEIRS: dict[str, Draw] = {
     "DiffPIR, azula": azula(azula_diffpir),
     "PiGDM, azula": azula(azula_pgdm),
     "MMPS of one iteration, azula": azula(azula_mmps()),
-    "MMPS of eight iterations, azula": azula(azula_mmps(solver="cg", iterations=8)),
+    "MMPS of eight iterations, azula": azula(azula_mmps(iterations=8)),
     "RePaint, diffusers": repaint,
 }

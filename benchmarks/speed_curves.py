@@ -34,7 +34,7 @@ def measure(setting: Setting, cell: Cell) -> Found:
     else:
         picture = noisy(photograph(setting.data, cell["size"], cell["size"]), SIGMA)
         evaluations, samples = (value, 1) if cell["grows"] == "evaluations" else (5, value)
-        words = {"guidance": "denoising-samples", "steps": evaluations, "samples": samples, "answer": "mean"}
+        words = {"guidance": "denoising-samples", "steps": evaluations, "samples": samples}
     run = partial(restorer, "denoise", picture, sigma=SIGMA, **words)
     if value == 5 or cell["grows"] != "evaluations":  # The first of a shape warms up.
         restorer("denoise", picture[:256, :256], sigma=SIGMA)

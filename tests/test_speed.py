@@ -1,0 +1,132 @@
+"""What the speed benchmark computes from what it measures, and what it measures on."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from photographs import photo
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+SAMPLES = Path(__file__).parent.parent / "samples" / "photos"
+
+
+@pytest.fixture(scope="module")
+def modules():
+    """The benchmark's modules by name; none that needs other libraries is asked for."""
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        yield lambda name: importlib.import_module(f"speed_{name}")
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+
+
+def test_a_straight_line_is_found_and_told_from_a_bend(modules):
+    line = modules("timing").Line.through([1, 2, 4, 8], [3, 5, 9, 17])
+    assert (line.intercept, line.slope, line.r2) == pytest.approx((1, 2, 1))
+    assert modules("timing").Line.through([1, 2, 4, 8], [1, 4, 16, 64]).r2 < 0.97
+
+
+def test_ratios_are_those_of_neighbours_in_time(modules):
+    took, ratio = modules("timing").Took, modules("timing").ratio
+    ours, theirs = [took(1, 2), took(10, 2), took(3, 2)], [took(2, 4), took(20, 4), took(6, 4)]
+    assert ratio(ours, theirs) == ratio(ours, theirs, "process") == 0.5
+
+
+def test_the_bare_network_is_asked_as_the_prior_asks_it_and_counted(modules):
+    timing, prior = modules("timing"), photo().prior
+    x, sigma = torch.zeros(2, 3, 32, 48), torch.tensor(1.0)
+    bare = timing.Bare.of(prior, tuple(x.shape), torch.device("cpu"))
+    assert bare.network is prior.network
+    assert bare.given[0].shape == x.shape
+    assert bare.autocast == (None if prior.dtype == torch.float32 else prior.dtype)
+    with timing.watched(prior) as seen:
+        bare.forwards(3)
+        bare.products(2, 5)
+    assert (seen.pictures, seen.products, len(seen.spans)) == (2 * 5, 5, 5)
+    with timing.watched(prior) as seen, torch.no_grad():
+        prior(x, sigma)
+    assert (seen.pictures, seen.products) == (2, 0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 200), (1300, 900)])
+def test_photographs_of_any_size_are_cut_or_mirrored_on(modules, height, width):
+    picture = modules("pictures").photograph(SAMPLES, height, width)
+    assert picture.shape == (height, width, 3)
+    whole = cv2.imread(str(sorted(SAMPLES.iterdir())[0]))[..., ::-1]
+    rows = min(height, whole.shape[0])
+    left = max(0, whole.shape[1] - width) // 2
+    top = max(0, whole.shape[0] - height) // 2
+    assert np.array_equal(picture[:rows, : min(width, whole.shape[1])], whole[top : top + rows, left : left + width])
+    if height > whole.shape[0]:
+        assert np.array_equal(picture[whole.shape[0]], picture[whole.shape[0] - 1])
+
+
+def test_a_scratch_goes_from_end_to_end_in_one_piece(modules):
+    mask = modules("pictures").scratch(300, 400, (0, 0), (299, 399), thick=9)
+    assert set(np.unique(mask)) == {0, 255}
+    assert mask[0, 0] == mask[299, 399] == 255
+    assert cv2.connectedComponents(mask)[0] == 2
+    assert 9 * 400 < (mask > 0).sum() < 9 * 900
+
+
+def test_a_step_across_a_border_shows_as_a_seam(modules):
+    whole = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8) // 2
+    parts = whole.copy()
+    assert modules("engine").seam(parts, whole, [32]) == 0
+    parts[32:] += 60
+    assert modules("engine").seam(parts, whole, [32]) > 0.1
+    assert modules("engine").seam(parts, whole, [16]) == 0
+
+
+def test_verdicts_and_deviations(modules):
+    verdict, against = modules("sections").verdict, modules("large").against
+    assert [verdict(1.05, 1.05), verdict(1.06, 1.05), verdict(50, 50, least=True)] == ["yes", "**no**", "yes"]
+    assert [against(1.2, 1.0), against(0.7, 1.0)] == ["+20 %", "**-30 %**"]
+
+
+def test_promises_of_memory_follow_from_the_command(modules):
+    bar = modules("large").memory_bar
+    assert bar({"what": "denoise", "flags": ["--max-memory", "3GB"]}) == 3e9
+    assert bar({"what": "denoise", "flags": []}) == 2.5e9
+    assert bar({"what": "inpaint, a local scratch", "flags": []}) is None
+
+
+def test_a_child_reports_its_own_peak_whatever_its_parent_holds(tmp_path):
+    held = np.ones(2**26)  # Half a gigabyte.
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-S", str(BENCHMARKS / "speed_child.py"), str(report)]
+    subprocess.run([*command, sys.executable, "-S", "-c", "x = b'1' * 2**27"], check=True)
+    found = json.loads(report.read_text())
+    assert 2**27 < found["peak"] < 2**27 + 2**26 < held.nbytes
+    assert found["wall"] > 0
+    assert subprocess.run([*command, sys.executable, "-S", "-c", "raise SystemExit(3)"]).returncode == 3
+
+
+def test_tables_are_made_of_results(tmp_path):
+    on = {"cpu": "one", "cores": 2, "threads": 2, "gpu": None, "torch": "2", "dtype": "bfloat16", "prior": "0123456789abcdef"}
+    rows = [
+        {"section": "curves", "cell": {"grows": "samples", "value": n}, "found": {"seconds": 1 + 2 * n, "process": n}, "on": on}
+        for n in (1, 2, 4)
+    ]
+    rows.append({"section": "memory", "cell": {"what": "picture", "megapixels": 1, "words": ["--steps", "1"]}, "on": on})
+    rows[-1]["found"] = {"wall": 2.0, "peak": 512_000_000}
+    results, page = tmp_path / "results.jsonl", tmp_path / "page.md"
+    results.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page.write_text("before\n<!-- tables -->\nold\n<!-- end of tables -->\nafter\n")
+    command = [sys.executable, str(BENCHMARKS / "speed.py"), "--results", str(results), "--table", "--into", str(page)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert text.count("Measured on one, 2 cores of which 2 were used; torch 2, network in bfloat16, prior 0123456789ab.") == 1
+    assert "| 4 | 9.00 | 2.250 | 1.000 |" in text
+    assert "The straight line 1.00 + 2.000 x explains 100.00 %" in text
+    assert "| picture | 1 | `--steps 1` | 512 | 2.0 |" in text

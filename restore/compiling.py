@@ -56,8 +56,8 @@ def chosen(runs: list[Run], asked: Literal["auto", "on", "off"]) -> Choice:
         device = runs[0].device.type
         saved, taken = SAVES.get(device, 0.0) * seconds, TAKES.get(device, 0.0)
         if device not in SAVES or saved < CLEARLY * taken:
-            expected = f"{saved:.1f} s saved of {seconds:.0f} s, {taken:.0f} s taken" if device in SAVES else "not measured"
-            return Choice(runs, f"not compiled: {expected} on {device}")
+            expected = f"{saved:.1f} s to save, {taken:.0f} s to take" if seconds else "a short run"
+            return Choice(runs, f"not compiled: {expected}" if device in SAVES else f"not compiled: not measured on {device}")
     prior, networks = compiled(runs[0].prior)
     if not networks:
         return Choice(runs, "not compiled: the prior has no network that can be")

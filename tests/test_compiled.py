@@ -135,6 +135,21 @@ def test_auto_asks_nothing_of_the_network_for_a_small_run(monkeypatch):
     restored("auto")
 
 
+def test_details_say_where_and_how_a_run_works(compiler, caplog):
+    with caplog.at_level(logging.DEBUG, "restore"):
+        restored("auto")
+        restored("on")
+        restored("off")
+    threads = torch.get_num_threads()
+    said = [record.getMessage() for record in caplog.records]
+    assert said.count(f"cpu, {threads} threads, float32 (as asked for)") == 3
+    assert [line for line in said if "compiled" in line] == [
+        "not compiled: a short run",
+        "compiled",
+        "not compiled: as asked for",
+    ]
+
+
 def test_an_unknown_word_is_a_usage_error():
     with pytest.raises(UsageError, match="compile is auto, on or off, got 'maybe'"):
         Restorer(Shrinking(), placement=PLACE, compile="maybe")

@@ -164,3 +164,13 @@ def test_denoising_holds_the_picture_its_answer_and_that_put_into_range():
 def test_what_is_held_does_not_grow_with_steps():
     few, many = (held({"guidance": "ddnm", "steps": steps}) for steps in (2, 8))
     assert many == pytest.approx(few, rel=0.05)
+
+
+def test_a_guess_is_made_once(monkeypatch):
+    problem, made = inpainting(64, 64, [(20, 30, 20, 30)]), []
+    guess = Mask.guess
+    monkeypatch.setattr(Mask, "guess", lambda self, y: made.append(y) or guess(self, y))
+    prior = Shrinking()
+    planned = plan(problem, prior, PnP(), steps=2, largest=1024)
+    list(solve(problem, prior, PnP(), PnP().kernel(), planned, seed=0, names=["x"], device=CPU))
+    assert len(made) == 1

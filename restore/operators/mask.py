@@ -44,7 +44,7 @@ class Mask(Spectral):
     def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
         # What the form of all spectral operators comes to, in two passes over the picture in place of seven.
         share = 1 / (1 + per_picture(rho, v))
-        return torch.where(self.keep.to(v.device), v.lerp(y, share), v)
+        return torch.where(self.keep.to(v.device), v.lerp(y.to(v), share), v)
 
     def guess(self, y: Tensor) -> Tensor:
         return pull_push(y, self.keep.to(y.device).expand_as(y).to(y.dtype))

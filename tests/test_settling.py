@@ -134,6 +134,16 @@ def test_each_sample_counts_and_batches_and_boxes_are_counted():
     assert all(event.step <= event.steps for event in events)
 
 
+@pytest.mark.parametrize("tile", [None, 64])
+@pytest.mark.parametrize("method", ["pnp", "pigdm"])
+def test_blocks_of_the_network_windows_and_gradients_change_nothing(method, tile):
+    prior = Shrinking()
+    prior.multiple_of = 8
+    picture, mask = crop("chelsea", 0, 0, 123), scratches("chelsea", 0, 0, 123)
+    record = cheap(prior, tile=tile)("inpaint", picture, mask=mask, guidance=method, early_exit=8.0).record
+    assert 3 <= record["transitions"] < record["steps"]
+
+
 @pytest.mark.parametrize("value", [0, -1.0, 256])
 def test_a_tolerance_is_a_change_in_grey_levels(value):
     with pytest.raises(UsageError, match="early_exit is a change in grey levels, above 0 and up to 255, got"):

@@ -26,6 +26,7 @@ class Settling(Prior):
         super().__init__()
         self.prior, self.tolerance, self.wanted = prior, tolerance, wanted
         like_of(self, prior)
+        self.multiple_of = 1  # The prior pads for itself, so that its answers are as large as the picture.
         self._answer: Tensor | None = None
         self._before: Tensor | None = None
         self._level = 0.0

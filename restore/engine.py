@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 
 from restore.guidance.guidance import Guidance
@@ -14,7 +15,16 @@ from restore.priors.prior import Prior
 from restore.problem import Problem
 
 
-def reverse(problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel, path: Tensor, noise: Noise) -> Iterator[Tensor]:
+def reverse(
+    problem: Problem,
+    prior: Prior,
+    guidance: Guidance,
+    kernel: Kernel,
+    path: Tensor,
+    noise: Noise,
+    *,
+    settled: Callable[[Tensor], bool] | None = None,
+) -> Iterator[Tensor]:
     """Yields x after every transition of the path; the last is the answer.
 
     Progress, previews, cancelling and early stopping belong to whoever holds the iterator.
@@ -22,6 +32,7 @@ def reverse(problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel, 
     Args:
         path: levels on the picture's device, ending at 0; where it climbs, noise is added (RePaint's travel).
         noise: one generator per picture of the batch.
+        settled: asked before each step down, with its level; where it says so, that step goes to 0 and is the last.
 
     Raises: OperatorError, at the first step, if the guidance cannot use the problem's operator.
     """
@@ -32,6 +43,10 @@ def reverse(problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel, 
         if sigma_next > sigma:
             x = x + (sigma_next**2 - sigma**2).sqrt() * noise(x)
             transition = begin(kernel)  # What a kernel remembers of a descent is of no use in the next.
+            last = False
         else:
-            x = guidance.step(problem, prior, transition, x, sigma, sigma_next, noise)
+            last = settled is not None and settled(sigma)
+            x = guidance.step(problem, prior, transition, x, sigma, torch.zeros_like(sigma) if last else sigma_next, noise)
         yield guidance.picture(problem, x)
+        if last:
+            return

@@ -26,6 +26,7 @@ from restore.solve import Plan, part_of, plan, tiled, together
 HEAP = 1.25
 SMALL = 512**2  # Pixels up to which an evaluation is taken to fit unless a bound is named.
 PROBE = 256  # Side of the window that is timed.
+ENDING = 2  # Pictures when a run is over: the answer, and the same put into range.
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ def _held(
     pixels = max(part.shape[-2] * part.shape[-1] for part in parts)
     whole = problem.shape[-2] * problem.shape[-1]
     cell = problem.shape[1] * 4 * samples
-    picture = int(rehearsed.held * pixels * cell) + (whole * cell if pixels < whole else 0)
+    walked = int(rehearsed.held * pixels * cell) + (whole * cell if pixels < whole else 0)
+    picture = max(walked, ENDING * whole * cell)
     most, height, width, count = 0, 0, 0, 1
     for part, side in zip(parts, planned.windows, strict=True):
         size = _size(prior, part, side)

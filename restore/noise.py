@@ -28,8 +28,10 @@ class Noise:
         """
         if like.shape[0] != len(self._generators):
             raise ValueError(f"noise for {len(self._generators)} pictures, asked for {like.shape[0]}")
-        drawn = [torch.randn(like.shape[1:], generator=generator) for generator in self._generators]
-        return torch.stack(drawn).to(like.device, like.dtype)
+        drawn = torch.empty(like.shape, pin_memory=like.is_cuda)  # From pinned memory a GPU copies while it computes.
+        for picture, generator in zip(drawn, self._generators, strict=True):
+            picture.normal_(generator=generator)
+        return drawn.to(like.device, like.dtype, non_blocking=like.is_cuda)
 
 
 def seed_for(seed: int, name: str = "", sample: int = 0) -> int:

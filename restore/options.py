@@ -21,8 +21,9 @@ Built = TypeVar("Built")
 
 # Names that no option may have: keywords of `Restorer.stream`, and flags that every task has.
 KEYWORDS = {"task", "image", "seed", "name", "steps", "guidance", "kernel", "samples", "answer", "quality", "fidelity"}
+KEYWORDS |= {"early_exit"}
 FLAGS = {"inputs", "out", "seed", "steps", "guidance", "prior", "samples", "uncertainty", "answer", "device", "dtype", "tile"}
-FLAGS |= {"max_memory", "plan"}
+FLAGS |= {"max_memory", "plan", "compile"}
 FLAGS |= {"contact_sheet", "metadata", "overwrite", "record", "json", "quiet", "verbose", "strict", "dry_run", "help"}
 RESERVED = frozenset(KEYWORDS | FLAGS)
 SCHEMA_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", Path: "string"}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
 import torch
 
+from restore.arithmetic import fastest
 from restore.errors import UsageError
 
 Item = TypeVar("Item")
@@ -25,12 +26,14 @@ class Placement:
         device: where the prior runs.
         dtype: arithmetic of the prior's network.
         index, count: this process's number and how many there are.
+        why: how the arithmetic was chosen.
     """
 
     device: torch.device
     dtype: torch.dtype
     index: int = 0
     count: int = 1
+    why: str = field(default="as asked for", compare=False)
 
     @classmethod
     def current(cls, device: str | None = None, dtype: str | None = None) -> Placement:
@@ -47,7 +50,15 @@ class Placement:
         place = torch.device(device) if device and device != "auto" and _known(device) else found or _best_device()
         if dtype not in {None, "auto", *DTYPES}:
             raise UsageError(f"unknown dtype {dtype!r}; known: auto, {', '.join(DTYPES)}")
-        return cls(place, _best_dtype(place) if dtype in {None, "auto"} else DTYPES[str(dtype)], index, count)
+        if dtype in {None, "auto"}:
+            chosen, why = fastest(place)
+            return cls(place, chosen, index, count, why)
+        return cls(place, DTYPES[str(dtype)], index, count)
+
+    def spelt(self) -> str:
+        """In words, for those who want to know."""
+        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        return f"{self.device}{threads}, {str(self.dtype).removeprefix('torch.')} ({self.why})"
 
     def share(self, items: Sequence[Item]) -> list[Item]:
         """This process's part of the items: all of them in a plain run."""
@@ -80,11 +91,3 @@ def _best_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
-
-
-def _best_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it natively, float32 elsewhere."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.bfloat16
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return torch.bfloat16 if device.type == "cpu" and native() else torch.float32

@@ -33,7 +33,13 @@ class Problem:
     start: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if not bool(self.y.isfinite().all()):
+        if not finite(self.y):
             raise PictureError("the picture holds NaN or infinite values; give finite ones")
         if not (math.isfinite(self.sigma_y) and self.sigma_y >= 0):
             raise PictureError(f"the noise level must be zero or more, got {self.sigma_y}")
+
+
+def finite(x: Tensor) -> bool:
+    """Whether a tensor holds neither NaN nor infinity; without another of its size, as `isfinite` makes some."""
+    least, most = x.aminmax()
+    return math.isfinite(least) and math.isfinite(most)

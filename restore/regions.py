@@ -50,10 +50,11 @@ def _merged(boxes: list[Box]) -> list[Box]:
 def window_for(height: int, width: int, context: int, largest: int, wanted: Tensor | None, *, multiple: int = 1) -> int | None:
     """The window side that costs the fewest evaluated pixels, at most `largest`; None where the whole fits and is no dearer.
 
-    Small windows follow a sparse mask closely but spend more on overlaps.
+    Small windows follow a sparse mask closely but spend more on overlaps, and see less: at 128 pixels scratches on samples/
+    differ from those of whole pictures by 0.1 grey levels (root mean square; `pnp`).
     """
     best, cheapest = (None, height * width) if height <= largest and width <= largest else (largest, math.inf)
-    for side in (largest, largest // 2, largest // 4):
+    for side in (largest, largest // 2, largest // 4, largest * 3 // 16, largest // 8):
         if side < min(largest, SMALLEST):
             break
         cost = pixels(windows(height, width, side, overlap_for(context, side), multiple=multiple, wanted=wanted))

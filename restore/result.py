@@ -49,12 +49,17 @@ class Event:
     """One transition done.
 
     Attributes:
-        step, steps: how many are done, of how many.
-        preview: (C, H, W) float32 in [0, 1]: the current x of the first sample's current window.
+        step, steps: how many are done, of how many as far as is known: fewer where a run ends early.
+        state: (B, C, H, W) the current x of the current window, noise and all.
         result: on the last event only.
     """
 
     step: int
     steps: int
-    preview: Tensor
+    state: Tensor = field(repr=False)
     result: Result | None = None
+
+    @property
+    def preview(self) -> Tensor:
+        """(C, H, W) float32 in [0, 1]: the state of the first sample; made when asked for, as it costs a step's time."""
+        return (self.state[0].clamp(-1, 1) + 1) / 2

@@ -20,6 +20,7 @@ class Run:
 
     Attributes:
         names: what each sample's noise is drawn for.
+        tolerance: see `solve`.
     """
 
     problem: Problem
@@ -30,6 +31,7 @@ class Run:
     names: tuple[str, ...]
     seed: int
     device: torch.device
+    tolerance: float | None = None
 
     @property
     def batch(self) -> int:
@@ -44,7 +46,9 @@ class Run:
 
     def events(self) -> Iterator[Progress]:
         """Transitions, counted over all batches; `done` holds a batch's pictures when it ends."""
-        for index, first in enumerate(range(0, len(self.names), self.batch)):
+        before, steps = 0, self.steps  # Transitions made by earlier batches, and by all.
+        for first in range(0, len(self.names), self.batch):
+            others = steps - self.planned.steps
             for progress in solve(
                 self.problem,
                 self.prior,
@@ -54,5 +58,7 @@ class Run:
                 seed=self.seed,
                 names=self.names[first : first + self.batch],
                 device=self.device,
+                tolerance=self.tolerance,
             ):
-                yield Progress(index * self.planned.steps + progress.step, progress.x, progress.done)
+                yield Progress(before + progress.step, others + progress.steps, progress.x, progress.done)
+            before, steps = before + progress.step, others + progress.steps

@@ -19,6 +19,7 @@ from restore.noise import Noise, seed_for
 from restore.operators.operator import Operator
 from restore.priors.layout import Box
 from restore.priors.prior import Prior
+from restore.priors.settling import Settling
 from restore.priors.tiled import Tiled
 from restore.problem import Problem
 from restore.regions import crop, regions, window_for
@@ -53,9 +54,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Progress:
-    """`x` is the current state of a window (B, C, h, w), B samples; `done` the whole pictures, at the end only."""
+    """A transition done.
+
+    Attributes:
+        step, steps: how many are done, and how many there will be as far as is known: fewer where a run settles early.
+        x: the current state of a window (B, C, h, w), B samples.
+        done: the whole pictures, at the end only.
+    """
 
     step: int
+    steps: int
     x: Tensor
     done: Tensor | None = None
 
@@ -95,34 +103,48 @@ def solve(
     seed: int,
     names: Sequence[str],
     device: torch.device,
+    tolerance: float | None = None,
 ) -> Iterator[Progress]:
     """Runs a plan; the last event carries the whole pictures (B, C, H, W) on the CPU.
 
     Args:
         problem: of one picture.
         seed, names: what the noise is drawn from: B names for B samples in one batch, each with noise of its own in each box.
+        tolerance: change of the prior's answer from step to step, in units of [-1, 1] pictures, at which a box counts as
+            settled and the next transition goes to 0; None walks the whole path.
 
     Raises: OutOfMemoryError if a window does not fit.
     """
     whole = (0, problem.shape[-2], 0, problem.shape[-1])
     count = len(names)
     done = None if planned.boxes == (whole,) else problem.operator.pinv(problem.y).repeat(count, 1, 1, 1)
-    step = 0
+    step, steps = 0, planned.steps
     x = torch.zeros(1)
     for index, (box, window) in enumerate(zip(planned.boxes, planned.windows, strict=True)):
         part = part_of(problem, box)
-        view = tiled(method.view(prior), part, window, planned.most, device)
+        view: Prior = tiled(method.view(prior), part, window, planned.most, device)
         noise = Noise([seed_for(seed, f"{name}/{index}") for name in names])
-        part = replace(part, y=part.y.to(device), start=None if part.start is None else part.start.to(device))
+        part = replace(
+            part,
+            operator=part.operator.to(device),
+            y=part.y.to(device),
+            start=None if part.start is None else part.start.to(device),
+        )
         if part.start is None and planned.path[0] < 0.999 * prior.sigma_max:
             # A run that begins below the highest level begins around a guess (Chung et al. 2022, 2112.05146, theorem 1: what
             # the guess gets wrong is forgotten while sigma falls, faster than it would be from pure noise).
             part = replace(part, start=part.operator.guess(part.y))
         part = replace(part, y=part.y.expand(count, *part.y.shape[1:]), shape=(count, *part.shape[1:]))
         try:
-            for x in reverse(part, view, method, kernel, planned.path.to(device), noise):
+            begun, settled = step, None
+            if tolerance is not None:
+                wanted = _wanted(part)
+                view = Settling(view, tolerance, None if wanted is None else wanted.to(device))
+                settled = view.settled
+            for x in reverse(part, view, method, kernel, planned.path.to(device), noise, settled=settled):
                 step += 1
-                yield Progress(step, x)
+                yield Progress(step, steps, x)
+            steps -= len(planned.path) - 1 - (step - begun)
         except OutOfMemoryError:
             raise
         except (RuntimeError, MemoryError) as error:
@@ -138,7 +160,7 @@ def solve(
         else:
             crop(done, box).copy_(x)
     assert done is not None
-    yield Progress(step, x, done)
+    yield Progress(step, steps, x, done)
 
 
 def tiled(prior: Prior, part: Problem, window: int | None, most: int, device: torch.device) -> Tiled:

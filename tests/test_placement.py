@@ -28,12 +28,6 @@ def test_device_and_dtype_are_as_asked_for():
     assert Placement.current("cpu", "bfloat16").dtype is torch.bfloat16
 
 
-@pytest.mark.parametrize("native", [True, False])
-def test_bfloat16_is_the_default_where_the_cpu_multiplies_it(monkeypatch, native):
-    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: native, raising=False)
-    assert Placement.current("cpu").dtype is (torch.bfloat16 if native else torch.float32)
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [

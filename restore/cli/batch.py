@@ -83,7 +83,12 @@ def _restorer(request: Request) -> Restorer:
     from restore.restorer import Restorer
 
     return Restorer.from_pretrained(
-        request.prior, device=request.device, dtype=request.dtype, tile=request.tile, max_memory=request.max_memory
+        request.prior,
+        device=request.device,
+        dtype=request.dtype,
+        tile=request.tile,
+        max_memory=request.max_memory,
+        compile=request.compile,
     )
 
 
@@ -178,14 +183,21 @@ def _plan(request: Request, job: Job, restorer: Callable[[], Restorer]) -> dict[
 
 def _keywords(request: Request, job: Job) -> dict[str, Any]:
     """What `Restorer.stream` is told of a job."""
-    names = ("seed", "steps", "guidance", "samples", "answer", "quality", "fidelity")
+    names = ("seed", "steps", "guidance", "samples", "answer", "quality", "fidelity", "early_exit")
     told = {name: getattr(request, name) for name in names}
     return {**told, "name": request.name or job.relative.as_posix(), **job.options}
 
 
 def _repeatable(request: Request, result: Result) -> dict[str, Any]:
-    """Windows that memory made smaller are asked for by name when the result is made again."""
-    return {**request.repeatable(), "tile": result.record["tile"]}
+    """What was chosen for this machine is asked for by name when the result is made again: windows that memory made smaller,
+    arithmetic, compiled code."""
+    made = result.record
+    return {
+        **request.repeatable(),
+        "tile": made["tile"],
+        "dtype": made["dtype"],
+        "compile": "on" if made["compiled"] else "off",
+    }
 
 
 def _input(path: Path) -> dict[str, str]:

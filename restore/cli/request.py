@@ -32,12 +32,14 @@ class Request:
     answer: str | None = None
     quality: Literal["fast", "balanced", "best"] = "balanced"
     fidelity: float | None = None
+    early_exit: float | None = None
     uncertainty: str | None = None
     contact_sheet: str | None = None
     device: str | None = None
     dtype: str | None = None
     tile: int | None = None
     max_memory: str | None = None
+    compile: Literal["auto", "on", "off"] = "auto"
     metadata: Literal["keep", "strip"] = "keep"
     overwrite: bool = False
     record: bool = False
@@ -50,5 +52,5 @@ class Request:
 
     def repeatable(self) -> dict[str, Any]:
         """What a record needs besides what the result itself records, to ask for the same again."""
-        names = ("prior", "guidance", "steps", "quality", "samples", "answer", "fidelity", "dtype", "tile", "metadata")
+        names = ("prior", "guidance", "steps", "quality", "samples", "answer", "fidelity", "early_exit", "tile", "metadata")
         return {name: getattr(self, name) for name in names}

@@ -96,6 +96,12 @@ def common() -> list[click.Parameter]:
             help="1: closest to the truth, smooth where it is unknown; 0: crisp, its detail invented; between: a blend",
         ),
         click.Option(
+            ["--early-exit"],
+            type=click.FloatRange(0, 255, min_open=True),
+            metavar="TOLERANCE",
+            help="end a run once no open pixel of the prior's answer changes by more grey levels (0-255) from step to step",
+        ),
+        click.Option(
             ["--uncertainty"],
             metavar="MAP.png",
             help="write what was invented, outlined, beside the spread of the samples; a folder for several inputs",
@@ -109,6 +115,12 @@ def common() -> list[click.Parameter]:
         ),
         click.Option(["--tile"], type=click.IntRange(min=64), metavar="N", help="most pixels a side that go through at once"),
         click.Option(["--max-memory"], metavar="SIZE", help="what it may take in all, such as 500MB, 2GB or 1.5GiB"),
+        click.Option(
+            ["--compile"],
+            type=click.Choice(["auto", "on", "off"]),
+            default="auto",
+            help="compile the network (torch.compile); auto: where a long run repays it  [default auto]",
+        ),
         click.Option(
             ["--metadata"], type=click.Choice(["keep", "strip"]), default="keep", help="EXIF, XMP, dpi  [default keep]"
         ),

@@ -71,7 +71,7 @@ class DDNM(Guidance):
 
 def _project(problem: Problem, x0: Tensor) -> Tensor:
     operator = problem.operator
-    return x0 + operator.pinv(problem.y - operator(x0)) if isinstance(operator, Spectral) else _project_any(problem, x0)
+    return operator.prox(x0, problem.y, 0.0) if isinstance(operator, Spectral) else _project_any(problem, x0)
 
 
 def _project_any(problem: Problem, x0: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from restore import kernels, paths
 from restore.guidance.guidance import Estimator, Guidance
 from restore.kernels import Kernel
+from restore.noise import Noise
 from restore.operators.identity import Identity
 from restore.priors.prior import Prior
 from restore.priors.turned import Averaged
@@ -41,6 +42,10 @@ class Denoising(Estimator):
 
     def view(self, prior: Prior) -> Prior:
         return Averaged(prior) if self.averaged else prior
+
+    def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
+        """Nothing is drawn: x is not looked at."""
+        return problem.y.expand(problem.shape)
 
     def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         y = problem.y.expand(problem.shape)

@@ -50,8 +50,8 @@ class PnP(Guidance):
         return Turned(prior)
 
     def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
-        guess = problem.operator.guess(problem.y)
-        return guess.expand(problem.shape).clone()
+        guess = problem.operator.guess(problem.y) if problem.start is None else problem.start
+        return guess.expand(problem.shape)
 
     def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
         end = max(self.sigma_end, problem.sigma_y)

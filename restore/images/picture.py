@@ -13,6 +13,7 @@ from torch import Tensor
 from restore.errors import PictureError
 from restore.images.metadata import Metadata
 from restore.images.samples import Samples, resampled, to_samples, visible
+from restore.problem import finite
 
 Kind = Literal["bilevel", "gray", "colour", "palette", "cmyk"]
 Jpeg = tuple[tuple[tuple[int, ...], ...], int]
@@ -58,7 +59,7 @@ class Picture:
         pixels = pixels.detach().to("cpu", torch.float32)
         if pixels.ndim != 4 or pixels.shape[0] != 1 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape:
             raise PictureError(f"pixels of shape {tuple(pixels.shape)} are no picture; expected (1, 1 or 3, height, width)")
-        if not bool(torch.isfinite(pixels).all()):
+        if not finite(pixels):
             raise PictureError("the restored picture holds values that are not finite; try another dtype or guidance")
         same_channels = pixels.shape[1] == self.pixels.shape[1]
         size = (pixels.shape[2], pixels.shape[3])

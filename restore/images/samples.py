@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -12,20 +13,32 @@ from PIL import Image
 from torch import Tensor
 
 Samples = NDArray[Any]
+BAND = 256  # Rows that are converted at a time.
 
 
 def to_pixels(samples: Samples) -> Tensor:
     """(H, W, C) uint8 or uint16 -> (1, C, H, W) float32 in [-1, 1]."""
     half = np.float32(np.iinfo(samples.dtype).max / 2)
-    pixels = samples.astype(np.float32) / half - np.float32(1)
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+    height, width, channels = samples.shape
+    pixels = np.empty((channels, height, width), np.float32)
+    for rows in _bands(height):
+        pixels[:, rows] = (samples[rows].astype(np.float32) / half - np.float32(1)).transpose(2, 0, 1)
+    return torch.from_numpy(pixels)[None]
 
 
 def to_samples(pixels: Tensor, depth: int) -> Samples:
     """(1, C, H, W) in [-1, 1] -> (H, W, C) uint8 or uint16; half to even, clipped. Undoes `to_pixels` exactly."""
     half = np.float32((2**depth - 1) / 2)
-    scaled = (pixels[0].permute(1, 2, 0).numpy() + np.float32(1)) * half
-    return np.clip(np.rint(scaled), 0, 2 * half).astype(f"uint{depth}")
+    found = pixels[0].permute(1, 2, 0).numpy()
+    samples = np.empty(found.shape, f"uint{depth}")
+    for rows in _bands(len(found)):
+        samples[rows] = np.clip(np.rint((found[rows] + np.float32(1)) * half), 0, 2 * half)
+    return samples
+
+
+def _bands(height: int) -> Iterator[slice]:
+    """Rows, some at a time: what lies between a picture's samples and its pixels need not exist as a whole."""
+    return (slice(top, top + BAND) for top in range(0, height, BAND))
 
 
 def visible(kind: str, raw: Samples, palette: Samples | None) -> Samples:

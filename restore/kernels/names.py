@@ -12,6 +12,7 @@ from restore.kernels.euler_maruyama import euler_maruyama
 from restore.kernels.heun import heun
 from restore.kernels.kernel import Kernel
 from restore.kernels.langevin import langevin, predictor_corrector
+from restore.words import made
 
 KERNELS: Mapping[str, Callable[..., Kernel]] = MappingProxyType(
     {
@@ -32,26 +33,10 @@ def named(text: str) -> Kernel:
 
     Raises: UsageError for an unknown name or key, or a value that is neither.
     """
-    name, _, arguments = text.partition(":")
-    factory = _factory(name)
-    given: dict[str, float | Kernel] = {}
-    for part in filter(None, arguments.split(",")):
-        key, _, value = part.partition("=")
-        given[key.strip()] = _factory(value)() if key.strip() == "predictor" else _number(name, part, value)
-    try:
-        return factory(**given)
-    except TypeError as error:
-        raise UsageError(f"kernel {name}: {error}; write NAME:key=value,key=value") from None
+    return made("kernel", text, _factory, {"predictor": lambda name: _factory(name)()})
 
 
 def _factory(name: str) -> Callable[..., Kernel]:
     if name not in KERNELS:
         raise UsageError(f"unknown kernel {name!r}; {suggest(name, KERNELS)}")
     return KERNELS[name]
-
-
-def _number(kernel: str, part: str, value: str) -> float | int:
-    try:
-        return int(value) if value.strip().isdecimal() else float(value)
-    except ValueError:
-        raise UsageError(f"kernel {kernel}: {part!r} is not key=number") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restore.operators.operator import Spectral
+from restore.operators.operator import Operator, Spectral
 
 
 class Identity(Spectral):
@@ -26,3 +26,6 @@ class Identity(Spectral):
 
     def u(self, coefficients: Tensor) -> Tensor:
         return coefficients
+
+    def crop(self, box: tuple[int, int, int, int]) -> Operator:
+        return self

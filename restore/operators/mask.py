@@ -9,7 +9,7 @@ from torch import Tensor
 
 from restore.errors import OperatorError
 from restore.operators.fill import pull_push
-from restore.operators.operator import Operator, Spectral
+from restore.operators.operator import Operator, Spectral, per_picture
 
 
 class Mask(Spectral):
@@ -41,11 +41,19 @@ class Mask(Spectral):
     def u(self, coefficients: Tensor) -> Tensor:
         return coefficients * self.keep.to(coefficients.device)
 
+    def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
+        # What the form of all spectral operators comes to, in two passes over the picture in place of seven.
+        share = 1 / (1 + per_picture(rho, v))
+        return torch.where(self.keep.to(v.device), v.lerp(y.to(v), share), v)
+
     def guess(self, y: Tensor) -> Tensor:
         return pull_push(y, self.keep.to(y.device).expand_as(y).to(y.dtype))
 
     def undetermined(self, shape: Sequence[int]) -> Tensor | None:
         return ~self.keep.all(dim=1, keepdim=True).all(dim=0, keepdim=True)
+
+    def to(self, device: torch.device) -> Operator:
+        return Mask(self.keep.to(device))
 
     def crop(self, box: tuple[int, int, int, int]) -> Operator | None:
         top, bottom, left, right = box

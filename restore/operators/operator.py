@@ -34,6 +34,10 @@ class Operator(ABC):
         """
         return None
 
+    def to(self, device: torch.device) -> Operator:
+        """The same with what it holds on a device, so that it is moved once in a run; every answer is the same without."""
+        return self
+
     def crop(self, box: tuple[int, int, int, int]) -> Operator | None:
         """The same measurement of the window (top, bottom, left, right) alone, or None if windows are not independent.
 

@@ -111,13 +111,18 @@ class Tiled(Prior):
         return torch.cat([self._answer(*part, wanted) for part in zip(x.split(size), sigma.split(size), pulls, strict=False)])
 
     def _merged(self, x: Tensor, sigma: Tensor, pull: Tensor | None, wanted: Tensor | None) -> Tensor:
-        given, total = x if pull is None else pull, torch.zeros_like(x)
+        given = x if pull is None else pull
         height, width = x.shape[-2:]
         found = self.windows(height, width, float(sigma[0]), wanted)
-        for window in found:
-            if not window.wanted:
-                window.cut(total).addcmul_(window.weight(x), window.cut(given))
-        jobs = [(window, sample) for window in found if window.wanted for sample in range(len(x))]
+        needed = [window for window in found if window.wanted]
+        if len(needed) == len(found):
+            total = torch.zeros_like(x)
+        else:
+            # Windows that are skipped answer x: one copy, and nothing else is done where they lie.
+            total = given.clone()
+            for window in needed:
+                window.cut(total).addcmul_(window.weight(x), window.cut(given), value=-1)
+        jobs = [(window, sample) for window in needed for sample in range(len(x))]
         while jobs:
             group, jobs = jobs[: self.fits.batch], jobs[self.fits.batch :]
             parts = torch.cat([window.cut(x[sample, None]) for window, sample in group])

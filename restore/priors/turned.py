@@ -19,7 +19,7 @@ class Turned(Prior):
     def __init__(self, prior: Prior) -> None:
         super().__init__()
         self.prior = prior
-        _like(self, prior)
+        like_of(self, prior)
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         # A path falls by some tenths of log sigma a step: sixteenths change the symmetry at each.
@@ -36,7 +36,7 @@ class Averaged(Prior):
     def __init__(self, prior: Prior) -> None:
         super().__init__()
         self.prior = prior
-        _like(self, prior)
+        like_of(self, prior)
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         answer = _turned(self.prior, x, sigma, 0)
@@ -45,7 +45,8 @@ class Averaged(Prior):
         return answer / 8
 
 
-def _like(view: Prior, prior: Prior) -> None:
+def like_of(view: Prior, prior: Prior) -> None:
+    """Gives a view of a prior the prior's sizes and range."""
     view.channels, view.multiple_of, view.context = prior.channels, prior.multiple_of, prior.context
     view.sigma_min, view.sigma_max, view.levels = prior.sigma_min, prior.sigma_max, prior.levels
     view.sigma_start = prior.sigma_start

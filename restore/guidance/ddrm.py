@@ -54,13 +54,14 @@ class DDRM(Guidance):
         assert isinstance(operator, Spectral)
         x0, z = prior(x, sigma), noise(x)
         kept, fresh = (1 - self.eta**2) ** 0.5 * sigma_next, self.eta * sigma_next
-        unseen = x0 + kept / sigma * (x - x0) + fresh * z
+        unseen = x0.lerp(x, (kept / sigma).to(x.dtype)).addcmul_(z, fresh.to(x.dtype))
         d, (m, n), z = operator.vt(x0), _measured(operator, problem), operator.vt(z)
-        # n is above s' >= 0 wherever the first answer is taken.
-        noisy = d + kept * (m - d) / n.clamp_min(torch.finfo(n.dtype).tiny) + fresh * z
-        deviation = (sigma_next**2 - (self.eta_b * n) ** 2).clamp(min=0).sqrt()
-        clear = (1 - self.eta_b) * d + self.eta_b * m + deviation * z
-        return unseen + operator.v(torch.where(n > sigma_next, noisy, clear) - operator.vt(unseen))
+        # One answer, by shares that depend on whether n is above s', which is at least 0.
+        above = n > sigma_next
+        towards = torch.where(above, kept / n.clamp_min(torch.finfo(n.dtype).tiny), self.eta_b)
+        deviation = torch.where(above, fresh, (sigma_next**2 - (self.eta_b * n) ** 2).clamp(min=0).sqrt())
+        found = d.lerp(m, towards.to(d.dtype)).addcmul_(z, deviation.to(d.dtype))
+        return unseen + operator.v(found - operator.vt(unseen))
 
 
 def _measured(operator: Spectral, problem: Problem) -> tuple[Tensor, Tensor]:

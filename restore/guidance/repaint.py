@@ -44,5 +44,5 @@ class RePaint(Guidance):
         if sigma_next < problem.sigma_y:
             return x_next
         missing = (sigma_next**2 - problem.sigma_y**2).clamp(min=0).sqrt()  # Below 0 only by rounding.
-        known = problem.y + missing * noise(x)
-        return torch.where(problem.operator.keep.to(x.device), known, x_next)
+        known = torch.addcmul(problem.y.to(x), noise(x), missing.to(x.dtype))
+        return x_next.lerp(known, problem.operator.keep.to(x))  # By 0 and 1, exactly.

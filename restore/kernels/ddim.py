@@ -45,5 +45,6 @@ def renoise(x0: Tensor, x: Tensor, sigma: Tensor, sigma_next: Tensor, fresh: Ten
     """x0 at level sigma_next, a share `fresh` of its noise variance new and the rest the noise found in x."""
     if sigma_next == 0:
         return x0
-    answer = x0 + sigma_next * (1 - fresh).sqrt() / sigma * (x - x0)
-    return answer + sigma_next * fresh.sqrt() * noise(x) if fresh > 0 else answer
+    # Two passes over the picture and no more: what a fresh tensor costs is mostly its first touch.
+    answer = x0.lerp(x, (sigma_next * (1 - fresh).sqrt() / sigma).to(x.dtype))
+    return answer.addcmul_(noise(x), (sigma_next * fresh.sqrt()).to(x.dtype)) if fresh > 0 else answer

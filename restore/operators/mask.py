@@ -42,9 +42,9 @@ class Mask(Spectral):
         return coefficients * self.keep.to(coefficients.device)
 
     def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
-        # What the form of all spectral operators comes to, in two passes over the picture in place of seven.
-        share = 1 / (1 + per_picture(rho, v))
-        return torch.where(self.keep.to(v.device), v.lerp(y.to(v), share), v)
+        # What the form of all spectral operators comes to, in one pass over the picture in place of seven. By weights of 0 and 1
+        # a linear interpolation answers its ends exactly.
+        return v.lerp(y.to(v), self.keep.to(v.device) / (1 + per_picture(rho, v)))
 
     def guess(self, y: Tensor) -> Tensor:
         return pull_push(y, self.keep.to(y.device).expand_as(y).to(y.dtype))

@@ -47,4 +47,4 @@ class EDM(Networked):
         sigma = sigma[:, None, None, None]
         total = sigma**2 + self.sigma_data**2
         c_in, c_skip, c_out = total.rsqrt(), self.sigma_data**2 / total, sigma * self.sigma_data * total.rsqrt()
-        return c_skip * x + c_out * self.ask(c_in * x, level)
+        return torch.addcmul(c_skip * x, c_out, self.ask(c_in * x, level))

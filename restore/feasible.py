@@ -25,7 +25,8 @@ def into_range(problem: Problem, x: Tensor, *, rounds: int = 30, tolerance: floa
         return x
     for _ in range(rounds):
         residual = problem.y - operator(x)
-        if float(residual.abs().max()) <= tolerance:
+        low, high = residual.aminmax()
+        if max(-float(low), float(high)) <= tolerance:
             break
         x = (x + operator.pinv(residual)).clamp(-1, 1)
     return x

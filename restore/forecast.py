@@ -17,7 +17,7 @@ from restore.priors.cost import evaluation
 from restore.priors.prior import Prior
 from restore.priors.tiled import LEAST
 from restore.problem import Problem
-from restore.rehearsal import Rehearsal, rehearse
+from restore.rehearsal import Rehearsal, rehearse, walked
 from restore.runs import Run
 from restore.solve import Plan, part_of, plan, tiled, together
 
@@ -25,8 +25,10 @@ from restore.solve import Plan, part_of, plan, tiled, together
 # 32 MB from which on it asks the system for each.
 HEAP = 1.25
 SMALL = 512**2  # Pixels up to which an evaluation is taken to fit unless a bound is named.
-PROBE = 256  # Side of the window that is timed.
-ENDING = 2  # Pictures when a run is over: the answer, and the same put into range.
+PROBE = 256  # Largest side of the windows that are timed.
+# Pictures when a run is over: the answer, and the same put into range; where y is exact, also what it measures and how far that
+# is off.
+NOISY_END, EXACT_END = 2, 4
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Forecast:
         evaluations: windows that go through the network, over all steps and samples, also those evaluated anew for a gradient.
         picture, window: bytes that the run holds of whole pictures, and in one evaluation.
         peak: bytes of the whole process (of the GPU's memory, for one) when most is held.
-        seconds: in the network, by the time that one small window took.
+        seconds: by the time that one small window, and a walk beside the network, took.
     """
 
     width: int
@@ -120,11 +122,15 @@ def forecast(runs: Sequence[Run], taken: int) -> Forecast:
         rehearsed = rehearse(run.problem, run.prior, run.method, run.kernel, planned.path)
         held, one, count = _held(run.problem, run.prior, planned, rehearsed, device, samples=min(run.batch, len(run.names)))
         picture, window = max(picture, held), max(window, one * count)
-        forward, backward = _timed(run.prior, planned, device, gradients=rehearsed.gradients > 0)
+        beside = walked(run.problem, run.prior, run.method, run.kernel, _start(planned.path))
+        times: dict[tuple[int, int], tuple[float, float]] = {}
         for box, side in zip(planned.boxes, planned.windows, strict=True):
             part = part_of(run.problem, box)
             view = tiled(run.prior, part, side, planned.most, device)
             size = _size(run.prior, part, side)
+            if size not in times:
+                times[size] = _timed(run.prior, size, device, gradients=rehearsed.gradients > 0)
+            forward, backward = times[size]
             asked = 0
             counts: dict[float, int] = {}
             for level, pictures in zip(rehearsed.levels, rehearsed.pictures, strict=True):
@@ -138,6 +144,7 @@ def forecast(runs: Sequence[Run], taken: int) -> Forecast:
             anew = gradients if max(part.shape[-2:]) > view.fits.window else 0
             evaluations += round(asked + anew)
             seconds += size[0] * size[1] * ((asked + anew) * forward + gradients * backward)
+            seconds += part.shape[-2] * part.shape[-1] * (len(planned.path) - 1) * len(run.names) * beside
     height, width = runs[0].problem.shape[-2:]
     return Forecast(
         width=width,
@@ -176,7 +183,7 @@ def _held(
     whole = problem.shape[-2] * problem.shape[-1]
     cell = problem.shape[1] * 4 * samples
     walked = int(rehearsed.held * pixels * cell) + (whole * cell if pixels < whole else 0)
-    picture = max(walked, ENDING * whole * cell)
+    picture = max(walked, (NOISY_END if problem.sigma_y > 0 else EXACT_END) * whole * cell)
     most, height, width, count = 0, 0, 0, 1
     for part, side in zip(parts, planned.windows, strict=True):
         size = _size(prior, part, side)
@@ -188,17 +195,18 @@ def _held(
     return picture, int(HEAP * one), count
 
 
-def _timed(prior: Prior, planned: Plan, device: torch.device, *, gradients: bool) -> tuple[float, float]:
-    """Seconds a pixel of one answer, and of its gradient."""
-    side = max(4 * prior.multiple_of, PROBE)
-    x = torch.zeros(1, prior.channels, side, side, device=device)
+def _timed(prior: Prior, size: tuple[int, int], device: torch.device, *, gradients: bool) -> tuple[float, float]:
+    """Seconds a pixel of one answer, and of its gradient, for windows of a size or of the largest that is timed."""
+    height, width = (max(prior.multiple_of, min(length, PROBE // prior.multiple_of * prior.multiple_of)) for length in size)
+    x = torch.zeros(max(1, PROBE**2 // (height * width)), prior.channels, height, width, device=device)
     with torch.no_grad():
         forward = _least(lambda: prior(x, 1.0), device)
     backward = 0.0
     if gradients:
         x.requires_grad_()
         backward = _least(lambda: torch.autograd.grad(prior(x, 1.0).sum(), x), device) - forward
-    return forward / side**2, max(0.0, backward) / side**2
+    pixels = len(x) * height * width
+    return forward / pixels, max(0.0, backward) / pixels
 
 
 def _least(work: Callable[[], object], device: torch.device) -> float:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from toys import TOY, Command, Ran, files, picture, process, truncated
 
+from restore import images
+
 
 def test_one_picture(restore: Command, place: Path) -> None:
     ran = restore("soften", "img.png", *TOY)
@@ -88,6 +90,14 @@ def test_json_is_an_object_a_picture_and_nothing_else(restore: Command, place: P
     assert "in/b.png" in failed["error"]
     again = [json.loads(line)["status"] for line in restore("soften", "in/a.png", *TOY, "--json").out.splitlines()]
     assert again == ["skipped"]
+
+
+def test_a_plan_counts_reading_and_writing(restore: Command, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(images, "seconds_to_write", lambda path, picture, pixels: asked.append(pixels) or 1000.0, raising=False)
+    told = json.loads(restore("soften", "img.png", *TOY, "--plan", "--json").out)
+    assert told["plan"]["seconds"] > 1000
+    assert asked == [12 * 16]
 
 
 def test_a_plan_is_printed_and_nothing_is_done(restore: Command, place: Path) -> None:

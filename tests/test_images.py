@@ -948,3 +948,15 @@ def test_a_callers_array_is_neither_kept_nor_frozen(rng: np.random.Generator) ->
     before = picture.raw.copy()
     array[:] = 0
     assert np.array_equal(picture.raw, before)
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.tif", "out.webp", "out.bmp"])
+def test_what_writing_will_take_is_tried_in_memory(rng, tmp_path, name):
+    picture = images.as_picture(random(rng, 3))
+    assert images.seconds_to_write(tmp_path / name, picture, 10**6) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_takes_no_time_to_write(rng, tmp_path):
+    picture = images.as_picture(random(rng, 3))
+    assert images.seconds_to_write(tmp_path / "out.xyz", picture, 10**6) == 0

@@ -173,12 +173,17 @@ def _restore(request: Request, job: Job, restorer: Callable[[], Restorer], title
 
 
 def _plan(request: Request, job: Job, restorer: Callable[[], Restorer]) -> dict[str, Any]:
-    """What a picture would take. Raises PictureError if it cannot be read."""
+    """What a picture would take, reading and writing it included. Raises PictureError if it cannot be read."""
     from restore import images
 
     if job.error is not None:
         raise job.error
-    return asdict(restorer().plan(request.task, images.read(job.source), **_keywords(request, job)))
+    before = time.perf_counter()
+    picture = images.read(job.source)
+    reading = time.perf_counter() - before
+    found = restorer().plan(request.task, picture, **_keywords(request, job))
+    writing = images.seconds_to_write(job.out, picture, found.width * found.height)
+    return {**asdict(found), "seconds": found.seconds + reading + writing}
 
 
 def _keywords(request: Request, job: Job) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from restore.lazy import lazily
 
 if TYPE_CHECKING:
     from restore.images.convert import as_picture, like, to_pillow
+    from restore.images.effort import seconds_to_write
     from restore.images.finding import find
     from restore.images.formats import SUFFIXES
     from restore.images.masks import mask_from_alpha, read_mask
@@ -38,6 +39,7 @@ _HOMES = {
     "read_mask": "restore.images.masks",
     "read_record": "restore.images.reading",
     "replace": "restore.images.picture",
+    "seconds_to_write": "restore.images.effort",
     "to_pillow": "restore.images.convert",
     "write": "restore.images.writing",
 }
@@ -55,6 +57,7 @@ __all__ = [
     "read_mask",
     "read_record",
     "replace",
+    "seconds_to_write",
     "to_pillow",
     "write",
 ]

@@ -30,7 +30,8 @@ def options_for(form: str, metadata: Metadata, record: str | None) -> dict[str, 
     if metadata.icc is not None:
         options["icc_profile"] = metadata.icc
     if form == "PNG":
-        return options | {"pnginfo": metadata.png_text(record)}
+        # zlib's default takes three times as long on photographs, for files smaller by one to four hundredths.
+        return options | {"pnginfo": metadata.png_text(record), "compress_level": 4}
     if metadata.xmp is not None:
         options["xmp"] = metadata.xmp
     if form == "WEBP":

@@ -53,7 +53,7 @@ def write(
     check_target(path, picture, overwrite=overwrite)
     try:
         with quiet():
-            data = _encoded(path, picture, picture.metadata if metadata == "keep" else picture.metadata.stripped(), record)
+            data = encoded(path, picture, picture.metadata if metadata == "keep" else picture.metadata.stripped(), record)
     except (PictureError, MemoryError):
         raise
     except Exception as error:  # Pillow and OpenCV raise whatever the metadata provokes
@@ -122,7 +122,8 @@ def _put(path: Path, data: bytes, *, overwrite: bool) -> None:
         raise PictureError(f"{path}: cannot be written ({error.strerror}); check space and permissions") from error
 
 
-def _encoded(path: Path, picture: Picture, metadata: Metadata, record: str | None) -> bytes:
+def encoded(path: Path, picture: Picture, metadata: Metadata, record: str | None) -> bytes:
+    """The bytes that `write` would write."""
     form = SUFFIXES[path.suffix.lower()]
     samples, alpha = picture.samples(), picture.alpha
     if alpha is not None and form in ("JPEG", "TIFF") and not _has_transparency(picture):

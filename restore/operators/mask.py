@@ -42,7 +42,7 @@ class Mask(Spectral):
         return coefficients * self.keep.to(coefficients.device)
 
     def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
-        # What the form of all spectral operators comes to, in one pass over the picture in place of seven. By weights of 0 and 1
+        # What the form of all spectral operators comes to, in one pass over the picture in place of seven. By weights 0 and 1
         # a linear interpolation answers its ends exactly.
         return v.lerp(y.to(v), self.keep.to(v.device) / (1 + per_picture(rho, v)))
 

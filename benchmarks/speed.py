@@ -64,13 +64,14 @@ def tables(rows: Sequence[Row]) -> str:
 
 
 def _machines(rows: Sequence[Row]) -> str:
-    found = dict.fromkeys(
-        f"{on['cpu']}, {on['cores']} cores of which {on['threads']} were used"
-        + (f", {on['gpu']}" if on["gpu"] else "")
-        + f"; torch {on['torch']}, network in {on['dtype']}, prior {on['prior'][:12]}"
-        for on in (row["on"] for row in rows)
-    )
-    return "".join(f"Measured on {one}.\n" for one in found)
+    """What each section was measured on."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        on = row["on"]
+        place = f"{on['cpu']}, {on['cores']} cores of which {on['threads']} were used" + (f", {on['gpu']}" if on["gpu"] else "")
+        place += f"; torch {on['torch']}, network in {on['dtype']}, prior {on['prior'][:12]}"
+        found.setdefault(place, {})[row["section"]] = None
+    return "".join(f"Measured on {place}: {', '.join(sections)}.\n\n" for place, sections in found.items())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

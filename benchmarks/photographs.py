@@ -39,7 +39,7 @@ from restore.solve import plan, solve
 
 SAMPLER = "denoising-samples"
 FORWARD = ("denoising", "denoising:averaged=1", "pnp", SAMPLER, "ddnm", "ddrm", "diffpir", "repaint", "daps")
-GRADIENT = ("pigdm", "dps", "mmps")
+GRADIENT = ("pigdm", "pigdm:adaptive=1", "dps", "mmps")
 BUDGETS = (5, 10, 20, 50, 100)
 AVERAGED = {SAMPLER: 20, "ddnm": 20, "mmps": 10}  # Whose samples, and of how many steps.
 SIGMA = 25 / 127.5

@@ -31,8 +31,7 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
         "dps": _later("restore.guidance.dps", "DPS", annealed=1),
         # Who says a name has a learned prior, whose Jacobian is not symmetric: conjugate gradients diverge on it.
         "mmps": _later("restore.guidance.mmps", "MMPS", gmres=True, iterations=3, spread=2),
-        # The paper's weight errs less on photographs than the score of white pictures: by half a decibel and more with noise.
-        "pigdm": _later("restore.guidance.pigdm", "PiGDM", adaptive=True),
+        "pigdm": _later("restore.guidance.pigdm", "PiGDM"),
         "pnp": _later("restore.guidance.pnp", "PnP"),
         "repaint": _later("restore.guidance.repaint", "RePaint"),
         "tds": _later("restore.guidance.tds", "TDS", gmres=True, iterations=3, spread=2, particles=4),

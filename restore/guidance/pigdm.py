@@ -28,7 +28,8 @@ class PiGDM(Guidance):
 
         sqrt(1 + s'^2) r^2 J' A' (r^2 A A' + sigma_y^2)^-1 (y - A D).
 
-    It is not the posterior's score, so white pictures are not exact; on photographs, which are far from white, it errs less.
+    It is not the posterior's score, so white pictures are not exact. On photographs it errs less where there is noise, and is
+    less steady around large holes without (docs/photographs.md).
 
     Attributes:
         variance: v; the paper's 1.

@@ -5,7 +5,7 @@
 
 FOLDER of --data holds photographs of 1000 pixels a side or more, that of --held-out small ones the prior was not trained on.
 Seconds of a busy machine say little, so what is compared is taken in turns, in one process where it can be, and told as ratios;
-a whole run takes about twelve minutes of two quiet cores, --quick two. Side by side needs the extra `peers`.
+a whole run takes some twenty minutes of two quiet cores, --quick a few. Side by side needs the extra `peers`.
 """
 
 from __future__ import annotations

@@ -126,7 +126,12 @@ def test_tables_are_made_of_results(tmp_path):
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert text.count("Measured on one, 2 cores of which 2 were used; torch 2, network in bfloat16, prior 0123456789ab.") == 1
+    assert (
+        text.count(
+            "Measured on one, 2 cores of which 2 were used; torch 2, network in bfloat16, prior 0123456789ab: curves, memory."
+        )
+        == 1
+    )
     assert "| 4 | 9.00 | 2.250 | 1.000 |" in text
     assert "The straight line 1.00 + 2.000 x explains 100.00 %" in text
     assert "| picture | 1 | `--steps 1` | 512 | 2.0 |" in text

@@ -36,6 +36,8 @@ def tables(rows: list[Row], methods: Sequence[str]) -> str:
         for method, steps in sorted(found, key=lambda key: (methods.index(key[0]), key[1])):
             every = found[method, steps]
             few = [row | {"psnr": row.get("few", row["psnr"])} for row in every if seen(row)[0] < FEW]
+            if sum(len(seen(row)) for row in few) < FEW:
+                few = []  # Fewer pictures cannot be compared with four.
             cells = [(every, "nfe", ".0f"), (every, "psnr", ".2f"), (every, "ssim", ".3f"), (every, "work", ".0f")]
             cells += [(few, name, ".2f") for name in ("psnr", "mean4", f"mean{SEVERAL}")]
             shown = [mean(*cell) for cell in cells]

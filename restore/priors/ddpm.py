@@ -6,9 +6,10 @@ from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from restore.errors import PriorError
-from restore.priors.networked import Networked
+from restore.priors.networked import Networked, Others
 from restore.priors.prior import pad_to_multiple
 
 Prediction = Literal["epsilon", "v_prediction", "sample"]
@@ -57,11 +58,7 @@ class DDPM(Networked):
         prediction: Prediction = "epsilon",
         variance: Variance = "fixed-small",
         clip: float | None = None,
-        channels: int = 3,
-        multiple_of: int = 1,
-        context: int = 64,
-        sigma_start: float | None = None,
-        dtype: torch.dtype = torch.float32,
+        **others: Unpack[Others],
     ) -> None:
         if prediction not in get_args(Prediction):
             raise PriorError(f"unknown prediction type {prediction!r}; known: {', '.join(get_args(Prediction))}")
@@ -69,16 +66,7 @@ class DDPM(Networked):
             raise PriorError(f"unknown variance {variance!r}; known: {', '.join(get_args(Variance))}")
         abar = alphas_cumprod.detach().double().cpu()
         table = ((1 - abar) / abar).sqrt()
-        super().__init__(
-            network,
-            channels=channels,
-            multiple_of=multiple_of,
-            context=context,
-            sigma_min=float(table[0]),
-            sigma_max=float(table[-1]),
-            sigma_start=sigma_start,
-            dtype=dtype,
-        )
+        super().__init__(network, sigma_min=float(table[0]), sigma_max=float(table[-1]), **others)
         self.prediction, self.variance, self.clip = prediction, variance, clip
         self.alphas_cumprod, self.table = abar, table
         self.levels = table.flip(0)

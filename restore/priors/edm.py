@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
-from restore.priors.networked import Networked
+from restore.priors.networked import Networked, Others
 
 
 class EDM(Networked):
@@ -21,25 +22,12 @@ class EDM(Networked):
         self,
         network: nn.Module,
         *,
-        channels: int = 3,
-        multiple_of: int = 8,
-        context: int = 64,
         sigma_data: float = 0.5,
         sigma_min: float = 0.002,
         sigma_max: float = 80.0,
-        sigma_start: float | None = None,
-        dtype: torch.dtype = torch.float32,
+        **others: Unpack[Others],
     ) -> None:
-        super().__init__(
-            network,
-            channels=channels,
-            multiple_of=multiple_of,
-            context=context,
-            sigma_min=sigma_min,
-            sigma_max=sigma_max,
-            sigma_start=sigma_start,
-            dtype=dtype,
-        )
+        super().__init__(network, sigma_min=sigma_min, sigma_max=sigma_max, **others)
         self.sigma_data = sigma_data
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:

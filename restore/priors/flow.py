@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from restore.priors.networked import Networked
 from restore.priors.sde import TIMES
@@ -18,29 +17,6 @@ class Flow(Networked):
         network: the velocity, called with x_t (B, C, H, W) and 999 t (B,).
         Others: see `Networked`.
     """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        *,
-        channels: int = 3,
-        multiple_of: int = 8,
-        context: int = 64,
-        sigma_min: float = 0.002,
-        sigma_max: float = 80.0,
-        sigma_start: float | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        super().__init__(
-            network,
-            channels=channels,
-            multiple_of=multiple_of,
-            context=context,
-            sigma_min=sigma_min,
-            sigma_max=sigma_max,
-            sigma_start=sigma_start,
-            dtype=dtype,
-        )
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         time = sigma / (1 + sigma)

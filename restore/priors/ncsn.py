@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from restore.errors import PriorError
-from restore.priors.networked import Networked
+from restore.priors.networked import Networked, Others
 
 
 class NCSN(Networked):
@@ -28,26 +29,13 @@ class NCSN(Networked):
         count: int = 200,
         sigma_min: float = 0.02,
         sigma_max: float = 100.0,
-        channels: int = 3,
-        multiple_of: int = 8,
-        context: int = 64,
-        sigma_start: float | None = None,
-        dtype: torch.dtype = torch.float32,
+        **others: Unpack[Others],
     ) -> None:
         if count < 2 or not 0 < sigma_min < sigma_max:
             raise PriorError(
                 f"levels need a count of 2 or more and 0 < sigma_min < sigma_max, got {count}, {sigma_min}, {sigma_max}"
             )
-        super().__init__(
-            network,
-            channels=channels,
-            multiple_of=multiple_of,
-            context=context,
-            sigma_min=sigma_min,
-            sigma_max=sigma_max,
-            sigma_start=sigma_start,
-            dtype=dtype,
-        )
+        super().__init__(network, sigma_min=sigma_min, sigma_max=sigma_max, **others)
         ends = torch.tensor([sigma_max, sigma_min], dtype=torch.float64).log()
         self.levels = torch.linspace(float(ends[0]), float(ends[1]), count, dtype=torch.float64).exp()
 

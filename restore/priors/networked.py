@@ -6,8 +6,19 @@ from abc import ABC
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
 from restore.priors.prior import Prior
+
+
+class Others(TypedDict, total=False):
+    """What every family takes beside its own keywords and its range; `Networked` says what each is and stands at."""
+
+    channels: int
+    multiple_of: int
+    context: int
+    sigma_start: float | None
+    dtype: torch.dtype
 
 
 class Networked(Prior, ABC):
@@ -23,13 +34,13 @@ class Networked(Prior, ABC):
         self,
         network: nn.Module,
         *,
-        channels: int,
-        multiple_of: int,
-        context: int,
-        sigma_min: float,
-        sigma_max: float,
-        sigma_start: float | None,
-        dtype: torch.dtype,
+        channels: int = 3,
+        multiple_of: int = 1,
+        context: int = 64,
+        sigma_min: float = 0.002,
+        sigma_max: float = 80.0,
+        sigma_start: float | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.network, self.dtype = network, dtype

@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from restore.errors import PriorError
-from restore.priors.networked import Networked
+from restore.priors.networked import Networked, Others
 
 EARLIEST = 1e-5  # The smallest t that training sees; at 0 the score is not defined (appendix C).
 LOWEST = 1e-3  # Levels below are an eighth of a grey level, and in float32 no longer told from rounding.
@@ -34,26 +35,18 @@ class _Preserving(Networked, ABC):
         *,
         beta_min: float = 0.1,
         beta_max: float = 20.0,
-        channels: int = 3,
-        multiple_of: int = 8,
-        context: int = 64,
         sigma_min: float | None = None,
         sigma_max: float | None = None,
-        sigma_start: float | None = None,
-        dtype: torch.dtype = torch.float32,
+        **others: Unpack[Others],
     ) -> None:
         if not 0 < beta_min < beta_max:
             raise PriorError(f"a variance-preserving schedule needs 0 < beta_min < beta_max, got {beta_min} and {beta_max}")
         self.beta_min, self.beta_max = beta_min, beta_max
         super().__init__(
             network,
-            channels=channels,
-            multiple_of=multiple_of,
-            context=context,
             sigma_min=max(self._level(EARLIEST), LOWEST) if sigma_min is None else sigma_min,
             sigma_max=self._level(1.0) if sigma_max is None else sigma_max,
-            sigma_start=sigma_start,
-            dtype=dtype,
+            **others,
         )
 
     def sigma(self, time: Tensor) -> Tensor:
@@ -117,23 +110,10 @@ class VE(Networked):
         *,
         sigma_min: float = 0.02,
         sigma_max: float = 100.0,
-        channels: int = 3,
-        multiple_of: int = 8,
-        context: int = 64,
-        sigma_start: float | None = None,
         levels: Tensor | None = None,
-        dtype: torch.dtype = torch.float32,
+        **others: Unpack[Others],
     ) -> None:
-        super().__init__(
-            network,
-            channels=channels,
-            multiple_of=multiple_of,
-            context=context,
-            sigma_min=sigma_min,
-            sigma_max=sigma_max,
-            sigma_start=sigma_start,
-            dtype=dtype,
-        )
+        super().__init__(network, sigma_min=sigma_min, sigma_max=sigma_max, **others)
         self.levels = None if levels is None else levels.double().cpu().sort(descending=True).values
 
     def sigma(self, time: Tensor) -> Tensor:

@@ -6,8 +6,8 @@
 One sample, the mean of several and point estimates are different answers, so each has a column: a sample is worth up to 3 dB
 less than the posterior mean, by theory. Masks count filled pixels alone. Work is processor time of one answer with one thread,
 in evaluations of the bare prior timed beside it, so that machines can be compared. Methods that differentiate through the
-network take 3 to 20 times as long an evaluation; long runs of theirs are measured on fewer pictures, and the column `pictures`
-says on how many. A line of FILE is one picture, or with `pictures` the mean over the first so many.
+network take 2 to 8 times as long an evaluation. A line of FILE is one picture, or with `pictures` the mean over the first so
+many; the column `pictures` says over how many a row is.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ SAMPLER = "denoising-samples"
 FORWARD = ("denoising", "denoising:averaged=1", "pnp", SAMPLER, "ddnm", "ddrm", "diffpir", "repaint", "daps")
 GRADIENT = ("pigdm", "pigdm:adaptive=1", "dps", "mmps")
 BUDGETS = (5, 10, 20, 50, 100)
+SHORT = ("daps", "repaint", "pigdm:adaptive=1")  # To 20 steps: several evaluations a step, or a variant.
 AVERAGED = {SAMPLER: 20, "ddnm": 20, "mmps": 10}  # Whose samples, and of how many steps.
 SIGMA = 25 / 127.5
 
@@ -105,17 +106,12 @@ def cells(task: str, picture: int) -> Iterator[Cell]:
         yield Cell(task, "denoising", 1)
         yield Cell(task, "denoising:averaged=1", 1)
     for steps in BUDGETS:
-        for method in FORWARD:
+        for method in (*FORWARD, *GRADIENT):
             if method.startswith("denoising") and (method != SAMPLER or not task.startswith("denoise")):
                 continue
-            if picture >= FEW and steps > 50:
+            if method in SHORT and steps > 20:
                 continue
-            if method in ("daps", "repaint") and steps > 20:
-                continue  # Several evaluations a step.
             yield Cell(task, method, steps, several(task, method, steps, picture))
-        for method in GRADIENT:
-            if picture < FEW or steps <= 20:
-                yield Cell(task, method, steps, several(task, method, steps, picture))
 
 
 def several(task: str, method: str, steps: int, picture: int) -> int:

@@ -3,6 +3,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 import torch
 from gaussian import Gaussian, decaying, dense, exact_law, posterior, wasserstein
+from guided import DISCRETE, KEEP, LEVELS, PRIOR, SHAPE, measured, random, run
 from torch.func import jacrev
 
 from restore import kernels, paths
@@ -15,28 +16,7 @@ from restore.priors import Prior
 from restore.problem import Problem
 from restore.testing import check_guidance
 
-CHANNELS, HEIGHT, WIDTH = 3, 4, 6
-SHAPE = (CHANNELS, HEIGHT, WIDTH)
-BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
-ABAR = (1 - BETAS).cumprod(0)
-LEVELS = ((1 - ABAR) / ABAR).sqrt().flip(0)
-
-
-def random(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def smooth(*sizes):
-    """The covariance of pictures that are correlated along every side."""
-    covariance = torch.ones(1, 1, dtype=torch.float64)
-    for size in sizes:
-        covariance = torch.kron(covariance, decaying(size, 0.8))
-    return 0.2 * covariance
-
-
-PRIOR = Gaussian(smooth(*SHAPE), mean=0.1, channels=CHANNELS)
-DISCRETE = Gaussian(smooth(*SHAPE), mean=0.1, channels=CHANNELS, levels=LEVELS)
-KEEP = torch.rand(1, 1, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(3)) < 0.5
+CHANNELS, HEIGHT, WIDTH = SHAPE
 OPERATORS = {
     "identity": Identity(),
     "mask": Mask(KEEP),
@@ -61,19 +41,6 @@ PAIRS = [
     if isinstance(OPERATORS[operator], guidance.needs)
 ]
 each_pair = pytest.mark.parametrize(("guidance", "operator"), PAIRS, ids=[f"{type(g).__name__}-{o}" for g, o in PAIRS])
-
-
-def measured(operator, sigma_y, count=1, prior=PRIOR, shape=SHAPE, seed=0):
-    """A problem of `count` pictures drawn from the prior."""
-    clean = operator(prior.draw(count, shape, seed))
-    return Problem(clean + sigma_y * random(*clean.shape, seed=seed + 50), operator, sigma_y, (count, *shape))
-
-
-def run(guidance, problem, prior=PRIOR, steps=8, seed=0):
-    path = guidance.path(prior, problem, steps).double()
-    noise = Noise([seed_for(seed, sample=index) for index in range(problem.shape[0])])
-    *_, answer = reverse(problem, prior, guidance, guidance.kernel(), path, noise)
-    return answer
 
 
 # Laws of every method

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 import torch
 from hub import TOKEN, Hub, serve
-from toys import picture
+from toys import OWN, picture
 
 from restore import pretrained
 from restore.priors import folder
@@ -22,11 +22,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Its own dependencies warn while they are imported.
     import diffusers
 
-OWN = {
-    "family": "edm",
-    "network": {"type": "residual-unet", "channels": 3, "widths": [8, 16], "blocks": 1, "patch": 2},
-    "prior": {"sigma_data": 0.5},
-}
 # Loads each name given, or tells why not, and does the same with a token once more for the gated ones.
 LOAD = f"""
 import json, os, sys

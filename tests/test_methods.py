@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from gaussian import Gaussian, decaying, dense, exact_law, posterior
+from guided import DISCRETE, KEEP, PRIOR, SHAPE, measured, random, run
 from photographs import crop, photo, psnr
 from torch.func import jacrev
 
@@ -24,26 +25,6 @@ from restore.priors import Prior
 from restore.problem import Problem
 from restore.testing import check_guidance
 
-SHAPE = (3, 4, 6)
-BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
-ABAR = (1 - BETAS).cumprod(0)
-LEVELS = ((1 - ABAR) / ABAR).sqrt().flip(0)
-KEEP = torch.rand(1, 1, 4, 6, generator=torch.Generator().manual_seed(3)) < 0.5
-
-
-def random(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def smooth(*sizes):
-    covariance = torch.ones(1, 1, dtype=torch.float64)
-    for size in sizes:
-        covariance = torch.kron(covariance, decaying(size, 0.8))
-    return 0.2 * covariance
-
-
-PRIOR = Gaussian(smooth(*SHAPE), mean=0.1, channels=3)
-DISCRETE = Gaussian(smooth(*SHAPE), mean=0.1, channels=3, levels=LEVELS)
 OPERATORS = {
     "identity": Identity(),
     "mask": Mask(KEEP),
@@ -66,18 +47,6 @@ METHODS = {
 }
 PAIRS = [(m, o) for m, method in METHODS.items() for o, operator in OPERATORS.items() if isinstance(operator, method.needs)]
 each_pair = pytest.mark.parametrize(("method", "operator"), PAIRS)
-
-
-def measured(operator, sigma_y, count=1, prior=PRIOR, shape=SHAPE, seed=0):
-    clean = operator(prior.draw(count, shape, seed))
-    return Problem(clean + sigma_y * random(*clean.shape, seed=seed + 50), operator, sigma_y, (count, *shape))
-
-
-def run(guidance, problem, prior=PRIOR, steps=8, seed=0):
-    path = guidance.path(prior, problem, steps).double()
-    noise = Noise([seed_for(seed, sample=index) for index in range(problem.shape[0])])
-    *_, answer = reverse(problem, prior, guidance, guidance.kernel(), path, noise)
-    return answer
 
 
 @pytest.mark.parametrize("sigma_y", [0.0, 0.2])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from test_load_adm import REDUCED, filled
-from toys import Command, files
+from toys import OWN, Command, files
 
 from restore import Restorer, pretrained
 from restore.priors import VE, folder
@@ -18,12 +18,6 @@ from restore.priors import VE, folder
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Its own dependencies warn while they are imported.
     import diffusers
-
-OWN = {
-    "family": "edm",
-    "network": {"type": "residual-unet", "channels": 3, "widths": [8, 16], "blocks": 1, "patch": 2},
-    "prior": {"sigma_data": 0.5},
-}
 
 
 def chain(place: Path) -> str:

@@ -14,6 +14,12 @@ import numpy as np
 
 from restore import plugins
 
+# The smallest model folder of our own kind.
+OWN = {
+    "family": "edm",
+    "network": {"type": "residual-unet", "channels": 3, "widths": [8, 16], "blocks": 1, "patch": 2},
+    "prior": {"sigma_data": 0.5},
+}
 TOYS = """
 from restore.errors import OutOfMemoryError, PictureError, UsageError
 

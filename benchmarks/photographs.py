@@ -38,10 +38,10 @@ from restore.problem import Problem
 from restore.solve import plan, solve
 
 SAMPLER = "denoising-samples"
-FORWARD = ("denoising", "denoising:averaged=1", "pnp", SAMPLER, "ddnm", "ddrm", "diffpir", "repaint", "daps")
+FORWARD = ("denoising", "denoising:averaged=1", "pnp", "ddnm:eta=0", SAMPLER, "ddnm", "ddrm", "diffpir", "repaint", "daps")
 GRADIENT = ("pigdm", "pigdm:adaptive=1", "dps", "mmps")
 BUDGETS = (5, 10, 20, 50, 100)
-SHORT = ("daps", "repaint", "pigdm:adaptive=1")  # To 20 steps: several evaluations a step, or a variant.
+SHORT = ("daps", "repaint", "ddnm:eta=0", "pigdm:adaptive=1")  # To 20 steps: several evaluations a step, or a variant.
 AVERAGED = {SAMPLER: 20, "ddnm": 20, "mmps": 10}  # Whose samples, and of how many steps.
 SIGMA = 25 / 127.5
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -39,8 +40,22 @@ def made(
         return factory(**given)
     except TypeError as error:
         raise UsageError(f"{kind} {name}: {error}; write NAME:key=value,key=value") from None
+    except UsageError as error:
+        raise UsageError(f"{kind} {name}: {error}") from None
 
 
 def number(text: str) -> int | float:
     """A whole number where only digits are written. Raises ValueError for anything that is no number."""
     return int(text) if text.isdecimal() else float(text)
+
+
+def within(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raises UsageError unless a setting lies in [low, high]."""
+    if not low <= value <= high:
+        raise UsageError(f"{name} is {value}; give {f'{low} or more' if high == math.inf else f'{low} to {high}'}")
+
+
+def whole(name: str, value: object) -> None:
+    """Raises UsageError unless a setting is a whole number."""
+    if not isinstance(value, int):
+        raise UsageError(f"{name} is {value}; give a whole number")

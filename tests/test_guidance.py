@@ -1,4 +1,4 @@
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 import torch
@@ -6,15 +6,31 @@ from gaussian import Gaussian, decaying, dense, exact_law, posterior, wasserstei
 from guided import DISCRETE, KEEP, LEVELS, PRIOR, SHAPE, measured, random, run
 from torch.func import jacrev
 
-from restore import kernels, paths
+from restore import kernels, paths, plugins
 from restore.engine import reverse
-from restore.errors import OperatorError
-from restore.guidance import DDNM, Denoising, DenoisingSamples, DiffPIR, Guidance, PiGDM, PnP, RePaint
+from restore.errors import OperatorError, UsageError
+from restore.guidance import (
+    DAPS,
+    DDNM,
+    DDRM,
+    DPS,
+    MMPS,
+    TDS,
+    Denoising,
+    DenoisingSamples,
+    DiffPIR,
+    Guidance,
+    PiGDM,
+    PnP,
+    RePaint,
+    SDEdit,
+)
 from restore.noise import Noise, seed_for
 from restore.operators import Downsample, Gray, GrayWithHints, Identity, Linear, Mask, Operator
 from restore.priors import Prior
 from restore.problem import Problem
 from restore.testing import check_guidance
+from restore.words import made
 
 CHANNELS, HEIGHT, WIDTH = SHAPE
 OPERATORS = {
@@ -41,6 +57,38 @@ PAIRS = [
     if isinstance(OPERATORS[operator], guidance.needs)
 ]
 each_pair = pytest.mark.parametrize(("guidance", "operator"), PAIRS, ids=[f"{type(g).__name__}-{o}" for g, o in PAIRS])
+
+
+METHODS = (DAPS, DDNM, DDRM, DPS, DiffPIR, MMPS, PiGDM, PnP, RePaint, SDEdit, TDS)
+BOUNDS = [(method, name, *bounds) for method in METHODS for name, bounds in method.ranges.items()]
+
+
+# Arguments
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_number_has_a_range(method):
+    numbers = [field.name for field in fields(method) if field.type in ("int", "float")]
+    assert sorted(method.ranges) == sorted(numbers)
+
+
+@pytest.mark.parametrize(("method", "name", "low", "high"), BOUNDS)
+def test_arguments_out_of_range_are_refused(method, name, low, high):
+    for given in (low - 1, high + 1, float("nan")):
+        if given != high:  # Nothing lies above infinity.
+            with pytest.raises(UsageError, match=f"^{name} is {given}; give "):
+                method(**{name: given})
+
+
+@pytest.mark.parametrize(("method", "name"), [(MMPS, "iterations"), (TDS, "particles"), (RePaint, "jump"), (DAPS, "ode")])
+def test_whole_numbers_are_whole(method, name):
+    with pytest.raises(UsageError, match=f"{name} is 2.5; give a whole number"):
+        method(**{name: 2.5})
+
+
+def test_the_command_line_names_the_method():
+    with pytest.raises(UsageError, match=r"^guidance ddrm: eta is 2; give 0 to 1$"):
+        made("guidance", "ddrm:eta=2", plugins.load().guidance)
 
 
 # Laws of every method

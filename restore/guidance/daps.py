@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from restore import paths
-from restore.guidance.guidance import Guidance
+from restore.guidance.guidance import ABOVE, Guidance, Ranges
 from restore.kernels import Kernel
 from restore.noise import Noise
 from restore.operators.operator import Linear
@@ -39,6 +40,7 @@ class DAPS(Guidance):
     """
 
     steps: ClassVar[int] = 200
+    ranges: ClassVar[Ranges] = {"ode": (1, math.inf), "langevin": (0, math.inf), "rate": (ABOVE, 1), "floor": (ABOVE, math.inf)}
     ode: int = 5
     langevin: int = 100
     rate: float = 0.2

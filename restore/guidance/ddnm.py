@@ -9,7 +9,7 @@ from torch import Tensor
 
 from restore import kernels
 from restore.errors import OperatorError
-from restore.guidance.guidance import Guidance
+from restore.guidance.guidance import Guidance, Ranges
 from restore.kernels import Kernel
 from restore.noise import Noise
 from restore.operators.operator import Operator, Spectral
@@ -32,6 +32,7 @@ class DDNM(Guidance):
 
     needs: ClassVar[type] = Operator
     steps: ClassVar[int] = 50
+    ranges: ClassVar[Ranges] = {"eta": (0, 1)}
     eta: float = 0.85
 
     def check(self, problem: Problem) -> None:

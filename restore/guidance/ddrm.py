@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restore.guidance.guidance import Guidance
+from restore.guidance.guidance import Guidance, Ranges
 from restore.kernels import Kernel
 from restore.noise import Noise
 from restore.operators.operator import Spectral
@@ -35,6 +35,7 @@ class DDRM(Guidance):
 
     needs: ClassVar[type] = Spectral
     steps: ClassVar[int] = 20
+    ranges: ClassVar[Ranges] = {"eta": (0, 1), "eta_b": (0, 1)}
     eta: float = 0.85
     eta_b: float = 1.0
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
 from restore import kernels
-from restore.guidance.guidance import Estimator
+from restore.guidance.guidance import Estimator, Ranges
 from restore.kernels import Kernel
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
@@ -26,6 +27,7 @@ class DiffPIR(Estimator):
 
     needs: ClassVar[type] = Linear
     steps: ClassVar[int] = 50
+    ranges: ClassVar[Ranges] = {"weight": (0, math.inf), "zeta": (0, 1)}
     weight: float = 8.0
     zeta: float = 0.3
 

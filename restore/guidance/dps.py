@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -9,7 +10,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from restore.guidance.guidance import Guidance
+from restore.guidance.guidance import Guidance, Ranges
 from restore.kernels import Kernel
 from restore.noise import Noise
 from restore.operators.krylov import dot
@@ -36,6 +37,7 @@ class DPS(Guidance):
 
     needs: ClassVar[type] = Operator
     steps: ClassVar[int] = 1000
+    ranges: ClassVar[Ranges] = {"zeta": (0, math.inf)}
     zeta: float = 1.0
     annealed: bool = False
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
@@ -15,12 +18,19 @@ from restore.noise import Noise
 from restore.operators.operator import Operator
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.words import whole, within
+
+Ranges = Mapping[str, tuple[float, float]]
+ABOVE = 1e-6  # Stands for the least number above 0.
 
 
 class Guidance(ABC):
     """A method that brings y into every reverse step. Instances are immutable; their arguments are the method's own.
 
+    A method that is a dataclass is checked when it is made: whole numbers are whole, and what `ranges` names lies in it.
+
     Attributes:
+        ranges: (lowest, highest) of arguments, by name.
         needs: the kind of operator the method works with, checked before a run.
         answer: what a run gives: a posterior "sample", or a point "estimate" that is not one.
         steps: transitions a run takes unless told otherwise.
@@ -32,6 +42,15 @@ class Guidance(ABC):
     steps: ClassVar[int] = 50
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 100
+    ranges: ClassVar[Ranges] = MappingProxyType({})
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for an argument out of its range."""
+        for name, (low, high) in self.ranges.items():
+            within(name, getattr(self, name), low, high)
+        for field in dataclasses.fields(cast(Any, self)):
+            if field.type in (int, "int"):
+                whole(field.name, getattr(self, field.name))
 
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
         """The method as a quality has it, and its transitions: itself with `fast`, `steps` or `best` unless it knows better."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from restore.guidance.guidance import Guidance
+from restore.guidance.guidance import Guidance, Ranges
 from restore.guidance.moments import Moments
 from restore.kernels import Kernel, renoise
 from restore.noise import Noise
@@ -50,6 +51,7 @@ class MMPS(Guidance):
     steps: ClassVar[int] = 20
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 50
+    ranges: ClassVar[Ranges] = {"iterations": (1, math.inf), "spread": (0, math.inf)}
     iterations: int = 8
     spread: int = 4
     gmres: bool = False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from restore.guidance.guidance import Guidance
+from restore.guidance.guidance import ABOVE, Guidance, Ranges
 from restore.kernels import Kernel
 from restore.noise import Noise
 from restore.operators.operator import Linear
@@ -38,6 +39,7 @@ class PiGDM(Guidance):
 
     needs: ClassVar[type] = Linear
     steps: ClassVar[int] = 50
+    ranges: ClassVar[Ranges] = {"variance": (ABOVE, math.inf)}
     variance: float = 1.0
     adaptive: bool = False
 

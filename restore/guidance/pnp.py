@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restore import paths
-from restore.guidance.guidance import Guidance
+from restore.guidance.guidance import ABOVE, Guidance, Ranges
 from restore.kernels import Kernel
 from restore.noise import Noise
 from restore.operators.operator import Linear
@@ -37,6 +38,12 @@ class PnP(Guidance):
     steps: ClassVar[int] = 24
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 50
+    ranges: ClassVar[Ranges] = {
+        "weight": (0, math.inf),
+        "sigma_start": (ABOVE, math.inf),
+        "sigma_end": (ABOVE, math.inf),
+        "most": (1, math.inf),
+    }
     weight: float = 0.23
     sigma_start: float = 0.5
     sigma_end: float = 0.01

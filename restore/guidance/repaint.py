@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restore import paths
-from restore.guidance.guidance import Guidance
+from restore.guidance.guidance import Guidance, Ranges
 from restore.kernels import Kernel
 from restore.noise import Noise
 from restore.operators.mask import Mask
@@ -30,6 +31,7 @@ class RePaint(Guidance):
 
     needs: ClassVar[type] = Mask
     steps: ClassVar[int] = 50
+    ranges: ClassVar[Ranges] = {"jump": (1, math.inf), "repeat": (1, math.inf)}
     jump: int = 10
     repeat: int = 5
 

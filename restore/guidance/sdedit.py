@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from restore import paths
+from restore.guidance.guidance import ABOVE, Ranges
 from restore.guidance.unconditional import Unconditional
 from restore.priors.prior import Prior
 from restore.problem import Problem
@@ -23,6 +25,7 @@ class SDEdit(Unconditional):
             discrete, else of Karras' grid (rho = 7) between sigma_min and where runs begin.
     """
 
+    ranges: ClassVar[Ranges] = {"strength": (ABOVE, 1)}
     strength: float = 0.4
 
     def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:

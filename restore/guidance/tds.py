@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import PriorError
-from restore.guidance.guidance import Guidance
+from restore.guidance.guidance import Guidance, Ranges
 from restore.guidance.moments import Moments
 from restore.guidance.twist import FullTwist, IterativeTwist, Twist
 from restore.kernels import Kernel
@@ -63,6 +63,13 @@ class TDS(Guidance):
 
     needs: ClassVar[type] = Linear
     steps: ClassVar[int] = 100
+    ranges: ClassVar[Ranges] = {
+        "particles": (1, math.inf),
+        "share": (0, 1),
+        "spread": (0, math.inf),
+        "iterations": (1, math.inf),
+        "dense": (0, math.inf),
+    }
     particles: int = 16
     share: float = 0.5
     spread: int = 4

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from restore.kernels.kernel import Denoise, Kernel, within
+from restore.kernels.kernel import Denoise, Kernel
+from restore.words import within
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from restore.errors import UsageError
 
 if TYPE_CHECKING:  # The command line lists kernels without loading torch.
     from torch import Tensor
@@ -29,12 +26,6 @@ class Remembering:
 
     def __call__(self, denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
         return self.begin()(denoise, x, sigma, sigma_next, noise)
-
-
-def within(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raises UsageError unless a kernel's setting lies in [low, high]."""
-    if not low <= value <= high:
-        raise UsageError(f"{name} is {value}; give {f'{low} or more' if high == math.inf else f'{low} to {high}'}")
 
 
 def begin(kernel: Kernel) -> Kernel:

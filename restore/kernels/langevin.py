@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from restore.errors import UsageError
 from restore.kernels.euler_maruyama import euler_maruyama
-from restore.kernels.kernel import Denoise, Kernel, Remembering, begin, within
+from restore.kernels.kernel import Denoise, Kernel, Remembering, begin
+from restore.words import whole, within
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,8 +58,7 @@ def predictor_corrector(predictor: Kernel | None = None, steps: int = 1, snr: fl
 
 
 def _check(steps: int, snr: float) -> None:
-    if not isinstance(steps, int):
-        raise UsageError(f"steps is {steps}; give a whole number")
+    whole("steps", steps)
     within("steps", steps, 1)
     within("snr", snr, 0, 0.99)
 

@@ -39,7 +39,8 @@ def made(
     try:
         return factory(**given)
     except TypeError as error:
-        raise UsageError(f"{kind} {name}: {error}; write NAME:key=value,key=value") from None
+        said = str(error).partition(") got an ")  # Python names the function first.
+        raise UsageError(f"{kind} {name}: {said[2] or said[0]}; write NAME:key=value,key=value") from None
     except UsageError as error:
         raise UsageError(f"{kind} {name}: {error}") from None
 

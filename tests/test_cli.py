@@ -168,6 +168,7 @@ def test_schema_is_json(restore: Command) -> None:
 
 def test_models_are_listed(restore: Command) -> None:
     assert restore("models", "list").out.splitlines()[1].startswith("photo ")
+    assert restore("models").out == restore("models", "list").out
     assert json.loads(restore("models", "list", "--json").out)[0]["name"] == "photo"
 
 

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from restore.priors.translated import Translated
 
 
-@click.group("models")
-def models_command() -> None:
+@click.group("models", invoke_without_command=True)
+@click.pass_context
+def models_command(context: click.Context) -> None:
     """List priors, show their cards, check that they are whole, convert others' into model folders."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_command, json=False)
 
 
 @models_command.command("list")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 from io import BytesIO
 from pathlib import Path
@@ -934,6 +935,21 @@ def test_as_picture_takes_what_a_program_holds(tmp_path: Path, rng: np.random.Ge
     assert torch.equal(images.as_picture(turned).pixels, to_pixels(np.rot90(array, -1)))
     deep = random(rng, 1, 16)[..., 0]
     assert np.array_equal(images.as_picture(Image.fromarray(deep)).raw, deep)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.float32, torch.bool])
+@pytest.mark.parametrize("shape", [(5, 6), (1, 5, 6), (1, 1, 5, 6), (3, 5, 6), (1, 3, 5, 6)])
+def test_a_tensor_comes_back_in_its_own_shape_and_type(kind, shape):
+    tensor = (torch.arange(math.prod(shape)).reshape(shape) % 2).to(kind)
+    back = images.like(tensor, images.as_picture(tensor))
+    assert back.dtype == tensor.dtype
+    assert torch.equal(back, tensor)
+
+
+def test_a_mask_comes_back_true_where_it_is_nearer_to_white() -> None:
+    dim = images.as_picture(np.array([[0, 127, 128, 255]], np.uint8))
+    assert images.like(torch.zeros(1, 4, dtype=torch.bool), dim).tolist() == [[False, False, True, True]]
+    assert images.like(np.zeros((1, 4), bool), dim).tolist() == [[False, False, True, True]]
 
 
 def test_as_picture_refuses_the_rest() -> None:

@@ -16,15 +16,15 @@ from restore.images.picture import Picture
 from restore.images.reading import assembled, explained, read, shallow
 from restore.images.samples import Samples, image_of, upright
 
-_TAKEN = "expected a path, a PIL image, an array (H, W[, C]), a tensor ([1, ]C, H, W) or a Picture"
+_TAKEN = "expected a path, a PIL image, an array (H, W[, C]), a tensor ([[1, ]C, ]H, W) or a Picture"
 
 
 def as_picture(image: Any) -> Picture:
     """A `Picture` of a path, a PIL image, an array, a tensor, or itself.
 
-    Arrays are (H, W) or (H, W, C), tensors (C, H, W) or (1, C, H, W), C = 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha;
-    uint8, uint16, bool, or float in [0, 1], which becomes a 16-bit picture. A PIL image keeps its metadata and is turned
-    upright. Raises `PictureError` for anything else.
+    Arrays are (H, W) or (H, W, C), tensors (H, W), (C, H, W) or (1, C, H, W), C = 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and
+    alpha; uint8, uint16, bool, or float in [0, 1], which becomes a 16-bit picture. A PIL image keeps its metadata and is
+    turned upright. Raises `PictureError` for anything else.
     """
     if isinstance(image, Picture):
         return image
@@ -57,6 +57,8 @@ def _from_pillow(image: Image.Image) -> Picture:
 def _channels_last(tensor: torch.Tensor) -> Samples:
     if tensor.ndim == 4 and tensor.shape[0] == 1:
         tensor = tensor[0]
+    if tensor.ndim == 2:
+        tensor = tensor[None]
     if tensor.ndim != 3:
         raise PictureError(
             f"a tensor of shape {tuple(tensor.shape)} is not a picture; {_TAKEN}; a batch goes through Restorer.map"
@@ -117,7 +119,11 @@ def _like_array(given: torch.Tensor | Samples, picture: Picture) -> Any:
     if isinstance(given, np.ndarray):
         array = array[..., 0] if given.ndim == 2 and array.shape[2] == 1 else array
         return array > 127 if given.dtype == bool else array.astype(given.dtype)
+    if given.dtype == torch.bool:
+        array = array > 127
     tensor = torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1).to(given.device, given.dtype)
+    if given.ndim == 2 and tensor.shape[0] == 1:
+        return tensor[0]
     return tensor[None] if given.ndim == 4 else tensor
 
 

@@ -1,0 +1,158 @@
+"""Short training runs that differ in one thing each: what the bundled prior's training is chosen from.
+
+    python benchmarks/trials.py photos-cc0 kodak24 --check FOLDER --out runs/trials [--other FOLDER] [--into docs/trials.md]
+
+Every run takes as many floating-point operations as `--steps` steps of the first one, so a smaller network takes more steps.
+The measure is denoising by one evaluation of D, PSNR in dB over the middle 256 x 256 pixels of pictures in `--check`, which
+are neither trained on nor those that the prior is judged by. Two runs that differ in the seed alone say how little a difference
+means. `--other` is a folder of more pictures, for what another collection would bring; such weights are not for shipping.
+A run that was stopped is continued by the same command; what is measured stays in OUT/NAME/psnr.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import torch
+from exactness import write
+from photographs import crops
+from torch.utils.flop_counter import FlopCounterMode
+
+from restore import Restorer
+from restore.networks.presets import PRESETS
+from restore.priors import folder
+
+SIGMAS = (15, 25, 50)
+FIRST = {
+    "network": "base",
+    "size": "64",
+    "batch": "16",
+    "lr": "1e-3",
+    "ema": "0.998",
+    "scales": "1,0.7,0.5,0.35",
+    "procedural": "0.08",
+    "gray": "0.1",
+    "jitter": "0.2",
+    "sigma-mean": "-1.6",
+    "sigma-std": "1.0",
+    "sigma-spread": "0.1",
+    "seed": "0",
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is changed from the first run."""
+
+    name: str
+    changed: dict[str, str] = field(default_factory=dict)
+    other: bool = False  # Trained on the other collection.
+
+    @property
+    def options(self) -> dict[str, str]:
+        return FIRST | self.changed
+
+
+TRIALS = (
+    Trial("as it is"),
+    Trial("another seed", {"seed": "1"}),
+    Trial("levels as in EDM (mean -1.2, std 1.2)", {"sigma-mean": "-1.2", "sigma-std": "1.2"}),
+    Trial("lower levels (mean -2)", {"sigma-mean": "-2"}),
+    Trial("narrower levels (std 0.7)", {"sigma-std": "0.7"}),
+    Trial("4 crops of 128", {"size": "128", "batch": "4"}),
+    Trial("64 crops of 32", {"size": "32", "batch": "64"}),
+    Trial("4 crops of 64, more steps", {"batch": "4"}),
+    Trial("twice the rate", {"lr": "2e-3"}),
+    Trial("half the rate", {"lr": "5e-4"}),
+    Trial("slower average (0.9995)", {"ema": "0.9995"}),
+    Trial("no drawn pictures", {"procedural": "0"}),
+    Trial("a third drawn pictures", {"procedural": "0.33"}),
+    Trial("no gray, no gains", {"gray": "0", "jitter": "0"}),
+    Trial("one scale", {"scales": "1"}),
+    Trial("network small", {"network": "small"}),
+    Trial("network large", {"network": "large"}),
+    Trial("the other collection", other=True),
+)
+
+
+def operations(options: dict[str, str]) -> float:
+    """Of one step, forward."""
+    config = {"family": "edm", "network": {**PRESETS[options["network"]], "channels": 3}, "prior": {}}
+    side = int(options["size"])
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        folder.build(config)(torch.zeros(int(options["batch"]), 3, side, side), 0.2)
+    return float(counted.get_total_flops())
+
+
+def trained(trial: Trial, data: list[Path], out: Path, steps: int) -> bool:
+    """Whether the run came to its end."""
+    command = [sys.executable, "-m", "restore", "train", *map(str, data), "-o", str(out), "--steps", str(steps), "--resume"]
+    command += ["--family", "edm", "--dtype", "bfloat16"]
+    command += [word for name, value in trial.options.items() for word in (f"--{name}", value)]
+    print(" ".join(command[2:]), flush=True)
+    return subprocess.run(command).returncode == 0
+
+
+def measured(prior: Path, check: Path, count: int) -> list[float]:
+    """Mean PSNR at each sigma."""
+    denoise = Restorer.from_pretrained(str(prior)).prior
+    found: list[list[float]] = [[] for _ in SIGMAS]
+    for index, x in enumerate(crops(check, count, 256)):
+        for sigma, row in zip(SIGMAS, found, strict=True):
+            noise = torch.from_numpy(np.random.default_rng(index).standard_normal(x.shape)).float()
+            with torch.no_grad():
+                clean = denoise(x + sigma / 127.5 * noise, sigma / 127.5).clamp(-1, 1)
+            row.append(float(10 * torch.log10(4 / (clean - x).square().mean())))
+    return [fmean(row) for row in found]
+
+
+def table(rows: list[tuple[Trial, int, list[float]]]) -> str:
+    """Markdown, the first run in dB and the others as differences from it."""
+    names = " | ".join(f"sigma {sigma}" for sigma in SIGMAS)
+    lines = [f"| changed | steps | {names} |", "|---|---|" + "---|" * len(SIGMAS)]
+    base = rows[0][2]
+    for trial, steps, found in rows:
+        cells = [
+            f"{value:.2f}" if trial == rows[0][0] else f"{value - first:+.2f}" for value, first in zip(found, base, strict=True)
+        ]
+        lines.append(f"| {trial.name} | {steps} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="+")
+    parser.add_argument("--check", type=Path, required=True, help="a folder of pictures to measure on")
+    parser.add_argument("--other", type=Path, help="a folder of other pictures to train on once")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--pictures", type=int, default=24)
+    parser.add_argument("--only", default="", help="trials whose name holds this")
+    parser.add_argument("--into", metavar="FILE", help="a document whose tables to replace")
+    given = parser.parse_args()
+    first, rows = operations(FIRST), []
+    for trial in TRIALS:
+        if given.only not in trial.name or (trial.other and given.other is None):
+            continue
+        out = given.out / "".join(letter if letter.isalnum() else "-" for letter in trial.name)
+        steps, kept = round(given.steps * first / operations(trial.options)), out / "psnr.json"
+        if not kept.exists():
+            if not trained(trial, [given.other] if trial.other else given.data, out, steps):
+                sys.exit(f"{trial.name}: training failed; the same command continues it")
+            kept.write_text(json.dumps(measured(out, given.check, given.pictures)))
+        rows.append((trial, steps, json.loads(kept.read_text())))
+    found = table(rows)
+    print(found)
+    if given.into:
+        write(given.into, [found])
+
+
+if __name__ == "__main__":
+    main()

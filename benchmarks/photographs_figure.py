@@ -1,0 +1,84 @@
+"""What methods answer, side by side: a row a task, a column a method, one answer each, at equal numbers of transitions.
+
+    python benchmarks/photographs_figure.py samples/photos/astronaut.png docs/pictures/methods.jpg --at 0,130
+
+The tasks are those of photographs.py on the 256 x 256 pixels whose corner is `--at` (top,left); the middle 128 are shown.
+Methods that refuse a task leave white.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from photographs import Case, cases, method_of
+from torch import Tensor
+
+from restore import Restorer
+from restore.errors import OperatorError
+from restore.operators import Gray
+from restore.report import contact_sheet
+from restore.solve import plan, solve
+
+METHODS = ("pnp", "mmps", "pigdm", "dps", "ddrm", "ddnm", "diffpir", "repaint", "daps")
+SIDE, SHOWN, HEAD, GAP = 256, 128, 22, 4
+
+
+def answer(restorer: Restorer, case: Case, name: str, steps: int) -> Tensor | None:
+    """(1, 3, H, W), or None where the method refuses the task."""
+    method = method_of(name, case.task)
+    try:
+        method.check(case.problem)
+    except OperatorError:
+        return None
+    planned = plan(case.problem, restorer.prior, method, steps=steps, largest=1024)
+    device = restorer.placement.device
+    *_, last = solve(case.problem, restorer.prior, method, method.kernel(), planned, seed=0, names=["0"], device=device)
+    assert last.done is not None
+    return last.done.clamp(-1, 1)
+
+
+def middle(x: Tensor) -> Tensor:
+    edge = (x.shape[-1] - SHOWN) // 2
+    return x[..., edge : edge + SHOWN, edge : edge + SHOWN]
+
+
+def given(case: Case) -> Tensor:
+    """What was damaged, (1, 3, H, W): small pictures enlarged without smoothing, gray ones without their hints."""
+    y = Gray()(case.truth) if case.task.startswith("colorize") else case.problem.y
+    return torch.nn.functional.interpolate(y.expand(-1, 3, -1, -1), case.truth.shape[-2:], mode="nearest")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--at", default="0,0", help="top,left of the 256 pixels that are damaged")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--prior", default="photo")
+    arguments = parser.parse_args()
+    loaded = cv2.imread(str(arguments.picture))
+    if loaded is None:
+        parser.error(f"{arguments.picture}: not a picture")
+    top, left = map(int, arguments.at.split(","))
+    rgb = np.ascontiguousarray(loaded[top : top + SIDE, left : left + SIDE, ::-1])
+    truth = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 127.5 - 1
+    restorer = Restorer.from_pretrained(arguments.prior)
+    tiles = []
+    for case in cases(truth, 0):
+        found = [answer(restorer, case, name, arguments.steps) for name in METHODS]
+        row = [given(case), *(torch.ones_like(truth) if x is None else x for x in found), truth]
+        tiles += [middle(x.float().clamp(-1, 1)) for x in row]
+    sheet = contact_sheet(torch.cat(tiles), gap=GAP, columns=len(METHODS) + 2)
+    head = np.full((HEAD, sheet.shape[1], 3), 255, np.uint8)
+    for column, name in enumerate(("given", *METHODS, "truth")):
+        cv2.putText(head, name, (column * (SHOWN + GAP) + 4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    cv2.imwrite(str(arguments.out), np.vstack([head, sheet])[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+    print(arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -178,6 +178,7 @@ class Plain(Linear):
         (DiffPIR(), Nonlinear(), 0.1, "DiffPIR needs a Linear operator, got Nonlinear"),
         (PnP(), Nonlinear(), 0.1, "PnP needs a Linear operator, got Nonlinear"),
         (DDNM(), Plain(), 0.1, "DDNM with noise needs a Spectral operator, got Plain"),
+        (DDNM(eta=0), Identity(), 0.1, "DDNM with noise needs eta above 0"),
     ],
 )
 def test_refuses_an_operator_it_cannot_use(guidance, operator, sigma_y, message):

@@ -27,7 +27,7 @@ class DDNM(Guidance):
     sigma and the fresh noise has standard deviation s' sqrt(tau).
 
     Attributes:
-        eta: of the transition; the paper's 0.85.
+        eta: of the transition; the paper's 0.85. With noise above 0: without fresh noise there is no room for that of y.
     """
 
     needs: ClassVar[type] = Operator
@@ -39,6 +39,8 @@ class DDNM(Guidance):
         super().check(problem)
         if problem.sigma_y > 0 and not isinstance(problem.operator, Spectral):
             raise OperatorError(f"DDNM with noise needs a Spectral operator, got {type(problem.operator).__name__}")
+        if problem.sigma_y > 0 and self.eta == 0:
+            raise OperatorError("DDNM with noise needs eta above 0: y enters as far as its noise fits into the step's own")
 
     def kernel(self) -> Kernel:
         return kernels.ddim(self.eta)

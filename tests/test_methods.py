@@ -416,6 +416,17 @@ def test_one_particle_of_tds_draws_from_the_posterior_of_gaussian_pictures_at_an
 # Krylov methods
 
 
+@pytest.mark.parametrize("gmres", [False, True])
+def test_a_step_of_mmps_takes_no_product_but_those_of_its_solver_and_its_spread(monkeypatch, gmres):
+    taken, covariance = [], Moments.covariance
+    monkeypatch.setattr(Moments, "covariance", lambda self, v: taken.append(v) or covariance(self, v))
+    problem, sigma = measured(OPERATORS["mask"], 0.2, count=1), torch.tensor(0.6, dtype=torch.float64)
+    noise = Noise([seed_for(0)])
+    guidance = MMPS(iterations=5, spread=3, gmres=gmres)
+    guidance.step(problem, PRIOR, guidance.kernel(), random(1, *SHAPE, seed=2), sigma, sigma / 2, noise)
+    assert len(taken) == 5 + 3
+
+
 def matrices(*values):
     basis = torch.linalg.qr(random(8, 8, seed=1)).Q
     return (basis * torch.tensor(values, dtype=torch.float64)) @ basis.T

@@ -12,7 +12,7 @@ from restore.guidance.guidance import Guidance, Ranges
 from restore.guidance.moments import Moments
 from restore.kernels import Kernel, renoise
 from restore.noise import Noise
-from restore.operators.krylov import conjugate_gradients, gmres, square_root
+from restore.operators.krylov import conjugate_gradients_through, gmres_through, square_root
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
@@ -83,12 +83,12 @@ class MMPS(Guidance):
         operator = problem.operator
         assert isinstance(operator, Linear)
 
-        def matrix(v: Tensor) -> Tensor:
-            return operator(moments.covariance(operator.adjoint(v))) + problem.sigma_y**2 * v
+        def products(v: Tensor) -> tuple[Tensor, Tensor]:
+            moved = moments.covariance(operator.adjoint(v))
+            return operator(moved) + problem.sigma_y**2 * v, moved
 
         def precondition(r: Tensor) -> Tensor:
             return operator.solve(r, sigma**2 / (1 + sigma**2), problem.sigma_y**2)
 
-        solver = gmres if self.gmres else conjugate_gradients
-        v = solver(matrix, y - operator(x0), self.iterations, precondition)
-        return x0 + moments.covariance(operator.adjoint(v))
+        solver = gmres_through if self.gmres else conjugate_gradients_through
+        return x0 + solver(products, y - operator(x0), self.iterations, precondition)

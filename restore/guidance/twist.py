@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from restore.guidance.moments import Moments
-from restore.operators.krylov import Map, conjugate_gradients, dot, gmres
+from restore.operators.krylov import Map, Products, conjugate_gradients_through, dot, gmres_through
 from restore.operators.operator import Linear
 from restore.problem import Problem
 
@@ -52,9 +52,12 @@ class Twist(ABC):
         return self._inverse(lambda u: u + precision * covariance(u), v, lambda u: u, tolerance=1e-3)
 
     def _inverse(self, matrix: Map, b: Tensor, precondition: Map, tolerance: float = 0.0) -> Tensor:
+        return self._inverse_through(lambda p: (matrix(p), p), b, precondition, tolerance)
+
+    def _inverse_through(self, products: Products, b: Tensor, precondition: Map, tolerance: float = 0.0) -> Tensor:
         if self.gmres:
-            return gmres(matrix, b, self.iterations, precondition)
-        return conjugate_gradients(matrix, b, self.iterations, precondition, tolerance)
+            return gmres_through(products, b, self.iterations, precondition)
+        return conjugate_gradients_through(products, b, self.iterations, precondition, tolerance)
 
 
 class FullTwist(Twist):
@@ -106,11 +109,11 @@ class IterativeTwist(Twist):
 
     def seen(self) -> Tensor:
         r = self.y - self.operator(self.moments.mean)
-        return -dot(r, self._solved(r)) / 2
+        solved = self._inverse(lambda v: self._products(v)[0], r, self._precondition)
+        return -dot(r, solved) / 2
 
     def conditioned(self, x0: Tensor, y: Tensor) -> Tensor:
-        v = self._solved(y - self.operator(x0))
-        return x0 + self.moments.covariance(self.operator.adjoint(v))
+        return x0 + self._inverse_through(self._products, y - self.operator(x0), self._precondition)
 
     def foretold(self, g: Tensor, precision: Tensor) -> Tensor:
         new = self.moments.covariance(g - self.moments.mean)
@@ -137,14 +140,13 @@ class IterativeTwist(Twist):
         solved = self._inverse(matrix, _joined(r, torch.zeros_like(g)), precondition)
         return -dot(r, apart(solved)[0]) / 2
 
-    def _solved(self, r: Tensor) -> Tensor:
-        def matrix(v: Tensor) -> Tensor:
-            return self.operator(self.moments.covariance(self.operator.adjoint(v))) + self.variance * v
+    def _products(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """M v and C A' v."""
+        moved = self.moments.covariance(self.operator.adjoint(v))
+        return self.operator(moved) + self.variance * v, moved
 
-        def precondition(r: Tensor) -> Tensor:
-            return self.operator.solve(r, self._spread, self.variance)
-
-        return self._inverse(matrix, r, precondition)
+    def _precondition(self, r: Tensor) -> Tensor:
+        return self.operator.solve(r, self._spread, self.variance)
 
 
 def _law(eigen: tuple[Tensor, Tensor], r: Tensor) -> Tensor:

@@ -1,6 +1,9 @@
 """Krylov methods for maps known only by their products.
 
 Every function treats the pictures of a batch apart: its sums run over (C, H, W) alone.
+
+Where K v is wanted of M v = b, and M is made with K, a solver has already taken K of all that v is a sum of. The `_through`
+forms take a map to both products and answer K v, which saves the product with v itself.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import torch
 from torch import Tensor
 
 Map = Callable[[Tensor], Tensor]
+Products = Callable[[Tensor], tuple[Tensor, Tensor]]  # p -> M p, K p
 
 
 def conjugate_gradients(
@@ -23,22 +27,29 @@ def conjugate_gradients(
     of a singular M the pseudo-inverse is taken. Residuals are kept orthogonal: otherwise rounding grows a million times in few
     steps on spectra as wide as a covariance's, and the answer depends on the batch.
     """
-    v, r = torch.zeros_like(b), b
+    return conjugate_gradients_through(lambda p: (matrix(p), p), b, iterations, precondition, tolerance)
+
+
+def conjugate_gradients_through(
+    products: Products, b: Tensor, iterations: int, precondition: Map = lambda r: r, tolerance: float = 0.0
+) -> Tensor:
+    """K v; see `conjugate_gradients`."""
+    kv, r = torch.zeros((), dtype=b.dtype, device=b.device), b
     z = precondition(r)
     p, rz = z, dot(r, z)
     least = 10 * torch.finfo(b.dtype).eps
     enough, steepest = rz * max(least, tolerance) ** 2, torch.zeros_like(rz)
     seen = [(r, z, rz)]
     for _ in range(iterations):
-        q = matrix(p)
+        q, kp = products(p)
         curvature = dot(p, q)
         slope = torch.where(rz > enough, curvature / dot(p, p), 0.0)
         steepest = torch.maximum(steepest, slope)
         going = slope > least * steepest
+        step = torch.where(going, rz / curvature, 0.0)
+        kv, r = kv + step * kp, r - step * q
         if not bool(going.any()):
             break
-        step = torch.where(going, rz / curvature, 0.0)
-        v, r = v + step * p, r - step * q
         for _ in range(2):
             for old_r, old_z, old in seen:
                 r = r - torch.where(old > 0, dot(r, old_z) / old, 0.0) * old_r
@@ -46,17 +57,28 @@ def conjugate_gradients(
         rz, previous = torch.where(going, dot(r, z), 0.0), rz
         seen.append((r, z, rz))
         p = z + torch.where(going, rz / previous, 0.0) * p
-    return v
+    return kv
 
 
 def gmres(matrix: Map, b: Tensor, iterations: int, precondition: Map) -> Tensor:
     """M v = b for any M (Saad & Schultz 1986): the least residual over the Krylov space, from the left preconditioned."""
-    b = precondition(b)
-    basis, hessenberg = krylov(lambda v: precondition(matrix(v)), b, iterations)
+    return gmres_through(lambda p: (matrix(p), p), b, iterations, precondition)
+
+
+def gmres_through(products: Products, b: Tensor, iterations: int, precondition: Map) -> Tensor:
+    """K v; see `gmres`."""
+    b, images = precondition(b), []
+
+    def matrix(p: Tensor) -> Tensor:
+        q, kp = products(p)
+        images.append(kp)
+        return precondition(q)
+
+    _, hessenberg = krylov(matrix, b, iterations)
     target = torch.zeros(len(b), hessenberg.shape[1], 1, dtype=b.dtype, device=b.device)
     target[:, 0, 0] = dot(b, b).sqrt().flatten()
     weights = torch.linalg.pinv(hessenberg) @ target  # Zero columns, where the space is exhausted, get no weight.
-    return combine(basis, weights[..., 0])
+    return combine(images, weights[..., 0])
 
 
 def square_root(matrix: Map, z: Tensor, iterations: int) -> Tensor:

@@ -16,7 +16,7 @@ import argparse
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,37 +133,40 @@ def method_of(name: str, task: str) -> Guidance:
     return method
 
 
+def ready(restorer: Restorer, case: Case, name: str, steps: int) -> Callable[[int], Tensor] | None:
+    """Draws answer number n, (1, 3, H, W) in [-1, 1]; None where the method refuses the task."""
+    method = method_of(name, case.task)
+    try:
+        method.check(case.problem)
+    except OperatorError:
+        return None
+    planned = plan(case.problem, restorer.prior, method, steps=steps, largest=1024)
+    device = restorer.placement.device
+
+    def draw(n: int) -> Tensor:
+        run = solve(case.problem, restorer.prior, method, method.kernel(), planned, seed=0, names=[str(n)], device=device)
+        *_, last = run
+        assert last.done is not None
+        return last.done.clamp(-1, 1)
+
+    return draw
+
+
 def measure(restorer: Restorer, case: Case, cell: Cell) -> dict[str, Any] | None:
     """One line of the results; None where the method refuses the task."""
-    method = method_of(cell.method, case.task)
+    draw = ready(restorer, case, cell.method, cell.steps)
+    if draw is None:
+        return None
     calls = 0
 
     def count(*_: Any) -> None:
         nonlocal calls
         calls += 1
 
-    try:
-        method.check(case.problem)
-    except OperatorError:
-        return None
-    planned = plan(case.problem, restorer.prior, method, steps=cell.steps, largest=1024)
-    answers, unit = [], evaluation(restorer, case.truth)
+    unit = evaluation(restorer, case.truth)
     hook = restorer.prior.register_forward_hook(count)
     started = time.process_time()
-    for index in range(cell.samples):
-        run = solve(
-            case.problem,
-            restorer.prior,
-            method,
-            method.kernel(),
-            planned,
-            seed=0,
-            names=[str(index)],
-            device=restorer.placement.device,
-        )
-        *_, last = run
-        assert last.done is not None
-        answers.append(last.done.clamp(-1, 1))
+    answers = [draw(index) for index in range(cell.samples)]
     seconds = (time.process_time() - started) / cell.samples
     hook.remove()
     found = {

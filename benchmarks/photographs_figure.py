@@ -14,31 +14,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from photographs import Case, cases, method_of
+from photographs import Case, cases, ready
 from torch import Tensor
 
 from restore import Restorer
-from restore.errors import OperatorError
 from restore.operators import Gray
 from restore.report import contact_sheet
-from restore.solve import plan, solve
 
 METHODS = ("pnp", "mmps", "pigdm", "dps", "ddrm", "ddnm", "diffpir", "repaint", "daps")
 SIDE, SHOWN, HEAD, GAP = 256, 128, 22, 4
-
-
-def answer(restorer: Restorer, case: Case, name: str, steps: int) -> Tensor | None:
-    """(1, 3, H, W), or None where the method refuses the task."""
-    method = method_of(name, case.task)
-    try:
-        method.check(case.problem)
-    except OperatorError:
-        return None
-    planned = plan(case.problem, restorer.prior, method, steps=steps, largest=1024)
-    device = restorer.placement.device
-    *_, last = solve(case.problem, restorer.prior, method, method.kernel(), planned, seed=0, names=["0"], device=device)
-    assert last.done is not None
-    return last.done.clamp(-1, 1)
 
 
 def middle(x: Tensor) -> Tensor:
@@ -69,8 +53,8 @@ def main() -> None:
     restorer = Restorer.from_pretrained(arguments.prior)
     tiles = []
     for case in cases(truth, 0):
-        found = [answer(restorer, case, name, arguments.steps) for name in METHODS]
-        row = [given(case), *(torch.ones_like(truth) if x is None else x for x in found), truth]
+        ways = [ready(restorer, case, name, arguments.steps) for name in METHODS]
+        row = [given(case), *(torch.ones_like(truth) if draw is None else draw(0) for draw in ways), truth]
         tiles += [middle(x.float().clamp(-1, 1)) for x in row]
     sheet = contact_sheet(torch.cat(tiles), gap=GAP, columns=len(METHODS) + 2)
     head = np.full((HEAD, sheet.shape[1], 3), 255, np.uint8)

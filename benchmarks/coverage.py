@@ -35,7 +35,7 @@ SAMPLES = 32
 METHODS = {"ddnm": 20, "denoising-samples": 10, "ddrm": 20, "diffpir": 20, "pigdm": 20, "mmps": 20}
 METHODS |= {"pigdm:adaptive=1": 20, "tds:particles=2": 10}
 PICTURES, SPREAD = 3, 6  # The first of so many spread over the folder.
-DEAR = {"pigdm:adaptive=1": 1, "tds:particles=2": 1}  # Pictures of methods that take long.
+DEAR: dict[str, int] = {}
 TASKS = ("80 % missing", "super-resolution x4", "denoise 25")
 SHOWN = (50, 80, 95)
 

@@ -8,7 +8,7 @@ lies between the k-th lowest and the k-th highest with probability (n + 1 - 2 k)
 hold the truth less often is too sure of itself. Samples are rounded to 8 bits, as the truth is, and ties are broken by chance.
 The widest interval of 32 holds 93.9 %; it stands under 95 %.
 Middle crops of photographs the prior never saw; pixels and channels that are not fixed by the measurement count. A line of FILE
-is one picture, or with `pictures` and `inside` what was found over the first so many.
+is one picture.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from exactness import write
 from photographs import Case, cases, crops, method_of
-from photographs_table import read, seen
+from photographs_table import read
 from torch import Tensor
 
 from restore import Restorer
@@ -35,7 +35,6 @@ SAMPLES = 32
 METHODS = {"ddnm": 20, "denoising-samples": 10, "ddrm": 20, "diffpir": 20, "pigdm": 20, "mmps": 20}
 METHODS |= {"pigdm:adaptive=1": 20, "tds:particles=2": 10}
 PICTURES, SPREAD = 3, 6  # The first of so many spread over the folder.
-DEAR: dict[str, int] = {}
 TASKS = ("80 % missing", "super-resolution x4", "denoise 25")
 SHOWN = (50, 80, 95)
 
@@ -59,11 +58,11 @@ def coverage(histogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def run(arguments: argparse.Namespace) -> None:
     restorer = Restorer.from_pretrained(arguments.prior)
-    done = {(row["task"], row["method"], picture) for row in read(arguments.results) for picture in seen(row)}
+    done = {(row["task"], row["method"], row["picture"]) for row in read(arguments.results)}
     for index, x in enumerate(crops(arguments.data, SPREAD, arguments.size)[:PICTURES]):
         for case in (case for case in cases(x, index) if case.task in TASKS):
             for name, steps in METHODS.items():
-                if (case.task, name, index) in done or index >= DEAR.get(name, PICTURES):
+                if (case.task, name, index) in done:
                     continue
                 method = method_of(name, case.task)
                 try:
@@ -91,9 +90,7 @@ def grouped(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, 
 
 
 def curve(found: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """`coverage` of a method's rows; of a row over several pictures only the shares in SHOWN are kept."""
-    if "inside" in found[0]:
-        return np.array(SHOWN[::-1]) / 100, np.array(found[0]["inside"][::-1]) / 100
+    """`coverage` of a method's rows together."""
     return coverage(np.sum([row["ranks"] for row in found], axis=0))
 
 
@@ -104,8 +101,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         nominal, inside = curve(found)
         shares = [np.interp(share / 100, nominal[::-1], inside[::-1]) * 100 for share in SHOWN]
         error, spread = (np.sqrt(np.mean([row[name] ** 2 for row in found])) for name in ("error", "spread"))
-        pictures = sum(len(seen(row)) for row in found)
-        lines.append(f"| {task} | {method} | {found[0]['steps']} | {pictures} | {error:.1f} | {spread:.1f} | ")
+        lines.append(f"| {task} | {method} | {found[0]['steps']} | {len(found)} | {error:.1f} | {spread:.1f} | ")
         lines[-1] += " | ".join(f"{share:.0f} %" for share in shares) + " |"
     return "\n".join(lines)
 
@@ -121,7 +117,7 @@ def plot(rows: list[dict[str, Any]], out: Path) -> None:
         axis.plot([0, 1], [0, 1], color="black", linewidth=1, label="calibrated")
         for (its_task, method), found in grouped(rows).items():
             if its_task == task:
-                axis.plot(*curve(found), marker=".", label=method)
+                axis.plot(*curve(found), marker=".", color=f"C{list(METHODS).index(method)}", label=method)
         axis.set(title=task, xlabel="share of samples in the interval", xlim=(0, 1), ylim=(0, 1))
         axis.legend(fontsize=8)
     axes[0].set_ylabel("share of true pixels inside")
@@ -140,7 +136,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     arguments = parser.parse_args()
     if arguments.table or arguments.plot:
-        rows = [row for row in read(arguments.results) if row["method"] in METHODS and seen(row)[0] < PICTURES]
+        rows = [row for row in read(arguments.results) if row["method"] in METHODS and row["picture"] < PICTURES]
         print(table(rows))
         if arguments.into:
             write(arguments.into, [table(rows) + "\n"])

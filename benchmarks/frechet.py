@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -39,6 +41,17 @@ def classifier(x: Tensor, labels: Tensor, epochs: int = 10) -> Classifier:
             F.cross_entropy(network(x[part]), labels[part]).backward()
             optimizer.step()
     return network.eval().requires_grad_(False)
+
+
+def judge(file: Path, images: Tensor, labels: Tensor) -> Classifier:
+    """The classifier of an earlier run, or one trained now: rounding differs with the number of threads, so distances do."""
+    if file.exists():
+        network = Classifier()
+        network.load_state_dict(torch.load(file, weights_only=True))
+        return network.eval().requires_grad_(False)
+    network = classifier(images, labels)
+    torch.save(network.state_dict(), file)
+    return network
 
 
 def fitted(network: Classifier, x: Tensor) -> tuple[Tensor, Tensor]:

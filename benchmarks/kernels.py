@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from exactness import write as replaced
-from frechet import classifier, fitted, floor, frechet
+from frechet import fitted, floor, frechet, judge
 from torch import Tensor
 
 from restore import kernels, paths, pretrained, sampling
@@ -130,16 +130,17 @@ def main() -> None:
     images, labels = pixels(loaded["images"]), torch.from_numpy(loaded["labels"].astype(np.int64))
     order = torch.randperm(len(images) - HELD_OUT, generator=torch.Generator().manual_seed(0))
     taught, spare = order[: len(order) // 2], order[len(order) // 2 :]
-    network = classifier(images[taught], labels[taught])
+    (given.out / "drawn").mkdir(parents=True, exist_ok=True)
+    network = judge(given.out / "classifier.pt", images[taught], labels[taught])
     right = float((network(images[-HELD_OUT:]).argmax(1) == labels[-HELD_OUT:]).float().mean())
     real = fitted(network, images[-HELD_OUT:])
     print(f"the classifier is right about {100 * right:.1f} % of the held-out digits", flush=True)
 
-    (given.out / "drawn").mkdir(parents=True, exist_ok=True)
     results = given.out / "results.jsonl"
     families = sorted(folder.name for folder in given.families.iterdir() if (folder / "model.safetensors").is_file())
     names = given.kernels.split(";") if given.kernels else list(KERNELS)
-    for family in given.only.split(",") if given.only else families:
+    wanted = given.only.split(",") if given.only else families
+    for family in wanted:
         prior = pretrained.prior(str(given.families / family), dtype=getattr(torch, given.dtype)).to(device)
         for kernel, (evaluations, count) in itertools.product(names, counts.items()):
             key = (family, kernel, evaluations, count)
@@ -150,8 +151,8 @@ def main() -> None:
             with results.open("a") as lines:
                 lines.write(json.dumps(row) + "\n")
             print(json.dumps(row), flush=True)
-        if given.grid and not given.grid.exists():
-            write(given.grid, as_picture(sheet(prior, names, list(counts), device)))
+        if given.grid and family == wanted[0]:
+            write(given.grid, as_picture(sheet(prior, names, list(counts), device)), overwrite=True)
     found = known(results)
     floors = {count: floor(network, images[spare], real, count) for count in {count for *_, count in found}}
     made = table(found, floors)

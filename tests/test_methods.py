@@ -444,6 +444,7 @@ def test_solvers_and_roots_of_singular_and_indefinite_matrices():
     wanted = product(torch.linalg.pinv(singular))(seen)
     torch.testing.assert_close(conjugate_gradients(product(singular), seen, 60), wanted, atol=1e-8, rtol=0)
     torch.testing.assert_close(gmres(product(singular), seen, 8, lambda r: r), wanted, atol=1e-8, rtol=0)
+    torch.testing.assert_close(conjugate_gradients(product(singular), seen, 0), 0 * seen)
     root = matrices(*torch.tensor([5, 4, 3, 2, 1, 0.1, 0, 0]).sqrt().tolist())
     torch.testing.assert_close(square_root(product(singular), v, 8), product(root)(v), atol=1e-6, rtol=0)
     torch.testing.assert_close(square_root(product(singular), 0 * v, 8), 0 * v)

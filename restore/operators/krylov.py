@@ -27,13 +27,14 @@ def conjugate_gradients(
     of a singular M the pseudo-inverse is taken. Residuals are kept orthogonal: otherwise rounding grows a million times in few
     steps on spectra as wide as a covariance's, and the answer depends on the batch.
     """
-    return conjugate_gradients_through(lambda p: (matrix(p), p), b, iterations, precondition, tolerance)
+    found = conjugate_gradients_through(lambda p: (matrix(p), p), b, iterations, precondition, tolerance)
+    return found.expand_as(b)
 
 
 def conjugate_gradients_through(
     products: Products, b: Tensor, iterations: int, precondition: Map = lambda r: r, tolerance: float = 0.0
 ) -> Tensor:
-    """K v; see `conjugate_gradients`."""
+    """K v; see `conjugate_gradients`. Without iterations it is the number 0, since the shape of K v is not known."""
     kv, r = torch.zeros((), dtype=b.dtype, device=b.device), b
     z = precondition(r)
     p, rz = z, dot(r, z)

@@ -57,6 +57,17 @@ def test_the_level_is_heard():
     assert (low - high).abs().max() > 0.01 * low.abs().max()
 
 
+def test_blocks_may_differ_from_level_to_level():
+    built = ResidualUNet(3, (8, 16, 24), (3, 1, 2))
+    assert [len(stage) for stage in built.down_blocks] == [3, 1, 2]
+    assert [len(stage) for stage in built.up_blocks] == [1, 3]
+    assert ResidualUNet(3, (8, 16, 24), (2, 2, 2)).context == ResidualUNet(3, (8, 16, 24), 2).context
+    assert built.context == 2 * 12 + 4 * 4 + 8 * 4 + 4 + 8
+    for wrong in ((1, 2), (1, 0, 1), 0):
+        with pytest.raises(ValueError, match="blocks"):
+            ResidualUNet(3, (8, 16, 24), wrong)
+
+
 def test_every_parameter_is_used():
     built = network()
     built(pictures(2, 3, 16, 16), LEVEL).square().sum().backward()

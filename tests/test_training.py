@@ -23,6 +23,7 @@ from restore.cli import main
 from restore.errors import PriorError, UsageError
 from restore.priors import folder
 from restore.training.data import Crops
+from restore.training.growth import start_from
 from restore.training.objectives import EDMObjective
 from restore.training.train import STATE, Budget, train
 
@@ -213,9 +214,45 @@ def test_a_run_may_start_from_the_weights_of_another(tmp_path):
     _, losses = run(tmp_path / "second", steps=1, initial=first)
     _, fresh = run(tmp_path / "third", steps=1)
     assert losses != fresh
-    other = folder.build({**CONFIG, "network": {**CONFIG["network"], "blocks": 2}})
+    for change in ({"widths": [8, 12]}, {"widths": [8, 16, 16]}, {"widths": [8]}, {"constants": True}):
+        other = folder.build({**CONFIG, "network": {**CONFIG["network"], **change}})
+        with pytest.raises(PriorError, match="another shape"):
+            run(tmp_path / "fourth", steps=1, initial=other)
+
+
+def test_a_deeper_network_begins_as_the_one_it_grew_from(tmp_path):
+    run(tmp_path / "first", steps=8)
+    first = folder.load(tmp_path / "first").double()
+    deeper = folder.build({**CONFIG, "network": {**CONFIG["network"], "blocks": [3, 2]}}).double()
+    start_from(first, deeper)
+    x = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(deeper(x, 0.3), first(x, 0.3), atol=1e-12, rtol=0)
+    deeper(x, 0.3).square().mean().backward()
+    assert all(block.second.weight.grad.abs().max() > 0 for block in deeper.network.down_blocks[0])  # The new ones learn, too.
     with pytest.raises(PriorError, match="another shape"):
-        run(tmp_path / "fourth", steps=1, initial=other)
+        start_from(deeper, first)  # Blocks are not dropped.
+
+
+def test_muon_goes_on_as_if_it_had_not_been_stopped(tmp_path):
+    network = {**CONFIG["network"], "widths": [24, 32]}
+
+    def part(out, steps, **words):
+        listening = Listening(mean=-1.0, std=0.8, heard=([],))
+        budget = Budget(steps=steps, warmup=5)
+        kept = {"batch": 4, "learning_rate": 3e-3, "ema": 0.9, "optimizer_name": "muon", **words}
+        train({**CONFIG, "network": network}, listening, flat(), out, budget, **kept)
+        return listening.heard[0]
+
+    def stop(report):
+        if report.step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    whole = part(tmp_path / "whole", 10)
+    first = part(tmp_path / "halves", 10, on_step=stop)
+    assert [*first, *part(tmp_path / "halves", 10, resume=True)] == whole
+    same_weights(tmp_path / "halves", tmp_path / "whole")
+    with pytest.raises(PriorError, match="cannot be continued"):
+        part(tmp_path / "whole", 12, resume=True, optimizer_name="adamw")
 
 
 # Budget

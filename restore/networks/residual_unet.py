@@ -12,6 +12,7 @@ around the picture they tell every layer where it is.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +63,7 @@ class ResidualUNet(nn.Module):
     Args:
         channels: picture channels, 1 or 3.
         widths: feature channels of each level, finest first.
-        blocks: residual blocks a level on the way down, and again on the way up.
+        blocks: residual blocks a level on the way down, and again on the way up; one number for all, or one a level.
         patch: pixel-unshuffle factor before the finest level.
         constants: layers have biases.
         out_channels: channels of the answer, `channels` if not given; twice as many for a learned variance.
@@ -77,7 +78,7 @@ class ResidualUNet(nn.Module):
         self,
         channels: int = 3,
         widths: tuple[int, ...] = (64, 128, 256),
-        blocks: int = 2,
+        blocks: int | Sequence[int] = 2,
         patch: int = 2,
         constants: bool = False,
         out_channels: int | None = None,
@@ -85,7 +86,10 @@ class ResidualUNet(nn.Module):
         super().__init__()
         self.channels, self.patch = channels, patch
         self.multiple_of = patch * 2 ** (len(widths) - 1)
-        self.context = _reach(len(widths), blocks, patch)
+        counts = [blocks] * len(widths) if isinstance(blocks, int) else list(blocks)
+        if len(counts) != len(widths) or min(counts) < 1:
+            raise ValueError(f"blocks takes one positive count for each of {len(widths)} levels, got {blocks}")
+        self.context = _reach(counts, patch)
         level_width = widths[0]
         self.level = NoiseLevel(level_width)
         self.head = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1, bias=constants)
@@ -94,14 +98,16 @@ class ResidualUNet(nn.Module):
         if self.tail.bias is not None:
             nn.init.zeros_(self.tail.bias)
 
-        def stage(width: int) -> nn.ModuleList:
-            return nn.ModuleList(Block(width, level_width, constants) for _ in range(blocks))
+        def stages(depths: Iterable[int]) -> nn.ModuleList:
+            return nn.ModuleList(
+                nn.ModuleList(Block(widths[depth], level_width, constants) for _ in range(counts[depth])) for depth in depths
+            )
 
         fine_to_coarse = list(itertools.pairwise(widths))
-        self.down_blocks = nn.ModuleList(stage(width) for width in widths)
+        self.down_blocks = stages(range(len(widths)))
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2, bias=constants) for a, b in fine_to_coarse)
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2, bias=constants) for a, b in reversed(fine_to_coarse))
-        self.up_blocks = nn.ModuleList(stage(width) for width in reversed(widths[:-1]))
+        self.up_blocks = stages(reversed(range(len(widths) - 1)))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         level = self.level(level)
@@ -120,11 +126,11 @@ class ResidualUNet(nn.Module):
         return F.pixel_shuffle(self.tail(x), self.patch)
 
 
-def _reach(levels: int, blocks: int, patch: int) -> int:
+def _reach(blocks: Sequence[int], patch: int) -> int:
     """How many pixels to each side one output pixel sees."""
     # A 3x3 convolution at stride r reaches r further; two a block, blocks twice a level but for the coarsest.
-    strides = [patch * 2**level for level in range(levels)]
-    convolutions = [4 * blocks] * (levels - 1) + [2 * blocks]
+    strides = [patch * 2**level for level in range(len(blocks))]
+    convolutions = [4 * count for count in blocks[:-1]] + [2 * blocks[-1]]
     return sum(stride * count for stride, count in zip(strides, convolutions, strict=True)) + 2 * patch + strides[-1]
 
 

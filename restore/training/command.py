@@ -21,6 +21,7 @@ from restore.priors.prior import Prior
 from restore.training import export, families, pictures
 from restore.training.card import card
 from restore.training.data import load_crops
+from restore.training.optimizers import NAMES
 from restore.training.train import Budget, Report
 from restore.training.train import train as run
 
@@ -47,6 +48,8 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="how long to train")
 @click.option("--batch", type=click.IntRange(min=1), default=16, help="pictures a step, over all processes")
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="highest learning rate")
+@click.option("--warmup", type=click.IntRange(min=1), default=500, help="steps over which the learning rate rises")
+@click.option("--cooldown", type=click.FloatRange(0, 1, min_open=True), default=0.3, help="share of the run in which it falls")
 @click.option("--ema", type=click.FloatRange(0, 1), default=0.9995, help="decay of the weight average")
 @click.option("--scales", default="1", callback=_numbers, help="sizes each picture is also shown at, like 1,0.7,0.5")
 @click.option("--procedural", type=click.FloatRange(0, 1), default=0.0, help="share of crops of drawn pictures")
@@ -67,8 +70,9 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option("--sigma-start", type=float, help="level at which guided runs begin, around a guess; the highest if not given")
 @click.option("--dtype", type=click.Choice(sorted(DTYPES)), default="float32", help="arithmetic of the network")
 @click.option("--compile", "compile_network", is_flag=True, help="compile the network first (minutes, then faster)")
-@click.option("--init", metavar="PRIOR", help="start from the weights of this prior, of the same network")
+@click.option("--init", metavar="PRIOR", help="start from the weights of this prior, of this network or one with fewer blocks")
 @click.option("--accumulate", type=click.IntRange(min=1), default=1, help="parts a batch goes through in, to save memory")
+@click.option("--optimizer", type=click.Choice(NAMES), default="adamw", help="what turns gradients into steps")
 @click.option("--tracker", type=click.Choice(["tensorboard"]), help="also write curves for this viewer, into OUT")
 @click.option("--diffusers", is_flag=True, help="ddpm with a unet: also write OUT/diffusers, for diffusers.DDPMPipeline")
 @click.option("--seed", type=int, default=0, help="of weights, crops and noise")
@@ -82,7 +86,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     Networks small, base and large are for photographs of any size; whole-* and unet-* see the whole of small pictures and draw
     them from nothing.
     """
-    budget = Budget(steps=options["steps"], minutes=options["minutes"])
+    budget = Budget(options["steps"], options["minutes"], options["warmup"], options["cooldown"])
     channels = int(options["channels"])
     words = families.settings(options["family"], options)
     network = {**PRESETS[options["network"]], "channels": channels}
@@ -127,6 +131,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
             resume=options["resume"],
             initial=None if options["init"] is None else pretrained.prior(options["init"]),
             accumulate=options["accumulate"],
+            optimizer_name=options["optimizer"],
             tracker=options["tracker"],
             card=lambda report: card(data, out, options, config, crops, report),
             on_step=show,

@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from restore.errors import PriorError, UsageError
 from restore.priors import folder as model_folder
 from restore.priors.prior import Prior
+from restore.training import optimizers
 from restore.training.data import Crops
+from restore.training.growth import start_from
 from restore.training.objectives import Objective
 from restore.training.state import METRICS, STATE, keep_metrics, resumed, same_kind
 
@@ -81,6 +83,7 @@ def train(
     initial: Prior | None = None,
     save_every: float = 300.0,
     accumulate: int = 1,
+    optimizer_name: str = "adamw",
     tracker: str | GeneralTracker | None = None,
     card: Callable[[Report], str] = lambda report: "",
     on_step: Callable[[Report], None] = lambda report: None,
@@ -93,8 +96,9 @@ def train(
         out: model folder; also holds `training.pt` (everything needed to resume) and `metrics.jsonl`.
         batch: pictures a step over all processes.
         ema: decay of the weight average; early steps average over less.
-        initial: a prior of the same config to start from, instead of random weights.
+        initial: a prior to start from, instead of random weights; of the same network, or of one with fewer blocks.
         save_every: seconds between checkpoints.
+        optimizer_name: "adamw" or "muon" (restore/training/optimizers.py).
         accumulate: parts that each process's share of a batch goes through in, one after the other, to save memory.
         tracker: a tracker of Accelerate, by name ("tensorboard") or made, that is told loss and rate every tenth step.
         card: text of the model's card.
@@ -111,13 +115,10 @@ def train(
     torch.manual_seed(seed)  # Initial weights only: crops and noise are drawn from (seed, step, process).
     prior = model_folder.channels_last(model_folder.build(config, dtype=dtype).to(accelerator.device))
     if initial is not None:
-        try:
-            prior.load_state_dict(initial.state_dict())
-        except RuntimeError as error:
-            raise PriorError(f"the initial prior is of another shape: {str(error).splitlines()[-1].strip()}") from None
+        start_from(initial, prior)
     average = model_folder.build(config, dtype=dtype).to(accelerator.device)
     average.load_state_dict(prior.state_dict())
-    optimizer = torch.optim.AdamW(prior.parameters(), lr=learning_rate, weight_decay=0.0, betas=(0.9, 0.99))
+    optimizer = optimizers.make(optimizer_name, prior, learning_rate)
     if batch % (accelerator.num_processes * accumulate):
         shares = f"{accelerator.num_processes} processes" + (f" in {accumulate} parts" if accumulate > 1 else "")
         raise UsageError(f"a batch of {batch} cannot be shared by {shares}; give a multiple")

@@ -66,12 +66,16 @@ class Cell:
     samples: int = 1
 
 
-def crops(folder: Path, count: int, size: int) -> list[Tensor]:
-    """(1, 3, size, size) in [-1, 1]: the middle of pictures spread evenly over a folder."""
+def chosen(folder: Path, count: int) -> list[Path]:
+    """Pictures spread evenly over a folder."""
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".png", ".jpg", ".bmp"})
-    chosen = [paths[index * len(paths) // count] for index in range(count)]
+    return [paths[index * len(paths) // count] for index in range(count)]
+
+
+def crops(folder: Path, count: int, size: int) -> list[Tensor]:
+    """(1, 3, size, size) in [-1, 1]: the middle of the chosen pictures."""
     found = []
-    for path in chosen:
+    for path in chosen(folder, count):
         picture = cv2.imread(str(path))
         assert picture is not None, path
         top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2

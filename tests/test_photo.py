@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 import torch
 
-from restore import pretrained
+from restore import Restorer, pretrained
 
 ROOT = Path(__file__).parent.parent
 SPEC = spec_from_file_location("photo_artefacts", ROOT / "benchmarks" / "photo_artefacts.py")
@@ -78,3 +80,22 @@ def test_answers_are_as_good_at_the_border_as_inside(prior, cat, sigma):
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_a_sigma_told_wrong_by_a_fifth_costs_little(prior, cat, sigma):
     assert artefacts.mistold(prior, [cat[..., 40:232, 100:292]], sigma) < 0.6
+
+
+def test_the_card_and_the_document_are_of_these_weights():
+    folder = ROOT / "restore" / "priors" / "photo"
+    card, document = (folder / "README.md").read_text(), (ROOT / "docs" / "photo-prior.md").read_text()
+    found = Restorer.from_pretrained("photo").prior_hash
+    assert f"weights {found}:" in card
+    assert set(re.findall(r"weights (\w{16})\b", document)) == {found}
+    assert json.loads(card.split("```json")[1].split("```")[0]) == json.loads((folder / "config.json").read_text())
+
+
+def test_the_tables_of_the_card_are_those_of_the_kept_results():
+    results = [json.loads(line) for line in (ROOT / "docs" / "results" / "photo-prior.jsonl").read_text().splitlines()]
+    ours = f"{Restorer.from_pretrained('photo').prior_hash} bfloat16"
+    card = (ROOT / "restore" / "priors" / "photo" / "README.md").read_text()
+    for sigma in (15, 25, 30, 50):
+        found = [value for who, task, told, _, value in results if (who, task, told) == (ours, f"noise {sigma}", "right")]
+        assert len(found) == 68
+        assert f"| {sigma} | {sum(found) / 68:.2f} |" in card

@@ -79,13 +79,11 @@ TRIALS = (
     Trial("AdamW, twice the rate", {"optimizer": "adamw", "lr": "2e-3"}),
     Trial("AdamW, four times the rate", {"optimizer": "adamw", "lr": "4e-3"}),
     Trial("falling over the whole run", {"cooldown": "0.9"}),
-    Trial("slower average (0.998)", {"ema": "0.998"}),
     Trial("no drawn pictures", {"procedural": "0"}),
     Trial("a third drawn pictures", {"procedural": "0.33"}),
     Trial("no gray, no gains", {"gray": "0", "jitter": "0"}),
     Trial("one scale", {"scales": "1"}),
     Trial("network base", {"network": "base"}),
-    Trial("network unet-tiny", {"network": "unet-tiny"}),
     Trial("the other collection", other=True),
 )
 

@@ -83,8 +83,8 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     Give --steps or --minutes. Ctrl-C saves; --resume continues exactly where a run stopped. Under `accelerate launch` every
     process takes its share of each batch. OUT also holds loss.png and samples.png, drawn along the way, and metrics.jsonl.
 
-    Networks small, base, deep and large are for photographs of any size; whole-* and unet-* see the whole of small pictures and draw
-    them from nothing.
+    Networks small, base, deep and large are for photographs of any size; whole-* and unet-* see the whole of small pictures and
+    draw them from nothing.
     """
     budget = Budget(options["steps"], options["minutes"], options["warmup"], options["cooldown"])
     channels = int(options["channels"])

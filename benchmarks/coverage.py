@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
             for name, steps in METHODS.items():
                 if (case.task, name, index) in done:
                     continue
-                method = method_of(name, case.task)
+                method = method_of(name, case)
                 try:
                     method.check(case.problem)
                 except OperatorError:

@@ -125,12 +125,18 @@ def several(task: str, method: str, steps: int, picture: int) -> int:
     return SEVERAL if method != "mmps" or task in ("80 % missing", "super-resolution x4") else 1
 
 
-def method_of(name: str, task: str) -> Guidance:
+OWN = {"80": "inpaint", "holes": "inpaint", "super": "super-resolution", "colorize": "colorize"}  # By a task's first word.
+
+
+def method_of(name: str, case: Case) -> Guidance:
     """The method of a name like `tds:particles=4`; for `pnp` the task's own form of it."""
-    if name == "pnp" and task.startswith("colorize"):
-        colorize = plugins.load().task("colorize")
-        found: Guidance = colorize.guidance(None, build(colorize.Options, hints="given"))
-        return found
+    word = re.split("[ ,-]", case.task)[0]
+    if name == "pnp" and word in OWN:
+        task = plugins.load().task(OWN[word])
+        given = {"hints": "given"} if word == "colorize" else {}
+        own: Guidance | None = task.guidance(case.problem, build(task.Options, **given))
+        if own is not None:
+            return own
     name, _, arguments = name.partition(":")
     words = {key: int(value) for key, _, value in (part.partition("=") for part in filter(None, arguments.split(",")))}
     method: Guidance = plugins.load().guidance(name)(**words)
@@ -139,7 +145,7 @@ def method_of(name: str, task: str) -> Guidance:
 
 def ready(restorer: Restorer, case: Case, name: str, steps: int) -> Callable[[int], Tensor] | None:
     """Draws answer number n, (1, 3, H, W) in [-1, 1]; None where the method refuses the task."""
-    method = method_of(name, case.task)
+    method = method_of(name, case)
     try:
         method.check(case.problem)
     except OperatorError:

@@ -476,20 +476,23 @@ def minimum(problem, v, rho):
     return v + matrix.T @ torch.linalg.pinv(inner, rtol=1e-10) @ residual
 
 
+@pytest.mark.parametrize("relaxation", [1.0, 1.7])
 @pytest.mark.parametrize("sigma_y", [0.0, 0.2])
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_pnp_is_its_iteration(operator, sigma_y):
+def test_pnp_is_its_iteration(operator, sigma_y, relaxation):
     problem = measured(OPERATORS[operator], sigma_y)
-    path = PnP(weight=0.4).path(PRIOR, problem, 3).double()
+    method = PnP(weight=0.4, relaxation=relaxation)
+    path = method.path(PRIOR, problem, 3).double()
     x = problem.operator.guess(problem.y)
-    for sigma in path[:-1]:
-        x = PRIOR(minimum(problem, x, 0.4 * sigma_y**2 / float(sigma) ** 2).reshape(1, *SHAPE), sigma)
+    for step, sigma in enumerate(path[:-1]):
+        z = minimum(problem, x, 0.4 * sigma_y**2 / float(sigma) ** 2).reshape(1, *SHAPE)
+        x = z + (1.0 if step == 2 else relaxation) * (PRIOR(z, sigma) - z)
     wanted = minimum(problem, x, 0.0) if sigma_y == 0 else x.flatten()
 
     def noise(like):
         raise AssertionError("PnP drew noise")
 
-    *_, found = reverse(problem, PRIOR, PnP(weight=0.4), kernels.ddim(), path, noise)
+    *_, found = reverse(problem, PRIOR, method, kernels.ddim(), path, noise)
     torch.testing.assert_close(found.flatten(), wanted, atol=1e-9, rtol=0)
 
 
@@ -561,6 +564,7 @@ BASELINES = {
     "PiGDM": (PiGDM(), EVEN, 0.341, 1.03, 0.404),
     "DiffPIR": (DiffPIR(), EVEN, 0.631, 1.419, 0.784),
     "PnP": (PnP(), paths.geometric(0.5, 0.01, 24), 0.302, 0.0, 1.213),
+    "PnP over-relaxed": (PnP(relaxation=1.8), paths.geometric(0.5, 0.01, 24), 0.225, 0.0, 1.19),
 }
 
 

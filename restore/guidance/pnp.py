@@ -21,16 +21,21 @@ from restore.problem import Problem
 
 @dataclass(frozen=True)
 class PnP(Guidance):
-    """x <- D(prox(x, y, lambda sigma_y^2 / sigma^2), sigma), sigma falling in equal ratios, no noise put back.
+    """z = prox(x, y, lambda sigma_y^2 / sigma^2), x <- z + r (D(z, sigma) - z), sigma falling in equal ratios.
 
-    Half-quadratic splitting from a cheap guess: a deterministic point estimate, not a posterior sample. It takes the kernel's
-    place, so `kernel` is not used. Noiseless measurements are met exactly at the end.
+    Half-quadratic splitting from a cheap guess, with no noise put back: a deterministic point estimate, not a posterior sample.
+    It takes the kernel's place, so `kernel` is not used. Noiseless measurements are met exactly at the end, and the last step has r = 1.
+
+    In one step known pixels reach as far into unknown ones as the denoiser smooths. Over-relaxation, r > 1, makes such steps
+    longer, as it does in the solution of Laplace's equation (Young 1954), and leaves the fixed points where they are. It pays
+    where pixels are missing, and not where all are blurred: there the path is long enough as it is.
 
     Attributes:
         weight: lambda; the paper's 0.23.
         sigma_start, sigma_end: the range of levels, in units of [-1, 1] pictures; the paper's 49/255 doubles to 0.38. With
             noise the path ends at sigma_y.
         most: transitions beyond which no quality goes, where more would leave a good start too far behind.
+        relaxation: r, in (0, 2]; the paper has 1.
     """
 
     needs: ClassVar[type] = Linear
@@ -43,11 +48,13 @@ class PnP(Guidance):
         "sigma_start": (ABOVE, math.inf),
         "sigma_end": (ABOVE, math.inf),
         "most": (1, math.inf),
+        "relaxation": (ABOVE, 2),
     }
     weight: float = 0.23
     sigma_start: float = 0.5
     sigma_end: float = 0.01
     most: int = 50
+    relaxation: float = 1.0
 
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
         method, steps = super().preset(quality)
@@ -71,6 +78,8 @@ class PnP(Guidance):
         operator = problem.operator
         assert isinstance(operator, Linear)
         rho = self.weight * problem.sigma_y**2 / sigma**2
-        x0 = prior(operator.prox(x, problem.y, rho), sigma)
-        ends_exact = sigma_next == 0 and problem.sigma_y == 0
-        return operator.prox(x0, problem.y, torch.zeros_like(sigma)) if ends_exact else x0
+        z = operator.prox(x, problem.y, rho)
+        x0 = prior(z, sigma)
+        if sigma_next > 0:
+            return x0 if self.relaxation == 1 else z + self.relaxation * (x0 - z)
+        return operator.prox(x0, problem.y, torch.zeros_like(sigma)) if problem.sigma_y == 0 else x0

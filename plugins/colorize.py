@@ -54,8 +54,8 @@ class Colorize(Task):
     def guidance(self, problem: Problem, options: ColorizeOptions) -> Guidance | None:
         from restore.guidance import PnP
 
-        # Hints spread along the picture's own edges are already close; a high starting level would wash their colours out.
-        return PnP(sigma_start=0.1, most=24) if options.hints is not None else None
+        # Hints spread along the picture's own edges are already close, and at higher levels the prior takes colour out of them.
+        return PnP(sigma_start=0.03, most=8) if options.hints is not None else None
 
 
 def _strokes(value: Any, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

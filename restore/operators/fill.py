@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -33,18 +36,16 @@ def pull_push(y: Tensor, weight: Tensor) -> Tensor:
     return weight * y + (1 - weight) * fine
 
 
-def guided_fill(values: Tensor, known: Tensor, guide: Tensor, *, contrast: float = 0.05, iterations: int = 60) -> Tensor:
+def guided_fill(values: Tensor, known: Tensor, guide: Tensor, *, iterations: int = 60) -> Tensor:
     """Fills unknown samples so that neighbours that look alike in the guide get like values.
 
-    Minimises sum over neighbours w (u_i - u_j)^2 with u fixed at known samples and w = exp(-(g_i - g_j)^2 / 2 contrast^2)
-    (Levin, Lischinski & Weiss 2004, "Colorization using optimization", eq. 1, on the 4-neighbour graph), by conjugate gradients
-    from coarse to fine.
+    A membrane, which never leaves the range of what is known and peaks at known samples; and near those, the mean of it and of
+    a plate, which passes through them smoothly, overshoots far from them, and errs otherwise than the membrane does.
 
     Args:
         values: (B, C, H, W).
         known: bool (B or 1, 1, H, W).
         guide: (B, 1, H, W) in [-1, 1].
-        contrast: guide difference that separates areas.
         iterations: of conjugate gradients at each size.
 
     Returns: (B, C, H, W); zeros if nothing is known.
@@ -52,38 +53,80 @@ def guided_fill(values: Tensor, known: Tensor, guide: Tensor, *, contrast: float
     weight = known.to(values.dtype).expand_as(guide)
     if not bool(weight.any()):
         return torch.zeros_like(values)
+    membrane = _coarse_to_fine(values, weight, guide, Energy(contrast=0.05), iterations)
+    plate = _coarse_to_fine(values, weight, guide, Energy(contrast=0.2, plate=1.0, membrane=0.003), iterations)
+    return membrane + _near(weight) / 2 * (plate - membrane)
+
+
+def _near(weight: Tensor, reach: int = 8) -> Tensor:
+    """1 within the reach of a known sample, falling to 0 at twice that."""
+    side = 2 * reach + 1
+    reached = F.max_pool2d(weight, side, stride=1, padding=reach)
+    return F.avg_pool2d(reached, side, stride=1, padding=reach, count_include_pad=False)
+
+
+@dataclass(frozen=True)
+class Energy:
+    """membrane * u' L u + plate * |D^-1 L u|^2, L the graph Laplacian of the 4-neighbour graph and D its diagonal.
+
+    Weights are exp(-(g_i - g_j)^2 / 2 contrast^2), g the guide. D^-1 L u is what Levin, Lischinski & Weiss 2004 ("Colorization
+    using optimization", eq. 1) square and sum; with both terms it is a thin plate under tension, which beyond
+    (plate / membrane)^0.5 pixels behaves like a membrane.
+
+    Attributes:
+        contrast: guide difference that separates areas.
+    """
+
+    contrast: float
+    membrane: float = 1.0
+    plate: float = 0.0
+
+    def operator(self, guide: Tensor) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+        """The symmetric operator whose quadratic form this is, and a diagonal that scales it; guide (B, 1, H, W)."""
+        below = torch.exp(-((guide[..., 1:, :] - guide[..., :-1, :]) ** 2) / (2 * self.contrast**2)) + 1e-3
+        right = torch.exp(-((guide[..., :, 1:] - guide[..., :, :-1]) ** 2) / (2 * self.contrast**2)) + 1e-3
+        degree = F.pad(below, (0, 0, 1, 0)) + F.pad(below, (0, 0, 0, 1)) + F.pad(right, (1, 0)) + F.pad(right, (0, 1))
+
+        def laplacian(u: Tensor) -> Tensor:
+            vertical, horizontal = below * (u[..., 1:, :] - u[..., :-1, :]), right * (u[..., :, 1:] - u[..., :, :-1])
+            rows = F.pad(vertical, (0, 0, 1, 0)) - F.pad(vertical, (0, 0, 0, 1))
+            return rows + F.pad(horizontal, (1, 0)) - F.pad(horizontal, (0, 1))
+
+        if self.plate == 0:
+            return lambda u: self.membrane * laplacian(u), self.membrane * degree
+
+        def both(u: Tensor) -> Tensor:
+            bent = laplacian(u)
+            return self.membrane * bent + self.plate * laplacian(bent / degree**2)
+
+        return both, torch.ones_like(degree)
+
+
+def _coarse_to_fine(values: Tensor, weight: Tensor, guide: Tensor, energy: Energy, iterations: int) -> Tensor:
+    """The least energy with u held at known samples, from the answer at half the size."""
     start = pull_push(values, weight.expand_as(values))
-    if min(values.shape[-2:]) >= 32:
+    if min(values.shape[-2:]) >= 8:
         share = F.avg_pool2d(weight, 2, ceil_mode=True, count_include_pad=False)
         coarse = F.avg_pool2d(values * weight, 2, ceil_mode=True, count_include_pad=False) / share.clamp_min(1e-12)
         smaller = F.avg_pool2d(guide, 2, ceil_mode=True, count_include_pad=False)
-        filled = guided_fill(coarse, share > 0, smaller, contrast=contrast, iterations=iterations)
+        filled = _coarse_to_fine(coarse, (share > 0).to(weight), smaller, energy, iterations)
         finer = F.interpolate(filled, size=values.shape[-2:], mode="bilinear", align_corners=False)
-        start = torch.where(known, values, finer)
-    return _harmonic(start, ~known.expand_as(guide), guide, contrast, iterations)
+        start = torch.where(weight > 0, values, finer)
+    return _least(start, weight == 0, *energy.operator(guide), iterations)
 
 
-def _harmonic(start: Tensor, free: Tensor, guide: Tensor, contrast: float, iterations: int) -> Tensor:
-    """Conjugate gradients on the weighted graph Laplacian over the free samples, the others held."""
-    below = torch.exp(-((guide[..., 1:, :] - guide[..., :-1, :]) ** 2) / (2 * contrast**2)) + 1e-4
-    right = torch.exp(-((guide[..., :, 1:] - guide[..., :, :-1]) ** 2) / (2 * contrast**2)) + 1e-4
-
-    def laplacian(u: Tensor) -> Tensor:
-        vertical, horizontal = below * (u[..., 1:, :] - u[..., :-1, :]), right * (u[..., :, 1:] - u[..., :, :-1])
-        rows = F.pad(vertical, (0, 0, 1, 0)) - F.pad(vertical, (0, 0, 0, 1))
-        return rows + F.pad(horizontal, (1, 0)) - F.pad(horizontal, (0, 1))
-
-    degree = F.pad(below, (0, 0, 1, 0)) + F.pad(below, (0, 0, 0, 1)) + F.pad(right, (1, 0)) + F.pad(right, (0, 1))
+def _least(start: Tensor, free: Tensor, operator: Callable[[Tensor], Tensor], scale: Tensor, iterations: int) -> Tensor:
+    """Conjugate gradients over the free samples, the others held."""
     u = start
-    residual = -laplacian(u) * free
-    scaled = residual / degree
+    residual = -operator(u) * free
+    scaled = residual / scale
     direction, rho = scaled, (residual * scaled).sum(dim=(1, 2, 3), keepdim=True)
     for _ in range(iterations):
-        moved = laplacian(direction) * free
+        moved = operator(direction) * free
         length = rho / (direction * moved).sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-20)
         u = u + length * direction
         residual = residual - length * moved
-        scaled = residual / degree
+        scaled = residual / scale
         renewed = (residual * scaled).sum(dim=(1, 2, 3), keepdim=True)
         direction, rho = scaled + renewed / rho.clamp_min(1e-20) * direction, renewed
     return u

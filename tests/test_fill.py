@@ -1,0 +1,83 @@
+"""Fills that follow a guide (restore/operators/fill.py)."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from restore.operators.fill import Energy, _coarse_to_fine, guided_fill
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def uniform(*shape, seed=0):
+    return torch.rand(*shape, generator=seeded(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("membrane", "plate"), [(1.0, 0.0), (0.03, 1.0)])
+def test_the_operator_is_the_gradient_of_the_energy_written_out(membrane, plate):
+    guide, u = uniform(1, 1, 5, 4), uniform(1, 2, 5, 4, seed=1)
+    pairs = [((r, c), (r + dr, c + dc)) for r in range(5) for c in range(4) for dr, dc in ((0, 1), (1, 0))]
+    pairs = [(a, b) for a, b in pairs if b[0] < 5 and b[1] < 4]
+    weights = [torch.exp(-((guide[0, 0][a] - guide[0, 0][b]) ** 2) / (2 * 0.2**2)) + 1e-3 for a, b in pairs]
+    bent, degree = torch.zeros(2, 5, 4, dtype=torch.float64), torch.zeros(5, 4, dtype=torch.float64)
+    stretched = torch.zeros((), dtype=torch.float64)
+    for (a, b), weight in zip(pairs, weights, strict=True):
+        apart = u[0][(slice(None), *a)] - u[0][(slice(None), *b)]
+        stretched += weight * apart.square().sum()
+        bent[(slice(None), *a)] += weight * apart
+        bent[(slice(None), *b)] -= weight * apart
+        degree[a] += weight
+        degree[b] += weight
+    wanted = membrane * stretched + plate * (bent / degree).square().sum()
+    operator, _ = Energy(contrast=0.2, membrane=membrane, plate=plate).operator(guide)
+    torch.testing.assert_close((u * operator(u)).sum(), wanted)
+    v = uniform(1, 2, 5, 4, seed=2)
+    torch.testing.assert_close((v * operator(u)).sum(), (u * operator(v)).sum())  # Symmetric.
+
+
+def test_areas_that_the_guide_tells_apart_keep_their_own_values():
+    values = torch.full((1, 2, 40, 40), 0.6, dtype=torch.float64)
+    values[..., 20:] = -0.3
+    guide = values[:, :1]
+    known = torch.zeros(1, 1, 40, 40, dtype=torch.bool)
+    known[..., 3, 4] = known[..., 30, 12] = known[..., 11, 35] = known[..., 29, 23] = True
+    filled = guided_fill(values * known, known, guide)
+    assert (filled - values).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("share", [0.003, 0.05])
+def test_what_is_known_stays_and_far_from_it_nothing_leaves_its_range(share):
+    values, known = uniform(2, 2, 80, 72) * 2 - 1, uniform(2, 1, 80, 72, seed=1) < share
+    filled = guided_fill(values * known, known, uniform(2, 1, 80, 72, seed=2))
+    at = known.expand_as(values)
+    torch.testing.assert_close(filled[at], values[at], atol=1e-12, rtol=0)
+    far = F.max_pool2d(known.double(), 33, stride=1, padding=16) == 0
+    low = values.where(known, torch.inf).amin(dim=(2, 3), keepdim=True)
+    high = values.where(known, -torch.inf).amax(dim=(2, 3), keepdim=True)
+    assert bool(((filled >= low - 1e-3) & (filled <= high + 1e-3) | ~far).all())
+    assert bool(far.any()) == (share < 0.01)
+    # The fill is linear in what is known, so a sum that is zero in every sample, as a colour's luma is, stays zero.
+    opposite = torch.cat([values[:, :1], -values[:, :1]], dim=1)
+    assert guided_fill(opposite * known, known, uniform(2, 1, 80, 72, seed=2)).sum(dim=1).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_on_smooth_values_the_mean_of_both_is_closer_than_either(seed):
+    down, right = torch.meshgrid(*(torch.linspace(0, 3, 64, dtype=torch.float64),) * 2, indexing="ij")
+    values = (torch.sin(down + seed) * torch.cos(right))[None, None]
+    known = uniform(1, 1, 64, 64, seed=seed) < 0.02
+    guide = torch.zeros_like(values)
+
+    def error(filled):
+        return float((filled - values).square().mean())
+
+    weight = known.to(values.dtype)
+    membrane = error(_coarse_to_fine(values * weight, weight, guide, Energy(contrast=0.05), 60))
+    assert error(guided_fill(values * weight, known, guide)) < 0.6 * membrane
+
+
+def test_nothing_known_is_filled_with_zeros():
+    none = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    assert torch.equal(guided_fill(torch.ones(1, 2, 8, 8), none, torch.ones(1, 1, 8, 8)), torch.zeros(1, 2, 8, 8))

@@ -65,6 +65,35 @@ def test_the_loss_is_the_weighted_error_written_out():
     assert z.flatten(1).std(dim=1).sub(1).abs().max() < 4 / (2 * 48) ** 0.5
 
 
+def test_relative_errors_count_by_the_size_they_have():
+    # The gradient of f log(1 + L / f) with respect to each crop's answer is the plain loss's, divided by 1 + L / f.
+    clean = white(0.3, count=6) * torch.tensor([0.1, 0.2, 0.5, 1.0, 2.0, 3.0])[:, None, None, None]
+    found = {}
+    for relative in (0.0, 0.02, 1e6):
+        answer = torch.zeros_like(clean, requires_grad=True)
+        sigmas = []
+        loss = EDMObjective(relative=relative).loss(lambda x, s, d=answer, seen=sigmas: seen.append(s) or d, clean, seeded())
+        loss.backward()
+        found[relative] = loss.item(), answer.grad
+    weighted = EDMObjective().weight(sigmas[0]) * clean.square().flatten(1).mean(dim=1)
+    assert found[0.02][0] == pytest.approx((0.02 * (1 + weighted / 0.02).log()).mean().item(), rel=1e-5)
+    torch.testing.assert_close(found[0.02][1], found[0.0][1] / (1 + weighted / 0.02)[:, None, None, None])
+    torch.testing.assert_close(found[1e6][1], found[0.0][1], rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("factor", [0.97, 1.03])
+def test_the_posterior_mean_is_still_best_by_relative_errors(factor):
+    # Pictures of two contrasts that D can tell apart, as it can smooth from textured: the best D is Wiener's for each.
+    contrast = torch.tensor([0.01, 0.5]).repeat(32)[:, None, None, None]
+    clean = contrast.sqrt() * white(1, count=64, side=32)
+    objective = EDMObjective(mean=-1.0, std=0.5, spread=0.01, relative=0.02)
+    costs = [
+        objective.loss(lambda x, s, f=f: f * contrast / (contrast + s[:, None, None, None] ** 2) * x, clean, seeded()).item()
+        for f in (1.0, factor)
+    ]
+    assert costs[0] < costs[1]
+
+
 def test_levels_follow_the_law_stated():
     objective = EDMObjective(spread=0.25, mean=-1.0, std=0.8)
     drawn = []
@@ -209,6 +238,19 @@ def test_pictures_are_drawn_by_their_weights():
     batch = crops(pictures=flat, weights=np.array([0.6, 0.3, 0.1])).batch(2000, seed=0, step=0)
     shares = [((batch[:, 0, 0, 0] + 1) * 127.5).round().eq(value).float().mean().item() for value in (0, 100, 200)]
     assert shares == pytest.approx([0.6, 0.3, 0.1], abs=4 * 0.5 / 2000**0.5)
+
+
+@pytest.mark.parametrize("detail", [1, 2, 4])
+def test_of_the_windows_looked_at_the_most_detailed_is_kept(detail):
+    # Detail falls from left to right, so the least of `detail` even places is kept: 1 / (detail + 1) of the range in the mean.
+    noise = np.random.default_rng(0).standard_normal((24, 120, 1)) * np.linspace(60, 0, 120)[None, :, None]
+    place = np.broadcast_to(np.arange(120)[None, :, None] * 2, (24, 120, 1))
+    shown = np.concatenate([(128 + noise).clip(0, 255), place, place], axis=2).astype(np.uint8)
+    source = crops(pictures=(shown,), weights=np.ones(1), detail=detail, flip=False)
+    batch = source.batch(600, seed=0, step=0)
+    left = ((batch[:, 1, 0, 0] + 1) * 127.5).round() / 2
+    # The standard deviation of a uniform place is 0.29 of the range, that of the least of several is less.
+    assert (left / 104).mean().item() == pytest.approx(1 / (detail + 1), abs=4 * 0.29 / 600**0.5)
 
 
 # Sources

@@ -55,6 +55,9 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option("--procedural", type=click.FloatRange(0, 1), default=0.0, help="share of crops of drawn pictures")
 @click.option("--gray", type=click.FloatRange(0, 1), default=0.0, help="share of crops shown in gray")
 @click.option("--jitter", type=click.FloatRange(0, 1), default=0.0, help="share of crops with random channel gains")
+@click.option(
+    "--detail", type=click.IntRange(min=1), default=1, help="crops looked at for each one kept, that with most detail"
+)
 @click.option("--flip/--no-flip", default=True, help="mirror and turn crops at random; not for digits or letters")
 @click.option("--prediction", type=click.Choice(list(families.PREDICTIONS)), help="ddpm: what the network predicts (epsilon)")
 @click.option("--schedule", type=click.Choice(["linear", "cosine"]), help="ddpm: table of noise (linear)")
@@ -67,6 +70,9 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option("--sigma-mean", type=float, help="edm: mean of log sigma (-1.2)")
 @click.option("--sigma-std", type=POSITIVE, help="edm: standard deviation of log sigma (1.2)")
 @click.option("--sigma-spread", type=click.FloatRange(0, 1), help="edm: share of levels over the whole range (0.1)")
+@click.option(
+    "--relative", type=click.FloatRange(min=0), help="edm: floor of a loss of relative errors, like 0.02 (0: plain loss)"
+)
 @click.option("--sigma-start", type=float, help="level at which guided runs begin, around a guess; the highest if not given")
 @click.option("--dtype", type=click.Choice(sorted(DTYPES)), default="float32", help="arithmetic of the network")
 @click.option("--compile", "compile_network", is_flag=True, help="compile the network first (minutes, then faster)")
@@ -103,6 +109,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
         gray=options["gray"],
         jitter=options["jitter"],
         flip=options["flip"],
+        detail=options["detail"],
         seed=options["seed"],
     )
 

@@ -27,7 +27,7 @@ from restore.training.objectives import (
 # Options of `restore train` that belong to some families, with their defaults there.
 WORDS: dict[str, dict[str, Any]] = {
     "ddpm": {"prediction": "epsilon", "schedule": "linear", "variance": "fixed-small"},
-    "edm": {"sigma_mean": -1.2, "sigma_std": 1.2, "sigma_spread": 0.1, "sigma_min": 0.002, "sigma_max": 80.0},
+    "edm": {"sigma_mean": -1.2, "sigma_std": 1.2, "sigma_spread": 0.1, "sigma_min": 0.002, "sigma_max": 80.0, "relative": 0.0},
     "flow": {},
     "ncsn": {"sigma_min": 0.02, "sigma_max": 100.0, "levels": 200},
     "subvp": {},
@@ -98,4 +98,5 @@ def objective(config: Mapping[str, Any], words: Mapping[str, Any]) -> Objective:
         mean=words["sigma_mean"],
         std=words["sigma_std"],
         spread=words["sigma_spread"],
+        relative=words["relative"],
     )

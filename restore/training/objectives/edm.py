@@ -21,6 +21,7 @@ class EDMObjective(Denoising):
         sigma_data, sigma_min, sigma_max: as the prior's.
         mean, std: of log sigma.
         spread: share of levels drawn log-uniformly over [sigma_min, sigma_max].
+        relative: the floor f of a loss of relative errors, as `Denoising.relative` has it; 0 for none.
     """
 
     sigma_data: float = 0.5
@@ -29,6 +30,7 @@ class EDMObjective(Denoising):
     mean: float = -1.2
     std: float = 1.2
     spread: float = 0.1
+    relative: float = 0.0
 
     def levels(self, count: int, generator: Generator) -> Tensor:
         # One number a level decides between the two laws and where in it, so that both are covered evenly.

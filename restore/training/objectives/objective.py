@@ -25,7 +25,15 @@ class Objective(ABC):
 
 
 class Denoising(Objective, ABC):
-    """E w(sigma) |D(x0 + sigma z, sigma) - x0|^2, the mean over values of the picture."""
+    """E w(sigma) |D(x0 + sigma z, sigma) - x0|^2, the mean over values of the picture.
+
+    With `relative` f > 0, each crop's weighted error L counts as f log(1 + L / f): a change counts by its size relative to the
+    error that the crop has, down to f. That is what a mean of PSNR over pictures asks for, where the plain loss asks most about
+    the crops that no denoiser does well on. A crop's error hardly depends on its noise, being a mean over many values, so the
+    best D(y, sigma) stays the posterior mean.
+    """
+
+    relative: float = 0.0
 
     @abstractmethod
     def levels(self, count: int, generator: Generator) -> Tensor:
@@ -39,7 +47,8 @@ class Denoising(Objective, ABC):
         sigma = self.levels(clean.shape[0], generator).to(clean.device)
         noise = noise_for(clean, generator)
         error = model(clean + sigma[:, None, None, None] * noise, sigma) - clean
-        return (self.weight(sigma)[:, None, None, None] * error.square()).mean()
+        errors = self.weight(sigma) * error.square().mean(dim=(1, 2, 3))
+        return (self.relative * (errors / self.relative).log1p() if self.relative else errors).mean()
 
 
 def even(count: int, generator: Generator) -> Tensor:

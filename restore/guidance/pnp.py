@@ -24,7 +24,8 @@ class PnP(Guidance):
     """z = prox(x, y, lambda sigma_y^2 / sigma^2), x <- z + r (D(z, sigma) - z), sigma falling in equal ratios.
 
     Half-quadratic splitting from a cheap guess, with no noise put back: a deterministic point estimate, not a posterior sample.
-    It takes the kernel's place, so `kernel` is not used. Noiseless measurements are met exactly at the end, and the last step has r = 1.
+    It takes the kernel's place, so `kernel` is not used. Noiseless measurements are met exactly at the end; the last step has
+    r = 1.
 
     In one step known pixels reach as far into unknown ones as the denoiser smooths. Over-relaxation, r > 1, makes such steps
     longer, as it does in the solution of Laplace's equation (Young 1954), and leaves the fixed points where they are. It pays

@@ -38,10 +38,12 @@ from restore.problem import Problem
 from restore.solve import plan, solve
 
 SAMPLER = "denoising-samples"
-FORWARD = ("denoising", "denoising:averaged=1", "pnp", "ddnm:eta=0", SAMPLER, "ddnm", "ddrm", "diffpir", "repaint", "daps")
+PLAIN = "pnp:relaxation=1"
+LONG = ("repaint", "daps")  # Several evaluations a step.
+FORWARD = ("denoising", "denoising:averaged=1", "pnp", PLAIN, "ddnm:eta=0", SAMPLER, "ddnm", "ddrm", "diffpir", *LONG)
 GRADIENT = ("pigdm", "pigdm:adaptive=1", "dps", "mmps")
 BUDGETS = (5, 10, 20, 50, 100)
-SHORT = ("daps", "repaint", "ddnm:eta=0", "pigdm:adaptive=1")  # To 20 steps: several evaluations a step, or a variant.
+SHORT = (*LONG, "ddnm:eta=0", "pigdm:adaptive=1")  # To 20 steps: those, and variants.
 AVERAGED = {SAMPLER: 20, "ddnm": 20, "mmps": 10}  # Whose samples, and of how many steps.
 SIGMA = 25 / 127.5
 
@@ -114,6 +116,9 @@ def cells(task: str, picture: int) -> Iterator[Cell]:
             if method.startswith("denoising") and (method != SAMPLER or not task.startswith("denoise")):
                 continue
             if method in SHORT and steps > 20:
+                continue
+            # Noise has no other form of it, and hints spread too well for its levels.
+            if method == PLAIN and task.startswith(("denoise", "colorize")):
                 continue
             yield Cell(task, method, steps, several(task, method, steps, picture))
 

@@ -55,8 +55,9 @@ class Inpaint(Task):
     def guidance(self, problem: Problem, options: InpaintOptions) -> Guidance | None:
         from restore.guidance import PnP
 
-        # Known pixels reach further into holes at each step; where they are noisy, longer steps would carry their noise along.
-        return PnP(relaxation=1.8) if problem.sigma_y == 0 else None
+        # The first fill is close, so a low level is enough, and by longer steps known pixels reach further into holes. Neither
+        # holds where they are noisy.
+        return PnP(sigma_start=0.25, relaxation=1.8) if problem.sigma_y == 0 else None
 
     def finish(self, picture: Picture, restored: Tensor, options: InpaintOptions) -> Picture:
         fill = _mask(picture, options)

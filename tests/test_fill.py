@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from restore.operators.fill import Energy, _coarse_to_fine, guided_fill
+from restore.operators.fill import Energy, _coarse_to_fine, guided_fill, plate_fill, pull_push
 
 
 def seeded(seed=0):
@@ -78,6 +78,28 @@ def test_on_smooth_values_the_mean_of_both_is_closer_than_either(seed):
     assert error(guided_fill(values * weight, known, guide)) < 0.6 * membrane
 
 
+@pytest.mark.parametrize("hole", ["scattered", "square", "line"])
+def test_a_plate_continues_what_is_smooth_better_than_a_pyramid_of_means(hole):
+    down, right = torch.meshgrid(*(torch.linspace(0, 3, 64, dtype=torch.float64),) * 2, indexing="ij")
+    values = torch.stack([torch.sin(down) * torch.cos(right), down - right])[None]
+    weight = torch.ones(1, 2, 64, 64, dtype=torch.float64)
+    if hole == "scattered":
+        weight = (uniform(1, 2, 64, 64) >= 0.8).double()  # Each channel has holes of its own.
+    elif hole == "square":
+        weight[..., 20:36, 30:46] = 0
+    else:
+        weight[..., 30:33, :] = 0
+    filled, means = plate_fill(values * weight, weight), pull_push(values * weight, weight)
+    assert torch.equal(filled[weight == 1], values[weight == 1])
+    assert (filled - values).square().mean() < 0.2 * (means - values).square().mean()
+
+
+def test_a_constant_goes_on_as_it_is():
+    weight = (uniform(2, 3, 20, 33) < 0.1).double()
+    torch.testing.assert_close(plate_fill(0.7 * weight, weight), torch.full_like(weight, 0.7), atol=1e-6, rtol=0)
+
+
 def test_nothing_known_is_filled_with_zeros():
     none = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    assert torch.equal(plate_fill(torch.ones(1, 2, 8, 8), torch.zeros(1, 2, 8, 8)), torch.zeros(1, 2, 8, 8))
     assert torch.equal(guided_fill(torch.ones(1, 2, 8, 8), none, torch.ones(1, 1, 8, 8)), torch.zeros(1, 2, 8, 8))

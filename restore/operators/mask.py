@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import OperatorError
-from restore.operators.fill import pull_push
+from restore.operators.fill import plate_fill
 from restore.operators.operator import Operator, Spectral, per_picture
 
 
@@ -47,7 +47,7 @@ class Mask(Spectral):
         return v.lerp(y.to(v), self.keep.to(v.device) / (1 + per_picture(rho, v)))
 
     def guess(self, y: Tensor) -> Tensor:
-        return pull_push(y, self.keep.to(y.device).expand_as(y).to(y.dtype))
+        return plate_fill(y, self.keep.to(y.device).expand_as(y).to(y.dtype))
 
     def undetermined(self, shape: Sequence[int]) -> Tensor | None:
         return ~self.keep.all(dim=1, keepdim=True).all(dim=0, keepdim=True)

@@ -143,7 +143,7 @@ def report(table: Table) -> str:
         right, low, high = (np.mean(table[task][told]) for told in TOLD)
         lines.append(f"| {task.split()[1]} | {right:.2f} | {low:.2f} | {high:.2f} | {max(right - min(low, high), 0):.2f} |")
     lines += ["", f"| task | {OURS} | best other | margin | all others |", "|---|---|---|---|---|"]
-    for task in (task for task in table if task not in noise):
+    for task in (task for task in table if OURS in table[task]):
         ours, others = table[task][OURS], {name: row for name, row in table[task].items() if name != OURS}
         best = max(others, key=lambda name: np.mean(others[name]))
         margin = np.subtract(ours, others[best])

@@ -38,9 +38,8 @@ from restore.problem import Problem
 from restore.solve import plan, solve
 
 SAMPLER = "denoising-samples"
-PLAIN = "pnp:relaxation=1"
 LONG = ("repaint", "daps")  # Several evaluations a step.
-FORWARD = ("denoising", "denoising:averaged=1", "pnp", PLAIN, "ddnm:eta=0", SAMPLER, "ddnm", "ddrm", "diffpir", *LONG)
+FORWARD = ("denoising", "denoising:averaged=1", "pnp", "ddnm:eta=0", SAMPLER, "ddnm", "ddrm", "diffpir", *LONG)
 GRADIENT = ("pigdm", "pigdm:adaptive=1", "dps", "mmps")
 BUDGETS = (5, 10, 20, 50, 100)
 SHORT = (*LONG, "ddnm:eta=0", "pigdm:adaptive=1")  # To 20 steps: those, and variants.
@@ -117,9 +116,6 @@ def cells(task: str, picture: int) -> Iterator[Cell]:
                 continue
             if method in SHORT and steps > 20:
                 continue
-            # Noise has no other form of it, and hints spread too well for its levels.
-            if method == PLAIN and task.startswith(("denoise", "colorize")):
-                continue
             yield Cell(task, method, steps, several(task, method, steps, picture))
 
 
@@ -130,7 +126,7 @@ def several(task: str, method: str, steps: int, picture: int) -> int:
     return SEVERAL if method != "mmps" or task in ("80 % missing", "super-resolution x4") else 1
 
 
-OWN = {"80": "inpaint", "holes": "inpaint", "super": "super-resolution", "colorize": "colorize"}  # By a task's first word.
+OWN = {"80": "inpaint", "holes": "inpaint", "colorize": "colorize"}  # By a task's first word.
 
 
 def method_of(name: str, case: Case) -> Guidance:

@@ -55,9 +55,9 @@ class Inpaint(Task):
     def guidance(self, problem: Problem, options: InpaintOptions) -> Guidance | None:
         from restore.guidance import PnP
 
-        # The first fill is close, so a low level is enough, and by longer steps known pixels reach further into holes. Neither
-        # holds where they are noisy.
-        return PnP(sigma_start=0.25, relaxation=1.8) if problem.sigma_y == 0 else None
+        # The first fill is close, so a lower level is enough, and by longer steps known pixels reach further into holes. Where
+        # they are noisy neither holds.
+        return PnP(sigma_start=0.35, relaxation=1.8) if problem.sigma_y == 0 else None
 
     def finish(self, picture: Picture, restored: Tensor, options: InpaintOptions) -> Picture:
         fill = _mask(picture, options)

@@ -9,7 +9,6 @@ from restore.plugins import hookimpl
 from restore.task import Task
 
 if TYPE_CHECKING:
-    from restore.guidance import Guidance
     from restore.images import Picture
     from restore.problem import Problem
 
@@ -39,12 +38,6 @@ class SuperResolution(Task):
         size = (height * options.scale, width * options.scale)
         operator = Downsample(size, options.scale, options.reduced_by)
         return Problem(y=picture.pixels, operator=operator, sigma_y=options.sigma / 127.5, shape=(1, channels, *size))
-
-    def guidance(self, problem: Problem, options: SuperResolutionOptions) -> Guidance | None:
-        from restore.guidance import PnP
-
-        # An enlarged picture is closer than a filled one: a high starting level would take detail that does not come back.
-        return PnP(sigma_start=0.25) if problem.sigma_y == 0 else None
 
 
 @hookimpl

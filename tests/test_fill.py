@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from restore.operators.fill import Energy, _coarse_to_fine, guided_fill, plate_fill, pull_push
+from restore.operators.fill import Energy, _coarse_to_fine, guided_fill, pull_push
+from restore.operators.plate import TENSION, _relaxed, plate_fill
 
 
 def seeded(seed=0):
@@ -92,6 +93,33 @@ def test_a_plate_continues_what_is_smooth_better_than_a_pyramid_of_means(hole):
     filled, means = plate_fill(values * weight, weight), pull_push(values * weight, weight)
     assert torch.equal(filled[weight == 1], values[weight == 1])
     assert (filled - values).square().mean() < 0.2 * (means - values).square().mean()
+
+
+@pytest.mark.parametrize("share", [0.05, 0.8, 1.0])
+def test_the_plate_has_the_least_energy(share):
+    # Against dense algebra on the operator that test_the_operator_is_the_gradient_of_the_energy_written_out holds.
+    u, free = uniform(9, 7), uniform(9, 7, seed=3) < share
+    free[0, 0] = True  # A corner, too.
+    free[4, 4] = False
+    operator, _ = Energy(contrast=1.0, membrane=TENSION / 1.001, plate=1.0).operator(
+        torch.zeros(1, 1, 9, 7, dtype=torch.float64)
+    )
+    matrix = torch.stack([operator(e.view(1, 1, 9, 7)).flatten() for e in torch.eye(63, dtype=torch.float64)])
+    at, known = free.flatten(), u.flatten() * ~free.flatten()
+    wanted = u.flatten().clone()
+    wanted[at] = torch.linalg.solve(matrix[at][:, at], -(matrix @ known)[at])
+    torch.testing.assert_close(_relaxed(u, free, 300), wanted.view(9, 7), atol=1e-8, rtol=0)
+
+
+def test_the_fill_of_a_window_is_that_of_the_whole():
+    down, right = torch.meshgrid(*(torch.linspace(0, 9, 200, dtype=torch.float64),) * 2, indexing="ij")
+    values, weight = (torch.sin(down) * torch.cos(right))[None, None], torch.ones(1, 1, 200, 200, dtype=torch.float64)
+    weight[..., 100:140, 70:130] = weight[..., 90:93, :] = 0
+    whole = plate_fill(values * weight, weight)
+    window = (..., slice(64, 192), slice(32, 160))
+    # At the window's own border the line goes on outside; a few pixels further inside that is forgotten.
+    apart = (plate_fill((values * weight)[window], weight[window]) - whole[window])[..., 16:-16].abs().max()
+    assert apart < 0.004  # Half a grey level.
 
 
 def test_a_constant_goes_on_as_it_is():

@@ -563,8 +563,8 @@ BASELINES = {
     "DDNM": (DDNM(), EVEN, 0.914, 1.961, 1.191),
     "PiGDM": (PiGDM(), EVEN, 0.341, 1.03, 0.404),
     "DiffPIR": (DiffPIR(), EVEN, 0.631, 1.419, 0.784),
-    "PnP": (PnP(), paths.geometric(0.5, 0.01, 24), 0.302, 0.0, 1.213),
-    "PnP over-relaxed": (PnP(relaxation=1.8), paths.geometric(0.5, 0.01, 24), 0.225, 0.0, 1.19),
+    "PnP": (PnP(), paths.geometric(0.5, 0.01, 24), 0.196, 0.0, 1.183),
+    "PnP over-relaxed": (PnP(relaxation=1.8), paths.geometric(0.5, 0.01, 24), 0.125, 0.0, 1.17),
 }
 
 

@@ -36,22 +36,6 @@ def pull_push(y: Tensor, weight: Tensor) -> Tensor:
     return weight * y + (1 - weight) * fine
 
 
-def plate_fill(y: Tensor, weight: Tensor, *, iterations: int = 10) -> Tensor:
-    """Fills samples of weight 0 by a thin plate under tension through the others.
-
-    Args:
-        y: (B, C, H, W); values where weight is 0 do not matter.
-        weight: the same shape, 0 or 1.
-        iterations: of conjugate gradients at each size; coarser sizes leave little to do.
-
-    Returns: y where weight is 1, a smooth continuation elsewhere; zeros if nothing is known.
-    """
-    # A channel at a time: what a solver holds of a large picture is several times the picture.
-    parts = zip(y.split(1, dim=1), weight.split(1, dim=1), strict=True)
-    energy = Energy(contrast=1.0, plate=1.0, membrane=0.03)
-    return torch.cat([_coarse_to_fine(one * w, w, torch.zeros_like(one), energy, iterations) for one, w in parts], dim=1)
-
-
 def guided_fill(values: Tensor, known: Tensor, guide: Tensor, *, iterations: int = 60) -> Tensor:
     """Fills unknown samples so that neighbours that look alike in the guide get like values.
 
@@ -120,8 +104,9 @@ class Energy:
 
 def _coarse_to_fine(values: Tensor, weight: Tensor, guide: Tensor, energy: Energy, iterations: int) -> Tensor:
     """The least energy with u held at known samples, from the answer at half the size."""
-    start = pull_push(values, weight.expand_as(values))
-    if min(values.shape[-2:]) >= 8:
+    if min(values.shape[-2:]) < 8:
+        start = pull_push(values, weight.expand_as(values))
+    else:
         share = F.avg_pool2d(weight, 2, ceil_mode=True, count_include_pad=False)
         coarse = F.avg_pool2d(values * weight, 2, ceil_mode=True, count_include_pad=False) / share.clamp_min(1e-12)
         smaller = F.avg_pool2d(guide, 2, ceil_mode=True, count_include_pad=False)

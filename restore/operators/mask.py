@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from restore.errors import OperatorError
-from restore.operators.fill import plate_fill
 from restore.operators.operator import Operator, Spectral, per_picture
+from restore.operators.plate import plate_fill
 
 
 class Mask(Spectral):

@@ -1,0 +1,91 @@
+"""Holes filled by a thin plate under tension: the first fill of inpainting."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from restore.operators.fill import pull_push
+
+TENSION = 0.03  # Against the plate's stiffness of 1: beyond its inverse root, 6 pixels, the plate behaves like a membrane.
+
+
+def plate_fill(y: Tensor, weight: Tensor, *, iterations: int = 10) -> Tensor:
+    """Fills samples of weight 0 by a thin plate under tension through the others.
+
+    Minimises TENSION u' L u + |D^-1 L u|^2, L the Laplacian of the 4-neighbour grid and D its diagonal, by conjugate gradients
+    from coarse to fine. What is held is never worked on, so a scratch costs what the scratch is, not the picture.
+
+    Args:
+        y: (B, C, H, W); values where weight is 0 do not matter.
+        weight: the same shape, 0 or 1.
+        iterations: of conjugate gradients at full size, and twice as many at each smaller one, which cost little: what large
+            holes are filled with must not hang on how far the solver came.
+
+    Returns: y where weight is 1, a smooth continuation elsewhere; zeros if nothing is known.
+    """
+    planes, known = y.flatten(0, 1), weight.flatten(0, 1) > 0
+    return torch.stack([_filled(*one, iterations) for one in zip(planes, known, strict=True)]).view_as(y)
+
+
+def _filled(y: Tensor, known: Tensor, iterations: int) -> Tensor:
+    """One plane (H, W), from the answer at half the size."""
+    if bool(known.all()):
+        return y
+    weight = known.to(y.dtype)[None, None]
+    if min(y.shape) < 8:
+        start = pull_push(y[None, None], weight)[0, 0]
+    else:
+        share = F.avg_pool2d(weight, 2, ceil_mode=True, count_include_pad=False)
+        coarse = F.avg_pool2d(y * weight, 2, ceil_mode=True, count_include_pad=False) / share.clamp_min(1e-12)
+        smaller = _filled(coarse[0, 0], share[0, 0] > 0, 2 * iterations)
+        start = F.interpolate(smaller[None, None], size=y.shape, mode="bilinear", align_corners=False)[0, 0]
+        start = y.where(known, start)
+    return _relaxed(start, ~known, iterations)
+
+
+def _relaxed(u: Tensor, free: Tensor, iterations: int) -> Tensor:
+    """Conjugate gradients over the free samples of a plane (H, W), the others held."""
+    # In a frame of one more sample on each side, neighbours are fixed offsets, and what lies outside has no edge to it.
+    frame, inside = F.pad(u, (1, 1, 1, 1)).flatten(), F.pad(torch.ones_like(u), (1, 1, 1, 1)).flatten()
+    steps = torch.tensor([1, -1, u.shape[1] + 2, -u.shape[1] - 2], device=u.device)[:, None]
+    at = F.pad(free, (1, 1, 1, 1)).flatten().nonzero()[:, 0]
+    near = torch.zeros_like(inside, dtype=torch.bool)
+    near[at] = True
+    near[(at + steps).flatten()] = True
+    around = (near & (inside > 0)).nonzero()[:, 0]  # The free samples and their neighbours: where u bends as they move.
+    to_at, to_around = _numbers(at, len(frame)), _numbers(around, len(frame))
+    neighbours, degree = around + steps, inside[around + steps].sum(dim=0)
+    bent = degree * frame[around] - frame[neighbours].sum(dim=0)
+    here, beside = to_around[at], to_around[at + steps]
+    moved, moved_beside = to_at[around], to_at[neighbours]
+
+    def laplacian(values: Tensor) -> Tensor:
+        """Around the free samples, of values at the free samples and zero elsewhere."""
+        padded = F.pad(values, (0, 1))
+        return degree * padded[moved] - padded[moved_beside].sum(dim=0)
+
+    def gradient(bent: Tensor) -> Tensor:
+        """At the free samples, of the energy of what bends so around them; half of it."""
+        padded = F.pad(bent / degree.clamp_min(1) ** 2, (0, 1))  # A single sample has no neighbours.
+        return TENSION * bent[here] + degree[here] * padded[here] - padded[beside].sum(dim=0)
+
+    found = torch.zeros_like(frame[at])
+    residual = -gradient(bent)
+    direction, rho = residual, residual @ residual
+    for _ in range(iterations):
+        turned = gradient(laplacian(direction))
+        length = rho / (direction @ turned).clamp_min(1e-20)
+        found = found + length * direction
+        residual = residual - length * turned
+        renewed = residual @ residual
+        direction, rho = residual + renewed / rho.clamp_min(1e-20) * direction, renewed
+    return u.masked_scatter(free, u[free] + found)
+
+
+def _numbers(places: Tensor, size: int) -> Tensor:
+    """The number of each place in a list of them; where a place is not listed, the list's length."""
+    numbers = torch.full((size,), len(places), dtype=torch.long, device=places.device)
+    numbers[places] = torch.arange(len(places), device=places.device)
+    return numbers

@@ -82,5 +82,5 @@ class PnP(Guidance):
         z = operator.prox(x, problem.y, rho)
         x0 = prior(z, sigma)
         if sigma_next > 0:
-            return x0 if self.relaxation == 1 else z + self.relaxation * (x0 - z)
+            return x0 if self.relaxation == 1 else z.lerp(x0, self.relaxation)  # One pass over a large picture, not three.
         return operator.prox(x0, problem.y, torch.zeros_like(sigma)) if problem.sigma_y == 0 else x0

@@ -279,6 +279,11 @@ def test_folders_are_read_with_their_folders_as_rgb(photos, caplog):
     assert sorted(found.weights) == pytest.approx([1 / 3, 2 / 3])
 
 
+def test_single_pictures_are_read(photos):
+    found = load_crops((photos / "red.png", photos / "deep"), size=16)
+    assert [picture.shape for picture in found.pictures] == [(40, 40, 3), (80, 80, 3)]
+
+
 def test_pictures_are_kept_at_every_scale_that_is_large_enough(photos):
     found = load_crops((photos,), size=16, scales=(1.0, 0.5, 0.25))
     assert sorted(picture.shape[0] for picture in found.pictures) == [20, 20, 40, 40, 80]
@@ -320,7 +325,7 @@ def test_sources_of_no_use_are_refused(tmp_path, photos):
     (tmp_path / "empty").mkdir()
     with pytest.raises(PictureError, match="no pictures in"):
         load_crops((tmp_path / "empty",), size=16)
-    with pytest.raises(PictureError, match="give a folder"):
+    with pytest.raises(PictureError, match="give a picture, a folder"):
         load_crops((tmp_path / "nowhere",), size=16)
     with pytest.raises(UsageError, match="smaller than the crop size 100"):
         load_crops((photos,), size=100)

@@ -25,7 +25,7 @@ from restore.priors import folder
 from restore.training.data import Crops
 from restore.training.growth import start_from
 from restore.training.objectives import EDMObjective
-from restore.training.train import STATE, Budget, train
+from restore.training.train import STATE, UNREAD, Budget, train
 
 CONFIG = {
     "family": "edm",
@@ -102,6 +102,17 @@ def test_a_run_is_a_function_of_its_seed(tmp_path):
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
     same_weights(tmp_path / "a", tmp_path / "b")
+
+
+def test_losses_looked_at_late_are_the_same(tmp_path, monkeypatch):
+    told: dict[str, list] = {"each": [], "late": []}
+    at_each, _ = run(tmp_path / "each", on_checkpoint=lambda prior, report, losses: told["each"].append((report, [*losses])))
+    monkeypatch.setitem(UNREAD, "cpu", 5)
+    late, heard = run(tmp_path / "late", on_checkpoint=lambda prior, report, losses: told["late"].append((report, [*losses])))
+    assert late.step == at_each.step == 12  # Two losses are still unread when the run ends.
+    assert late.loss == at_each.loss
+    assert told["late"][-1][1] == told["each"][-1][1] == pytest.approx(heard)
+    assert told["late"][-1][0].loss == late.loss
 
 
 def test_the_written_weights_are_the_average_not_the_last(tmp_path):
@@ -338,7 +349,7 @@ def test_metrics_are_a_line_every_hundred_steps(tmp_path):
 
 REFUSED = {
     "train my -o out": (2, "training needs an end"),
-    "train gone -o out --steps 1": (1, "gone: give a folder of pictures or an .npz/.npy array"),
+    "train gone -o out --steps 1": (1, "gone: give a picture, a folder of pictures or an .npz/.npy array"),
     "train my -o out --steps 1 --size 4096": (2, "smaller than the crop size 4096"),
     "train my -o out --steps 0": (2, "--steps"),
     "train my -o out --steps 1 --scales 1,big": (2, "is not a list of numbers like 1,0.5"),

@@ -9,11 +9,11 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,6 +22,7 @@ from restore.training.procedural import drawn as drawn_picture
 
 logger = logging.getLogger("restore")
 Picture = NDArray[np.uint8]
+CPU = torch.device("cpu")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
 
@@ -48,43 +49,92 @@ class Crops:
     flip: bool = True
     detail: int = 1
 
+    @property
+    def channels(self) -> int:
+        return self.pictures[0].shape[2]
+
+    def batch(self, count: int, seed: int, step: int, process: int = 0, device: torch.device = CPU) -> Tensor:
+        """(count, C, size, size) float32 in [-1, 1] on `device`, where the pictures are kept from the first call on.
+
+        What is drawn is the same on every device.
+        """
+        rng = np.random.default_rng((seed, step, process))
+        which = self._chances.searchsorted(rng.random(count), side="right")
+        sides = self._sides[which]
+        corners = rng.integers(sides[:, None] - self.size + 1, size=(count, self.detail, 2))
+        mirrored = (rng.random(count) < 0.5) & self.flip
+        quarters = rng.integers(4, size=count) * ((rng.random(count) < 0.5) & self.flip)
+        gains = np.where(rng.random((count, 1)) < self.jitter, rng.uniform(0.75, 1.15, (count, 3)), 1.0)
+        grayed = rng.random(count) < self.gray
+
+        stored = self._stored(device)
+        widths = _on(sides[:, 1], device)
+        starts = _on(self._starts[which][:, None] + corners[..., 0] * sides[:, None, 1] + corners[..., 1], device)
+        if self.detail > 1:
+            windows = _at(stored, self._places(starts, widths[:, None], self._steps(device)[0]))
+            starts = starts.gather(1, _fine(windows).argmax(dim=1, keepdim=True))
+        turned = self._steps(device)[_on(4 * mirrored + quarters, device)]
+        crops = _at(stored, self._places(starts[:, 0], widths, turned)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        if self.channels == 3 and self.jitter:
+            crops = ((crops + 1) * _on(gains.astype(np.float32), device)[:, :, None, None] - 1).clamp(-1, 1)
+        if self.channels == 3 and self.gray:
+            crops = torch.where(_on(grayed, device)[:, None, None, None], crops.mean(dim=1, keepdim=True), crops)
+        return crops.contiguous()
+
     @cached_property
     def _chances(self) -> NDArray[np.float64]:
         total: NDArray[np.float64] = self.weights.cumsum()
         return total / total[-1]
 
-    @property
-    def channels(self) -> int:
-        return self.pictures[0].shape[2]
+    @cached_property
+    def _sides(self) -> NDArray[np.int64]:
+        return np.array([picture.shape[:2] for picture in self.pictures])
 
-    def batch(self, count: int, seed: int, step: int, process: int = 0) -> Tensor:
-        """(count, C, size, size) float32 in [-1, 1]."""
-        rng = np.random.default_rng((seed, step, process))
-        crops = np.stack([self._crop(rng) for _ in range(count)])
-        return torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous()
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where each picture begins in what is stored."""
+        return np.concatenate([[0], self._sides.prod(axis=1).cumsum()[:-1]])
 
-    def _crop(self, rng: Generator) -> NDArray[np.float32]:
-        picture = self.pictures[self._chances.searchsorted(rng.random(), side="right")]
-        found = [self._window(picture, rng) for _ in range(self.detail)]
-        crop = (max(found, key=_fine) if self.detail > 1 else found[0]).astype(np.float32) / 127.5 - 1
-        if self.flip:
-            crop = crop[:, ::-1] if rng.random() < 0.5 else crop
-            crop = np.rot90(crop, int(rng.integers(4))) if rng.random() < 0.5 else crop
-        if self.channels == 3 and rng.random() < self.jitter:
-            crop = np.clip((crop + 1) * rng.uniform(0.75, 1.15, 3).astype(np.float32) - 1, -1, 1)
-        if self.channels == 3 and rng.random() < self.gray:
-            crop = np.repeat(crop.mean(axis=2, keepdims=True), 3, axis=2)
-        return crop.astype(np.float32)
+    @cached_property
+    def _kept(self) -> dict[torch.device, tuple[Tensor, Tensor]]:
+        return {}
 
-    def _window(self, picture: Picture, rng: Generator) -> Picture:
-        top = rng.integers(picture.shape[0] - self.size + 1)
-        left = rng.integers(picture.shape[1] - self.size + 1)
-        return picture[top : top + self.size, left : left + self.size]
+    def _on_device(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        if device not in self._kept:
+            pixels = np.concatenate([picture.reshape(-1, self.channels) for picture in self.pictures])
+            down, right = torch.meshgrid(torch.arange(self.size), torch.arange(self.size), indexing="ij")
+            steps = torch.stack([down, right], dim=-1)
+            ways = [steps.rot90(quarters) for steps in (steps, steps.flip(1)) for quarters in range(4)]
+            self._kept[device] = torch.from_numpy(pixels).to(device), torch.stack(ways).to(device)
+        return self._kept[device]
+
+    def _stored(self, device: torch.device) -> Tensor:
+        """(P, C) uint8: the pixels of all pictures, one after the other."""
+        return self._on_device(device)[0]
+
+    def _steps(self, device: torch.device) -> Tensor:
+        """(8, size, size, 2): for each way to mirror and turn a crop, how far down and right each of its pixels comes from."""
+        return self._on_device(device)[1]
+
+    def _places(self, starts: Tensor, widths: Tensor, steps: Tensor) -> Tensor:
+        """Indices of stored pixels, (..., size, size)."""
+        return starts[..., None, None] + steps[..., 0] * widths[..., None, None] + steps[..., 1]
 
 
-def _fine(crop: Picture) -> float:
-    """How much fine detail a crop has: the mean size of its Laplacian."""
-    return float(np.abs(cv2.Laplacian(np.ascontiguousarray(crop), cv2.CV_32F)).mean())
+def _on(array: NDArray[Any], device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
+def _at(stored: Tensor, places: Tensor) -> Tensor:
+    return stored.index_select(0, places.flatten()).view(*places.shape, -1)  # Faster than brackets on a CPU.
+
+
+def _fine(windows: Tensor) -> Tensor:
+    """How much fine detail windows (..., H, W, C) have: the mean size of their Laplacian, (...)."""
+    x = windows.float()
+    middle = x[..., 1:-1, 1:-1, :]
+    around = x[..., :-2, 1:-1, :] + x[..., 2:, 1:-1, :] + x[..., 1:-1, :-2, :] + x[..., 1:-1, 2:, :]
+    return (around - 4 * middle).abs().mean(dim=(-3, -2, -1))
 
 
 def load_crops(
@@ -101,10 +151,10 @@ def load_crops(
     detail: int = 1,
     seed: int = 0,
 ) -> Crops:
-    """Reads folders (recursively) and .npz/.npy arrays into crops.
+    """Reads pictures, folders of them (recursively) and .npz/.npy arrays into crops.
 
     Args:
-        sources: folders of pictures, or arrays (N, H, W) or (N, H, W, C) uint8; an .npz holds it under `images`.
+        sources: pictures, folders of pictures, or arrays (N, H, W) or (N, H, W, C) uint8; an .npz holds it under `images`.
         scales: each picture of a folder is also kept at these sizes; sharper, cleaner and more varied than one size.
         procedural: probability of a crop of a drawn picture.
 
@@ -135,10 +185,14 @@ def load_crops(
 def _read(source: Path, channels: int, scales: tuple[float, ...]) -> list[Picture]:
     if source.suffix in {".npz", ".npy"}:
         return list(_read_array(source, channels))
-    if not source.is_dir():
-        raise PictureError(f"{source}: give a folder of pictures or an .npz/.npy array")
+    if source.is_file() and source.suffix.lower() in SUFFIXES:
+        paths = [source]
+    elif source.is_dir():
+        paths = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
+    else:
+        raise PictureError(f"{source}: give a picture, a folder of pictures or an .npz/.npy array")
     pictures = []
-    for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES):
+    for path in paths:
         loaded = cv2.imread(str(path), cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE)
         if loaded is None:
             logger.warning("%s: not a picture OpenCV can read, left out", path)

@@ -45,45 +45,57 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         loss = None if closure is None else closure()
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    (self._plain if group["plain"] else self._orthogonal)(parameter, parameter.grad, group)
+            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+            # Matrices of one shape are made orthogonal together: a GPU takes as long for one as for ten.
+            for shape in dict.fromkeys(parameter.shape for parameter in moved if not group["plain"]):
+                self._orthogonal([parameter for parameter in moved if parameter.shape == shape], group)
+            if group["plain"] and moved:
+                self._plain(moved, group)
         return loss
 
-    def _orthogonal(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["momentum"] = torch.zeros_like(parameter)
-        momentum, share = state["momentum"], 1 - group["momentum"]
-        momentum.lerp_(gradient, share)
-        ahead = gradient.lerp(momentum, group["momentum"])
-        matrix = ahead.flatten(1)
-        length = 0.2 * math.sqrt(max(matrix.shape))
-        parameter.sub_(orthogonal(matrix).view_as(parameter), alpha=group["lr"] * length)
+    def _orthogonal(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        gradients = _gradients(parameters)
+        momenta = [self._state(parameter, "momentum") for parameter in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
+        matrices = orthogonal(torch.stack(list(ahead)).flatten(2))
+        length = 0.2 * math.sqrt(max(matrices.shape[1:]))
+        moves = [move.view_as(parameter) for move, parameter in zip(matrices, parameters, strict=True)]
+        torch._foreach_add_(parameters, moves, alpha=-group["lr"] * length)
 
-    def _plain(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state |= {"step": torch.zeros(()), "first": torch.zeros_like(parameter), "second": torch.zeros_like(parameter)}
-        first, second, (a, b) = state["first"], state["second"], group["betas"]
-        state["step"] += 1
-        first.lerp_(gradient, 1 - a)
-        second.lerp_(gradient.square(), 1 - b)
-        steps = float(state["step"])
-        scale = (second / (1 - b**steps)).sqrt_().add_(group["eps"])
-        parameter.addcdiv_(first, scale, value=-group["lr"] / (1 - a**steps))
+    def _plain(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        gradients = _gradients(parameters)
+        firsts, seconds = ([self._state(parameter, name) for parameter in parameters] for name in ("first", "second"))
+        (a, b), taken = group["betas"], []
+        for parameter in parameters:
+            taken.append(self.state[parameter].setdefault("step", torch.zeros(())))
+        torch._foreach_add_(taken, 1.0)
+        torch._foreach_lerp_(firsts, gradients, 1 - a)
+        torch._foreach_lerp_(seconds, torch._foreach_mul(gradients, gradients), 1 - b)
+        steps = [float(one) for one in taken]
+        scales = torch._foreach_sqrt(torch._foreach_div(seconds, [1 - b**one for one in steps]))
+        torch._foreach_add_(scales, group["eps"])
+        torch._foreach_addcdiv_(parameters, firsts, scales, [-group["lr"] / (1 - a**one) for one in steps])
+
+    def _state(self, parameter: Tensor, name: str) -> Tensor:
+        state: dict[str, Tensor] = self.state[parameter]
+        return state[name] if name in state else state.setdefault(name, torch.zeros_like(parameter))
+
+
+def _gradients(parameters: list[Tensor]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
     """U V^T of the singular value decomposition U S V^T, roughly: singular values come out in about [0.7, 1.2].
 
-    Shape: (m, n) -> (m, n); computed in bfloat16, which is enough for so rough an answer.
+    Shape: (..., m, n) -> (..., m, n); computed in bfloat16, which is enough for so rough an answer.
     """
     a, b, c = QUINTIC
     x = matrix.bfloat16()
-    tall = x.shape[0] > x.shape[1]
+    tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
-    x = x / (x.norm() + 1e-7)
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(rounds):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x

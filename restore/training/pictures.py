@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from restore.kernels import ddim
@@ -61,8 +60,8 @@ def loss_curve(losses: Sequence[float], share: float = 0.04) -> Canvas:
 
 def samples(prior: Prior, size: int, count: int = 16, steps: int = 20) -> Canvas:
     """What the prior draws from nothing by `steps` deterministic transitions, always from the same noise."""
-    with torch.no_grad():
-        drawn = sample(prior, count, (size, size), ddim(0.0), path_for(prior, steps), seed=0, batch=count)
+    device = next(prior.parameters()).device
+    drawn = sample(prior, count, (size, size), ddim(0.0), path_for(prior, steps), seed=0, batch=count, device=device)
     return contact_sheet(drawn)
 
 

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,10 @@ from restore.training.objectives import Objective
 from restore.training.state import METRICS, STATE, keep_metrics, resumed, same_kind
 
 logger = logging.getLogger("restore")
+
+UNREAD = {"cpu": 1}
+"""Steps whose losses are looked at together, 10 where a device is not named: a look waits for the device, which then stands
+idle until the next step is on its way."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,8 @@ def train(
     elif (out / model_folder.CONFIG).exists():
         raise PriorError(f"{out} holds a model and no training run to continue; name another folder")
     out.mkdir(parents=True, exist_ok=True)
+    # All batches are of one size: the GPU's libraries may try which way to convolve is the fastest.
+    torch.backends.cudnn.benchmark = True
     if compile_network:
         network = prior.get_submodule("network")
         network.compile()  # In place, so that names in the state stay the network's own.
@@ -153,13 +159,24 @@ def train(
         partial.replace(out / STATE)
         on_checkpoint(average, report, losses)
 
+    unread: list[Tensor] = []
+    unread_most = UNREAD.get(accelerator.device.type, 10)
+
+    def read(smooth: float) -> float:
+        """Takes over the losses not yet looked at; the running loss with them."""
+        for value in torch.stack(unread).tolist() if unread else ():
+            losses.append(value)
+            smooth = value if math.isnan(smooth) else 0.99 * smooth + 0.01 * value
+        unread.clear()
+        return smooth
+
     started, saved = time.monotonic(), time.monotonic()
     report = Report(step, smooth, earlier, budget.progress(step, earlier))
     with _Interrupt() as interrupt:
         while report.progress < 1 and not interrupt.asked:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * budget.rate(step, report.seconds)
-            clean = crops.batch(share, seed, step, accelerator.process_index).to(accelerator.device)
+            clean = crops.batch(share, seed, step, accelerator.process_index, accelerator.device)
             generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * 64 + accelerator.process_index)
             total = torch.zeros((), device=accelerator.device)
             for part in clean.chunk(accumulate):
@@ -173,20 +190,22 @@ def train(
                 total += loss.detach() / accumulate
             step += 1
             _average(average, prior, min(ema, step / (step + 10)))
-            value = accelerator.reduce(total, "mean").item()
-            losses.append(value)
-            smooth = value if math.isnan(smooth) else 0.99 * smooth + 0.01 * value
+            unread.append(accelerator.reduce(total, "mean"))
+            if step % unread_most == 0:
+                smooth = read(smooth)
             seconds = earlier + time.monotonic() - started
             report = Report(step, smooth, seconds, budget.progress(step, seconds))
             on_step(report)
             if step % 10 == 0 and tracker is not None:
-                accelerator.log({"loss": value, "rate": optimizer.param_groups[0]["lr"]}, step=step)
+                accelerator.log({"loss": losses[-1], "rate": optimizer.param_groups[0]["lr"]}, step=step)
             if step % 100 == 0 and accelerator.is_main_process:
                 with (out / METRICS).open("a") as lines:
                     lines.write(json.dumps({"step": step, "loss": round(smooth, 6), "seconds": round(seconds, 1)}) + "\n")
             if time.monotonic() - saved > save_every:
-                checkpoint(report)
+                smooth = read(smooth)
+                checkpoint(replace(report, loss=smooth))
                 saved = time.monotonic()
+        report = replace(report, loss=read(smooth))
         checkpoint(report)
     if interrupt.asked:
         logger.warning("interrupted at step %d; saved, --resume continues", step)

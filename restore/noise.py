@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -29,9 +32,17 @@ class Noise:
         if like.shape[0] != len(self._generators):
             raise ValueError(f"noise for {len(self._generators)} pictures, asked for {like.shape[0]}")
         drawn = torch.empty(like.shape, pin_memory=like.is_cuda)  # From pinned memory a GPU copies while it computes.
-        for picture, generator in zip(drawn, self._generators, strict=True):
-            picture.normal_(generator=generator)
+        if len(self._generators) == 1:
+            drawn[0].normal_(generator=self._generators[0])
+        else:
+            # A GPU is done with a batch sooner than one core draws its noise; each generator has its own picture to fill.
+            list(_threads().map(lambda picture, generator: picture.normal_(generator=generator), drawn, self._generators))
         return drawn.to(like.device, like.dtype, non_blocking=like.is_cuda)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="noise")
 
 
 def seed_for(seed: int, name: str = "", sample: int = 0) -> int:

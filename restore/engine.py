@@ -39,8 +39,9 @@ def reverse(
     guidance.check(problem)
     x = guidance.start(problem, path[0], noise)
     transition = begin(kernel)
-    for sigma, sigma_next in pairwise(path):
-        if sigma_next > sigma:
+    climbs = (path[1:] > path[:-1]).tolist()  # Asked once: every look at a number on a GPU waits for all that it has to do.
+    for (sigma, sigma_next), up in zip(pairwise(path), climbs, strict=True):
+        if up:
             x = x + (sigma_next**2 - sigma**2).sqrt() * noise(x)
             transition = begin(kernel)  # What a kernel remembers of a descent is of no use in the next.
             last = False

@@ -43,7 +43,7 @@ class PnP(Guidance):
     answer: ClassVar[Literal["sample", "estimate"]] = "estimate"
     steps: ClassVar[int] = 24
     fast: ClassVar[int] = 10
-    best: ClassVar[int] = 50
+    best: ClassVar[int] = 24  # More lead away again: docs/photo-prior.md.
     ranges: ClassVar[Ranges] = {
         "weight": (0, math.inf),
         "sigma_start": (ABOVE, math.inf),

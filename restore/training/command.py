@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from restore import pretrained
+from restore.errors import RestoreError
 from restore.networks.presets import PRESETS
 from restore.priors.prior import Prior
 from restore.training import export, families, pictures
@@ -73,6 +74,7 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option(
     "--relative", type=click.FloatRange(min=0), help="edm: floor of a loss of relative errors, like 0.02 (0: plain loss)"
 )
+@click.option("--steady", metavar="PRIOR", help="edm: keep answering plug-and-play as this prior does")
 @click.option("--sigma-start", type=float, help="level at which guided runs begin, around a guess; the highest if not given")
 @click.option("--dtype", type=click.Choice(sorted(DTYPES)), default="float32", help="arithmetic of the network")
 @click.option("--compile", "compile_network", is_flag=True, help="compile the network first (minutes, then faster)")
@@ -84,17 +86,19 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option("--seed", type=int, default=0, help="of weights, crops and noise")
 @click.option("--resume", is_flag=True, help="continue the run in OUT, with this budget")
 def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
-    """Train a prior on pictures: folders (searched recursively) or .npz/.npy arrays.
+    """Train a prior on pictures: files, folders (searched recursively) or .npz/.npy arrays.
 
     Give --steps or --minutes. Ctrl-C saves; --resume continues exactly where a run stopped. Under `accelerate launch` every
     process takes its share of each batch. OUT also holds loss.png and samples.png, drawn along the way, and metrics.jsonl.
 
-    Networks small, base, deep and large are for photographs of any size; whole-* and unet-* see the whole of small pictures and
-    draw them from nothing.
+    Networks small, base, deep, deeper and large are for photographs of any size; whole-* and unet-* see the whole of small
+    pictures and draw them from nothing.
     """
     budget = Budget(options["steps"], options["minutes"], options["warmup"], options["cooldown"])
     channels = int(options["channels"])
     words = families.settings(options["family"], options)
+    if words.get("steady") is not None:
+        words["steady"] = pretrained.prior(words["steady"], dtype=DTYPES[options["dtype"]])
     network = {**PRESETS[options["network"]], "channels": channels}
     config = families.config(options["family"], network, words, options["sigma_start"])
     config["size"] = options["size"]  # What `restore sample` draws if not told otherwise.
@@ -118,7 +122,10 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
             logger.info("step %d, loss %.4f, %.0f %% of the budget", report.step, report.loss, 100 * report.progress)
         if losses:
             pictures.write(out / "loss.png", pictures.loss_curve(losses))
-        pictures.write(out / "samples.png", pictures.samples(prior, options["size"]))
+        try:
+            pictures.write(out / "samples.png", pictures.samples(prior, options["size"]))
+        except (RestoreError, RuntimeError) as error:  # Too little memory beside the run, say: no reason to end it.
+            logger.warning("samples.png could not be drawn: %s", error)
         if options["diffusers"]:
             export.to_diffusers(prior, config, options["size"], out / "diffusers")
 

@@ -27,7 +27,15 @@ from restore.training.objectives import (
 # Options of `restore train` that belong to some families, with their defaults there.
 WORDS: dict[str, dict[str, Any]] = {
     "ddpm": {"prediction": "epsilon", "schedule": "linear", "variance": "fixed-small"},
-    "edm": {"sigma_mean": -1.2, "sigma_std": 1.2, "sigma_spread": 0.1, "sigma_min": 0.002, "sigma_max": 80.0, "relative": 0.0},
+    "edm": {
+        "sigma_mean": -1.2,
+        "sigma_std": 1.2,
+        "sigma_spread": 0.1,
+        "sigma_min": 0.002,
+        "sigma_max": 80.0,
+        "relative": 0.0,
+        "steady": None,
+    },
     "flow": {},
     "ncsn": {"sigma_min": 0.02, "sigma_max": 100.0, "levels": 200},
     "subvp": {},
@@ -78,7 +86,7 @@ def config(family: str, network: Mapping[str, Any], words: Mapping[str, Any], si
 
 
 def objective(config: Mapping[str, Any], words: Mapping[str, Any]) -> Objective:
-    """What trains the prior of this config; `words` as `settings` answers them."""
+    """What trains the prior of this config; `words` as `settings` answers them, with the prior itself for `steady`."""
     prior = FAMILIES[config["family"]][0](nn.Identity(), **config["prior"])  # Its table and range, without a network.
     if isinstance(prior, DDPM):
         if prior.variance == "learned":
@@ -99,4 +107,5 @@ def objective(config: Mapping[str, Any], words: Mapping[str, Any]) -> Objective:
         std=words["sigma_std"],
         spread=words["sigma_spread"],
         relative=words["relative"],
+        steady=words["steady"],
     )

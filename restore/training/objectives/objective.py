@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from restore.priors.prior import Prior
+from restore.training.objectives.steady import met
 
 
 class Objective(ABC):
@@ -31,9 +32,18 @@ class Denoising(Objective, ABC):
     error that the crop has, down to f. That is what a mean of PSNR over pictures asks for, where the plain loss asks most about
     the crops that no denoiser does well on. A crop's error hardly depends on its noise, being a mean over many values, so the
     best D(y, sigma) stays the posterior mean.
+
+    With a prior `steady`, a share of each batch is what plug-and-play shows a denoiser (`met`), and the answer wanted there is
+    that prior's, moved by `toward` of the way to the truth. The more exactly a denoiser knows white noise, the less it takes
+    anything else for an error, and plug-and-play shows it little white noise: without these crops a better denoiser can be the
+    worse one to restore with. The truth alone as target would not do: what is told there is no size of an error, and steps to
+    a sharper and sharper answer run away.
     """
 
     relative: float = 0.0
+    steady: Prior | None = None
+    share: float = 0.375
+    toward: float = 0.25
 
     @abstractmethod
     def levels(self, count: int, generator: Generator) -> Tensor:
@@ -44,10 +54,15 @@ class Denoising(Objective, ABC):
         """w of sigma (B,)."""
 
     def loss(self, model: Callable[..., Any], clean: Tensor, generator: Generator) -> Tensor:
-        sigma = self.levels(clean.shape[0], generator).to(clean.device)
-        noise = noise_for(clean, generator)
-        error = model(clean + sigma[:, None, None, None] * noise, sigma) - clean
-        errors = self.weight(sigma) * error.square().mean(dim=(1, 2, 3))
+        count = 0 if self.steady is None else round(self.share * len(clean))
+        sigma = self.levels(len(clean) - count, generator).to(clean.device)
+        seen = clean[count:] + sigma[:, None, None, None] * noise_for(clean[count:], generator)
+        if self.steady is not None and count:
+            filled, level = met(model, clean[:count], generator)
+            with torch.no_grad():
+                answer = self.steady.to(clean.device)(filled, level).lerp(clean[:count], self.toward)
+            seen, sigma, clean = torch.cat([filled, seen]), torch.cat([level, sigma]), torch.cat([answer, clean[count:]])
+        errors = self.weight(sigma) * (model(seen, sigma) - clean).square().mean(dim=(1, 2, 3))
         return (self.relative * (errors / self.relative).log1p() if self.relative else errors).mean()
 
 
@@ -67,8 +82,20 @@ def noise_for(clean: Tensor, generator: Generator) -> Tensor:
 
     See priors/gray.py.
     """
-    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+    noise = _normal(clean, generator)
     if clean.shape[1] == 1:
         return noise
     gray = (clean == clean[:, :1]).flatten(1).all(dim=1)
     return torch.where(gray[:, None, None, None], noise[:, :1].expand_as(noise), noise)
+
+
+def _normal(like: Tensor, generator: Generator) -> Tensor:
+    """Standard normal numbers; on another device than the generator's by one of that device, which takes its seed from it.
+
+    A GPU waits long for a large batch of numbers that a CPU draws.
+    """
+    if like.device == generator.device:
+        return torch.randn(like.shape, generator=generator, device=like.device)
+    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+    there = torch.Generator(like.device).manual_seed(seed)
+    return torch.randn(like.shape, generator=there, device=like.device)

@@ -340,6 +340,13 @@ def test_the_command_makes_a_prior_that_restores(data, capfd):
     assert torch.load(f"mine/{STATE}", weights_only=True)["step"] == 31
 
 
+def test_a_run_is_held_steady_by_a_prior(data):
+    words = ["--steps", "2", "--batch", "3", "--size", "16", "--network", "small", "--steady", "photo"]
+    assert main(["train", "my photos", "-o", "mine", *words]) == 0
+    assert "--steady photo" in Path("mine/README.md").read_text()
+    assert Restorer.from_pretrained("mine").prior.channels == 3
+
+
 def test_metrics_are_a_line_every_hundred_steps(tmp_path):
     run(tmp_path, steps=200, batch=1)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
@@ -354,6 +361,9 @@ REFUSED = {
     "train my -o out --steps 0": (2, "--steps"),
     "train my -o out --steps 1 --scales 1,big": (2, "is not a list of numbers like 1,0.5"),
     "train my --steps 1": (2, "--out"),
+    "train my -o out --steps 1 --channels 1 --steady photo": (2, "--steady photo is of 3 channels, this prior of 1"),
+    "train my -o out --steps 1 --steady nobody": (3, "nobody"),
+    "train my -o out --steps 1 --family vp --steady photo": (2, "--steady is for edm; a prior of family vp has none"),
     "train my -o out --steps 1 --netwrk small": (2, "--netwrk"),
 }
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from restore import pretrained
-from restore.errors import RestoreError
+from restore.errors import RestoreError, UsageError
 from restore.networks.presets import PRESETS
 from restore.priors.prior import Prior
 from restore.training import export, families, pictures
@@ -99,6 +99,10 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     words = families.settings(options["family"], options)
     if words.get("steady") is not None:
         words["steady"] = pretrained.prior(words["steady"], dtype=DTYPES[options["dtype"]])
+        if words["steady"].channels != channels:
+            raise UsageError(
+                f"--steady {options['steady']} is of {words['steady'].channels} channels, this prior of {channels}"
+            )
     network = {**PRESETS[options["network"]], "channels": channels}
     config = families.config(options["family"], network, words, options["sigma_start"])
     config["size"] = options["size"]  # What `restore sample` draws if not told otherwise.

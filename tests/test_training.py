@@ -362,6 +362,7 @@ REFUSED = {
     "train my -o out --steps 1 --scales 1,big": (2, "is not a list of numbers like 1,0.5"),
     "train my --steps 1": (2, "--out"),
     "train my -o out --steps 1 --channels 1 --steady photo": (2, "--steady photo is of 3 channels, this prior of 1"),
+    "train my -o out --steps 1 --steady photo --batch 1": (2, "give --batch 2 or more"),
     "train my -o out --steps 1 --steady nobody": (3, "nobody"),
     "train my -o out --steps 1 --family vp --steady photo": (2, "--steady is for edm; a prior of family vp has none"),
     "train my -o out --steps 1 --netwrk small": (2, "--netwrk"),

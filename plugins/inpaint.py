@@ -53,11 +53,9 @@ class Inpaint(Task):
         return Problem(y=pixels * keep, operator=Mask(keep), sigma_y=options.sigma / 127.5, shape=tuple(pixels.shape))
 
     def guidance(self, problem: Problem, options: InpaintOptions) -> Guidance | None:
-        from restore.guidance import PnP
+        from restore.guidance.pnp import FILLING
 
-        # The first fill is close, so a lower level is enough, and by longer steps known pixels reach further into holes. Where
-        # they are noisy neither holds.
-        return PnP(sigma_start=0.35, relaxation=1.8) if problem.sigma_y == 0 else None
+        return FILLING if problem.sigma_y == 0 else None
 
     def finish(self, picture: Picture, restored: Tensor, options: InpaintOptions) -> Picture:
         fill = _mask(picture, options)

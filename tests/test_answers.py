@@ -106,7 +106,8 @@ def test_better_quality_takes_more_evaluations_where_more_are_better(words):
         cheap(counting)("inpaint", np.full((24, 24, 3), 0.4), mask=mask, quality=quality, **words)
         calls.append(counting.calls)
     assert calls[0] < calls[1]
-    assert calls[1] < calls[2] or (not words and calls[1] == calls[2])  # The default, pnp, gains nothing beyond.
+    # The default, pnp, gains nothing beyond.
+    assert calls[1] < calls[2] if words else calls[1] == calls[2]
 
 
 def test_an_unknown_quality_is_a_usage_error():

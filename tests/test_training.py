@@ -362,7 +362,6 @@ REFUSED = {
     "train my -o out --steps 1 --scales 1,big": (2, "is not a list of numbers like 1,0.5"),
     "train my --steps 1": (2, "--out"),
     "train my -o out --steps 1 --channels 1 --steady photo": (2, "--steady photo is of 3 channels, this prior of 1"),
-    "train my -o out --steps 1 --steady photo --batch 1": (2, "give --batch 2 or more"),
     "train my -o out --steps 1 --steady nobody": (3, "nobody"),
     "train my -o out --steps 1 --family vp --steady photo": (2, "--steady is for edm; a prior of family vp has none"),
     "train my -o out --steps 1 --netwrk small": (2, "--netwrk"),
@@ -399,3 +398,18 @@ def test_two_processes_learn_as_one_does(data):
     two = loss("two", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
     assert two == pytest.approx(one, rel=0.25)
     Restorer.from_pretrained("two", device="cpu")
+
+
+@pytest.mark.slow
+def test_two_processes_are_held_steady_each_by_itself(data):
+    words = ["train", "my photos", "-o", "out", "--steps", "12", "--network", "small", "--size", "16", "--batch", "4"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "restore"]
+    done = subprocess.run(
+        [*launcher, *words, "--steady", "photo"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr  # Walks of different lengths do not wait for one another.
+    assert Path("out", STATE).exists()

@@ -98,8 +98,6 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     channels = int(options["channels"])
     words = families.settings(options["family"], options)
     if words.get("steady") is not None:
-        if options["batch"] < 2:
-            raise UsageError("--steady takes a share of each batch; give --batch 2 or more")
         words["steady"] = pretrained.prior(words["steady"], dtype=DTYPES[options["dtype"]])
         if words["steady"].channels != channels:
             raise UsageError(

@@ -67,14 +67,14 @@ class Crops:
         gains = np.where(rng.random((count, 1)) < self.jitter, rng.uniform(0.75, 1.15, (count, 3)), 1.0)
         grayed = rng.random(count) < self.gray
 
-        stored = self._stored(device)
+        stored, ways = self._on_device(device)
         widths = _on(sides[:, 1], device)
         starts = _on(self._starts[which][:, None] + corners[..., 0] * sides[:, None, 1] + corners[..., 1], device)
         if self.detail > 1:
-            windows = _at(stored, self._places(starts, widths[:, None], self._steps(device)[0]))
+            windows = _at(stored, _places(starts, widths[:, None], ways[0]))
             starts = starts.gather(1, _fine(windows).argmax(dim=1, keepdim=True))
-        turned = self._steps(device)[_on(4 * mirrored + quarters, device)]
-        crops = _at(stored, self._places(starts[:, 0], widths, turned)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        turned = ways[_on(4 * mirrored + quarters, device)]
+        crops = _at(stored, _places(starts[:, 0], widths, turned)).permute(0, 3, 1, 2).float() / 127.5 - 1
         if self.channels == 3 and self.jitter:
             crops = ((crops + 1) * _on(gains.astype(np.float32), device)[:, :, None, None] - 1).clamp(-1, 1)
         if self.channels == 3 and self.gray:
@@ -100,6 +100,8 @@ class Crops:
         return {}
 
     def _on_device(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """(P, C) uint8, the pixels of all pictures, one after the other; and (8, size, size, 2), for each way to mirror and
+        turn a crop, how far down and right each of its pixels comes from."""
         if device not in self._kept:
             pixels = np.concatenate([picture.reshape(-1, self.channels) for picture in self.pictures])
             down, right = torch.meshgrid(torch.arange(self.size), torch.arange(self.size), indexing="ij")
@@ -108,17 +110,10 @@ class Crops:
             self._kept[device] = torch.from_numpy(pixels).to(device), torch.stack(ways).to(device)
         return self._kept[device]
 
-    def _stored(self, device: torch.device) -> Tensor:
-        """(P, C) uint8: the pixels of all pictures, one after the other."""
-        return self._on_device(device)[0]
 
-    def _steps(self, device: torch.device) -> Tensor:
-        """(8, size, size, 2): for each way to mirror and turn a crop, how far down and right each of its pixels comes from."""
-        return self._on_device(device)[1]
-
-    def _places(self, starts: Tensor, widths: Tensor, steps: Tensor) -> Tensor:
-        """Indices of stored pixels, (..., size, size)."""
-        return starts[..., None, None] + steps[..., 0] * widths[..., None, None] + steps[..., 1]
+def _places(starts: Tensor, widths: Tensor, steps: Tensor) -> Tensor:
+    """Indices of stored pixels, (..., size, size)."""
+    return starts[..., None, None] + steps[..., 0] * widths[..., None, None] + steps[..., 1]
 
 
 def _on(array: NDArray[Any], device: torch.device) -> Tensor:

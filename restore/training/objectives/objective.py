@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from restore.priors.prior import Prior
 from restore.training.objectives.steady import met
@@ -54,11 +55,14 @@ class Denoising(Objective, ABC):
         """w of sigma (B,)."""
 
     def loss(self, model: Callable[..., Any], clean: Tensor, generator: Generator) -> Tensor:
-        count = 0 if self.steady is None else round(self.share * len(clean))
+        # A small batch has its share over many steps.
+        count = 0 if self.steady is None else int(self.share * len(clean) + torch.rand((), generator=generator).item())
         sigma = self.levels(len(clean) - count, generator).to(clean.device)
         seen = clean[count:] + sigma[:, None, None, None] * noise_for(clean[count:], generator)
         if self.steady is not None and count:
-            filled, level = met(model, clean[:count], generator)
+            # Each process walks as far as its own dice say, and must not wait for the others on the way.
+            alone = model.module if isinstance(model, DistributedDataParallel) else model
+            filled, level = met(alone, clean[:count], generator)
             with torch.no_grad():
                 answer = self.steady.to(clean.device)(filled, level).lerp(clean[:count], self.toward)
             seen, sigma, clean = torch.cat([filled, seen]), torch.cat([level, sigma]), torch.cat([answer, clean[count:]])

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from restore import paths
-from restore.guidance.pnp import PnP
+from restore.guidance.pnp import FILLING, PnP
 from restore.operators import Downsample, Mask
 from restore.operators.operator import Linear
 
-FILLING = PnP(sigma_start=0.35, relaxation=1.8)
-"""As task inpaint asks for it."""
 ENLARGING = PnP()
 DEPTH, STEPS = 10, (10, 24, 50)
 """Steps walked at most, and of which paths: fewer, longer ones and more, shorter ones."""

@@ -340,10 +340,11 @@ def test_the_command_makes_a_prior_that_restores(data, capfd):
     assert torch.load(f"mine/{STATE}", weights_only=True)["step"] == 31
 
 
-def test_a_run_is_held_steady_by_a_prior(data):
-    words = ["--steps", "2", "--batch", "3", "--size", "16", "--network", "small", "--steady", "photo"]
-    assert main(["train", "my photos", "-o", "mine", *words]) == 0
-    assert "--steady photo" in Path("mine/README.md").read_text()
+def test_a_run_learns_from_walks_and_goes_on(data):
+    words = ["--batch", "3", "--size", "16", "--network", "small", "--walks", "0.5"]
+    assert main(["train", "my photos", "-o", "mine", "--steps", "2", *words]) == 0
+    assert "--walks 0.5" in Path("mine/README.md").read_text()
+    assert main(["train", "my photos", "-o", "mine", "--steps", "4", *words, "--resume"]) == 0
     assert Restorer.from_pretrained("mine").prior.channels == 3
 
 
@@ -361,9 +362,8 @@ REFUSED = {
     "train my -o out --steps 0": (2, "--steps"),
     "train my -o out --steps 1 --scales 1,big": (2, "is not a list of numbers like 1,0.5"),
     "train my --steps 1": (2, "--out"),
-    "train my -o out --steps 1 --channels 1 --steady photo": (2, "--steady photo is of 3 channels, this prior of 1"),
-    "train my -o out --steps 1 --steady nobody": (3, "nobody"),
-    "train my -o out --steps 1 --family vp --steady photo": (2, "--steady is for edm; a prior of family vp has none"),
+    "train my -o out --steps 1 --walks 2": (2, "--walks"),
+    "train my -o out --steps 1 --family vp --walks 0.3": (2, "--walks is for edm; a prior of family vp has none"),
     "train my -o out --steps 1 --netwrk small": (2, "--netwrk"),
 }
 
@@ -401,15 +401,15 @@ def test_two_processes_learn_as_one_does(data):
 
 
 @pytest.mark.slow
-def test_two_processes_are_held_steady_each_by_itself(data):
+def test_two_processes_walk_each_by_itself(data):
     words = ["train", "my photos", "-o", "out", "--steps", "12", "--network", "small", "--size", "16", "--batch", "4"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "restore"]
     done = subprocess.run(
-        [*launcher, *words, "--steady", "photo"],
+        [*launcher, *words, "--walks", "0.375"],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "1"},
         capture_output=True,
         text=True,
         timeout=200,
     )
-    assert done.returncode == 0, done.stderr  # Walks of different lengths do not wait for one another.
+    assert done.returncode == 0, done.stderr  # Some steps have walks in one process alone.
     assert Path("out", STATE).exists()

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from restore import pretrained
-from restore.errors import RestoreError, UsageError
+from restore.errors import RestoreError
 from restore.networks.presets import PRESETS
 from restore.priors.prior import Prior
 from restore.training import export, families, pictures
@@ -74,7 +74,11 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option(
     "--relative", type=click.FloatRange(min=0), help="edm: floor of a loss of relative errors, like 0.02 (0: plain loss)"
 )
-@click.option("--steady", metavar="PRIOR", help="edm: keep answering plug-and-play as this prior does")
+@click.option(
+    "--walks",
+    type=click.FloatRange(0, 1),
+    help="edm: share of crops that are on their way through plug-and-play, anew after --resume (0)",
+)
 @click.option("--sigma-start", type=float, help="level at which guided runs begin, around a guess; the highest if not given")
 @click.option("--dtype", type=click.Choice(sorted(DTYPES)), default="float32", help="arithmetic of the network")
 @click.option("--compile", "compile_network", is_flag=True, help="compile the network first (minutes, then faster)")
@@ -97,12 +101,6 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     budget = Budget(options["steps"], options["minutes"], options["warmup"], options["cooldown"])
     channels = int(options["channels"])
     words = families.settings(options["family"], options)
-    if words.get("steady") is not None:
-        words["steady"] = pretrained.prior(words["steady"], dtype=DTYPES[options["dtype"]])
-        if words["steady"].channels != channels:
-            raise UsageError(
-                f"--steady {options['steady']} is of {words['steady'].channels} channels, this prior of {channels}"
-            )
     network = {**PRESETS[options["network"]], "channels": channels}
     config = families.config(options["family"], network, words, options["sigma_start"])
     config["size"] = options["size"]  # What `restore sample` draws if not told otherwise.

@@ -22,6 +22,7 @@ from restore.training.objectives import (
     LevelsObjective,
     Objective,
     SDEObjective,
+    Walks,
 )
 
 # Options of `restore train` that belong to some families, with their defaults there.
@@ -34,7 +35,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "sigma_min": 0.002,
         "sigma_max": 80.0,
         "relative": 0.0,
-        "steady": None,
+        "walks": 0.0,
     },
     "flow": {},
     "ncsn": {"sigma_min": 0.02, "sigma_max": 100.0, "levels": 200},
@@ -86,7 +87,7 @@ def config(family: str, network: Mapping[str, Any], words: Mapping[str, Any], si
 
 
 def objective(config: Mapping[str, Any], words: Mapping[str, Any]) -> Objective:
-    """What trains the prior of this config; `words` as `settings` answers them, with the prior itself for `steady`."""
+    """What trains the prior of this config; `words` as `settings` answers them."""
     prior = FAMILIES[config["family"]][0](nn.Identity(), **config["prior"])  # Its table and range, without a network.
     if isinstance(prior, DDPM):
         if prior.variance == "learned":
@@ -107,5 +108,5 @@ def objective(config: Mapping[str, Any], words: Mapping[str, Any]) -> Objective:
         std=words["sigma_std"],
         spread=words["sigma_spread"],
         relative=words["relative"],
-        steady=words["steady"],
+        walks=Walks(words["walks"]) if words["walks"] else None,
     )

@@ -11,6 +11,7 @@ from restore.training.objectives.hybrid import HybridObjective
 from restore.training.objectives.ncsn import LevelsObjective
 from restore.training.objectives.objective import Denoising, Objective
 from restore.training.objectives.sde import SDEObjective
+from restore.training.objectives.walks import Walks
 
 __all__ = [
     "ChainObjective",
@@ -21,4 +22,5 @@ __all__ = [
     "LevelsObjective",
     "Objective",
     "SDEObjective",
+    "Walks",
 ]

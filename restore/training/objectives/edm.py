@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from restore.priors.prior import Prior
 from restore.training.objectives.objective import Denoising, even
+from restore.training.objectives.walks import Walks
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class EDMObjective(Denoising):
         mean, std: of log sigma.
         spread: share of levels drawn log-uniformly over [sigma_min, sigma_max].
         relative: the floor f of a loss of relative errors, as `Denoising.relative` has it; 0 for none.
-        steady: a prior whose answers to plug-and-play are kept, as `Denoising.steady` has it.
+        walks: pictures on their way through plug-and-play, as `Denoising.walks` has it.
     """
 
     sigma_data: float = 0.5
@@ -33,7 +33,7 @@ class EDMObjective(Denoising):
     std: float = 1.2
     spread: float = 0.1
     relative: float = 0.0
-    steady: Prior | None = None
+    walks: Walks | None = None
 
     def levels(self, count: int, generator: Generator) -> Tensor:
         # One number a level decides between the two laws and where in it, so that both are covered evenly.

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from restore.priors.prior import Prior
-from restore.training.objectives.steady import met
+from restore.training.objectives.walks import Walks
 
 
 class Objective(ABC):
@@ -34,17 +33,12 @@ class Denoising(Objective, ABC):
     the crops that no denoiser does well on. A crop's error hardly depends on its noise, being a mean over many values, so the
     best D(y, sigma) stays the posterior mean.
 
-    With a prior `steady`, a share of each batch is what plug-and-play shows a denoiser (`met`), and the answer wanted there is
-    that prior's, moved by `toward` of the way to the truth. The more exactly a denoiser knows white noise, the less it takes
-    anything else for an error, and plug-and-play shows it little white noise: without these crops a better denoiser can be the
-    worse one to restore with. The truth alone as target would not do: what is told there is no size of an error, and steps to
-    a sharper and sharper answer run away.
+    With `walks`, a share of each batch is pictures on their way through plug-and-play in place of noisy ones (`Walks`). What is
+    wanted on white noise stays the posterior mean.
     """
 
     relative: float = 0.0
-    steady: Prior | None = None
-    share: float = 0.375
-    toward: float = 0.25
+    walks: Walks | None = None
 
     @abstractmethod
     def levels(self, count: int, generator: Generator) -> Tensor:
@@ -55,18 +49,20 @@ class Denoising(Objective, ABC):
         """w of sigma (B,)."""
 
     def loss(self, model: Callable[..., Any], clean: Tensor, generator: Generator) -> Tensor:
-        # A small batch has its share over many steps.
-        count = 0 if self.steady is None else int(self.share * len(clean) + torch.rand((), generator=generator).item())
-        sigma = self.levels(len(clean) - count, generator).to(clean.device)
-        seen = clean[count:] + sigma[:, None, None, None] * noise_for(clean[count:], generator)
-        if self.steady is not None and count:
-            # Each process walks as far as its own dice say, and must not wait for the others on the way.
-            alone = model.module if isinstance(model, DistributedDataParallel) else model
-            filled, level = met(alone, clean[:count], generator)
-            with torch.no_grad():
-                answer = self.steady.to(clean.device)(filled, level).lerp(clean[:count], self.toward)
-            seen, sigma, clean = torch.cat([filled, seen]), torch.cat([level, sigma]), torch.cat([answer, clean[count:]])
-        errors = self.weight(sigma) * (model(seen, sigma) - clean).square().mean(dim=(1, 2, 3))
+        walks = [] if self.walks is None else self.walks.take(clean, generator)
+        rest = clean[len(walks) :]
+        sigma = self.levels(len(rest), generator).to(clean.device)
+        seen = rest + sigma[:, None, None, None] * noise_for(rest, generator)
+        if walks:
+            ahead = torch.stack([walk.levels[0] for walk in walks]).to(clean.device)
+            seen, sigma = torch.cat([*(walk.seen for walk in walks), seen]), torch.cat([ahead, sigma])
+        answers = model(seen, sigma)
+        walked = [(walk, answers[index : index + 1]) for index, walk in enumerate(walks)]
+        squares = [walk.error(answer) for walk, answer in walked]
+        squares.append((answers[len(walks) :] - rest).square().mean(dim=(1, 2, 3)))
+        if self.walks is not None:
+            self.walks.put_back(walk.onward(answer) for walk, answer in walked)
+        errors = self.weight(sigma) * torch.cat(squares)
         return (self.relative * (errors / self.relative).log1p() if self.relative else errors).mean()
 
 

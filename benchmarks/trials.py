@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+import other_networks  # Trials name two of its networks.
 import torch
 from exactness import write
 from photographs import chosen, crops
@@ -58,6 +59,7 @@ class Trial:
     name: str
     changed: dict[str, str] = field(default_factory=dict)
     other: bool = False  # Trained on the other collection.
+    times: int = 1  # As many operations as the first run takes.
 
     @property
     def options(self) -> dict[str, str]:
@@ -83,24 +85,45 @@ TRIALS = (
     Trial("a third drawn pictures", {"procedural": "0.33"}),
     Trial("no gray, no gains", {"gray": "0", "jitter": "0"}),
     Trial("one scale", {"scales": "1"}),
+    Trial("the most detailed of three crops", {"detail": "3"}),
+    Trial("a loss of relative errors (floor 0.02)", {"relative": "0.02"}),
     Trial("network base", {"network": "base"}),
+    Trial("network NAFNet, of the same widths", {"network": "nafnet"}),
+    Trial("network UNet2DModel, of the same widths", {"network": "unet2d-patches"}),
     Trial("the other collection", other=True),
+    Trial("ten times as long", times=10),
+    Trial("ten times as long, the other collection", other=True, times=10),
 )
 
 
 def operations(options: dict[str, str]) -> float:
-    """Of one step: forward and backward, and Muon's own."""
+    """Of one step: forward and backward, and Muon's own.
+
+    Backward takes twice what forward does; torch's counter takes the gradients of grouped convolutions for those of full ones.
+    """
     config = {"family": "edm", "network": {**PRESETS[options["network"]], "channels": 3}, "prior": {}}
     side, prior = int(options["size"]), folder.build(config)
-    with FlopCounterMode(display=False) as counted:
-        prior(torch.zeros(int(options["batch"]), 3, side, side), 0.2).square().mean().backward()
+    with FlopCounterMode(display=False) as forward:
+        loss = prior(torch.zeros(int(options["batch"]), 3, side, side), 0.2).square().mean()
+    loss.backward()
+    with FlopCounterMode(display=False) as step:
         make(options["optimizer"], prior, 1e-3).step()
-    return float(counted.get_total_flops())
+    return float(3 * forward.get_total_flops() + step.get_total_flops())
 
 
 def trained(trial: Trial, data: list[Path], out: Path, steps: int) -> bool:
     """Whether the run came to its end."""
-    command = [sys.executable, "-m", "restore", "train", *map(str, data), "-o", str(out), "--steps", str(steps), "--resume"]
+    command = [
+        sys.executable,
+        other_networks.__file__,
+        "train",
+        *map(str, data),
+        "-o",
+        str(out),
+        "--steps",
+        str(steps),
+        "--resume",
+    ]
     command += ["--family", "edm", "--dtype", "bfloat16"]
     command += [word for name, value in trial.options.items() for word in (f"--{name}", value)]
     print(" ".join(command[2:]), flush=True)
@@ -160,7 +183,7 @@ def main() -> None:
         if given.only not in trial.name or (trial.other and given.other is None):
             continue
         out = given.out / "".join(letter if letter.isalnum() else "-" for letter in trial.name)
-        steps, kept = round(given.steps * first / operations(trial.options)), out / "psnr.json"
+        steps, kept = round(given.steps * trial.times * first / operations(trial.options)), out / "psnr.json"
         if not kept.exists():
             data = (
                 [without(given.other, chosen(given.check, given.pictures), given.out / "pictures")]

@@ -9,6 +9,7 @@ from restore.plugins import hookimpl
 from restore.task import Task
 
 if TYPE_CHECKING:
+    from restore.guidance.guidance import Guidance
     from restore.images import Picture
     from restore.problem import Problem
 
@@ -38,6 +39,11 @@ class SuperResolution(Task):
         size = (height * options.scale, width * options.scale)
         operator = Downsample(size, options.scale, options.reduced_by)
         return Problem(y=picture.pixels, operator=operator, sigma_y=options.sigma / 127.5, shape=(1, channels, *size))
+
+    def guidance(self, problem: Problem, options: SuperResolutionOptions) -> Guidance | None:
+        from restore.guidance.pnp import ENLARGING
+
+        return ENLARGING if problem.sigma_y == 0 else None
 
 
 @hookimpl

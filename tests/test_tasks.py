@@ -195,6 +195,16 @@ def test_a_larger_picture_has_the_mean_colour_of_the_small_one(name):
         assert np.abs(large.mean(axis=(0, 1)) - small.mean(axis=(0, 1))).max() < 0.1
 
 
+def test_enlarging_without_noise_starts_higher():
+    small = crop("chelsea", 128, 128, 16)
+    for sigma, named in ((0, "pnp:sigma_start=0.8"), (10, "pnp:sigma_start=0.5")):
+        by_default, by_name = (
+            photo()("super-resolution", small, scale=4, sigma=sigma, steps=3, guidance=guidance).image
+            for guidance in (None, named)
+        )
+        assert np.array_equal(by_default, by_name)
+
+
 def test_alpha_grows_with_the_picture_and_16_bits_stay():
     given = picture(4, np.uint16)
     given[..., 3] = 65535

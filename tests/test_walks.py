@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from restore import paths
-from restore.guidance.pnp import FILLING
+from restore.guidance.pnp import ENLARGING, FILLING
 from restore.operators import Downsample, Mask
 from restore.training.objectives import EDMObjective, Walks
-from restore.training.objectives.walks import ENLARGING, STEPS, UNDER_WAY
+from restore.training.objectives.walks import STEPS, UNDER_WAY
 
 PATHS = [
     paths.geometric(method.sigma_start, method.sigma_end, steps)[:-1].tolist()

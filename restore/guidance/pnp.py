@@ -89,3 +89,6 @@ class PnP(Guidance):
 FILLING = PnP(sigma_start=0.35, relaxation=1.8)
 """For holes between exact pixels. The first fill is close, so a lower level is enough, and by longer steps known pixels reach
 further into holes. Where they are noisy neither holds."""
+
+ENLARGING = PnP(sigma_start=0.8)
+"""For pictures reduced without noise. A first guess is further off, above all at large scales."""

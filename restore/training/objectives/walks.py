@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from restore import paths
-from restore.guidance.pnp import FILLING, PnP
+from restore.guidance.pnp import ENLARGING, FILLING
 from restore.operators import Downsample, Mask
 from restore.operators.operator import Linear
 
-ENLARGING = PnP()
 ENLARGED = 0.45
 """Share of walks that enlarge a picture; the others fill holes."""
 SCALES = (2, 3, 4, 4)

@@ -91,8 +91,8 @@ TRIALS = (
     Trial("network NAFNet, of the same widths", {"network": "nafnet"}),
     Trial("network UNet2DModel, of the same widths", {"network": "unet2d-patches"}),
     Trial("the other collection", other=True),
-    Trial("ten times as long", times=10),
-    Trial("ten times as long, the other collection", other=True, times=10),
+    Trial("five times as long", times=5),
+    Trial("five times as long, the other collection", other=True, times=5),
 )
 
 

@@ -175,12 +175,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--pictures", type=int, default=24)
-    parser.add_argument("--only", default="", help="trials whose name holds this")
+    parser.add_argument("--only", default=[""], nargs="+", help="trials whose name holds one of these")
     parser.add_argument("--into", metavar="FILE", help="a document whose tables to replace")
     given = parser.parse_args()
     first, rows = operations(FIRST), []
     for trial in TRIALS:
-        if given.only not in trial.name or (trial.other and given.other is None):
+        if not any(words in trial.name for words in given.only) or (trial.other and given.other is None):
             continue
         out = given.out / "".join(letter if letter.isalnum() else "-" for letter in trial.name)
         steps, kept = round(given.steps * trial.times * first / operations(trial.options)), out / "psnr.json"

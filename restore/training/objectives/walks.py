@@ -88,7 +88,7 @@ class Walks:
             return []
         fresh = cycle(clean[:count].split(1))
         while len(self._under_way) < UNDER_WAY * count:
-            self._under_way.append(_begun(next(fresh), dice))
+            self._under_way.append(_begun(next(fresh).clone(), dice))  # A view would keep its whole batch.
         picked = set(dice.choice(len(self._under_way), count, replace=False).tolist())
         taken = [walk for index, walk in enumerate(self._under_way) if index in picked]
         self._under_way = [walk for index, walk in enumerate(self._under_way) if index not in picked]

@@ -224,12 +224,13 @@ def test_scales_out_of_range_are_refused(scale):
 # Denoise
 
 
-def test_the_mean_colour_of_a_denoised_picture_does_not_shift():
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+def test_the_mean_colour_of_a_denoised_picture_does_not_shift(name):
     # Away from black and white, where clipping would shift the noisy picture itself.
-    clean = 64 + crop("coffee", 128, 128).astype(np.float64) / 2
-    found = photo()("denoise", noisy(clean, 20), sigma=20).image
-    # An eightieth of the noise.
-    assert np.abs(found.mean(axis=(0, 1)) - clean.mean(axis=(0, 1))).max() < 0.25
+    given = noisy(64 + crop(name, 128, 128).astype(np.float64) / 2, 20)
+    found = photo()("denoise", given, sigma=20).image
+    # From what was given: noise has a mean of its own, 0.16 over so few pixels, that no prior can know of.
+    assert np.abs(found.mean(axis=(0, 1)) - given.mean(axis=(0, 1))).max() < 0.15
 
 
 def test_flat_areas_come_out_flat():

@@ -1,0 +1,92 @@
+"""What the settings of `pnp` change, one at a time, with the bundled prior.
+
+    python benchmarks/pnp_settings.py --data FOLDER [--every N] [--into docs/pnp.md]
+
+The middle 256 x 256 pixels of every N-th picture, damaged as in photo_prior.py; PSNR over the filled pixels for masks, over all
+for super-resolution. The first row of each table is what the tasks use, in dB, the others are differences from it.
+Settings are to be chosen here on pictures that nothing is reported on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from exactness import write
+from main_job import psnr
+from photo_prior import OURS, Array, middle, pictures, tasks
+
+from restore import Restorer
+from restore.guidance.pnp import ENLARGING, FILLING
+
+
+@dataclass(frozen=True)
+class Settings:
+    start: float
+    relaxation: float
+    steps: int = 24
+
+    def __str__(self) -> str:
+        return f"{self.start:g} | {self.relaxation:g} | {self.steps}"
+
+
+def alone(used: Settings, starts: Sequence[float], relaxations: Sequence[float]) -> list[Settings]:
+    """What is used, and each change of one setting."""
+    changed = [replace(used, start=start) for start in starts]
+    changed += [replace(used, relaxation=relaxation) for relaxation in relaxations]
+    return [used, *changed, *(replace(used, steps=steps) for steps in (6, 10, 50))]
+
+
+FILLS = alone(Settings(FILLING.sigma_start, FILLING.relaxation), (0.2, 0.5, 0.8), (1, 1.4, 1.95))
+ENLARGED = alone(Settings(ENLARGING.sigma_start, ENLARGING.relaxation), (0.35, 0.5, 1.2), (1.4, 1.8))
+TABLES = {
+    ("missing 50 %", "missing 80 %", "missing under text"): FILLS,
+    ("super-resolution x2", "super-resolution x3", "super-resolution x4"): ENLARGED,
+}
+
+
+def reached(restorer: Restorer, truth: Array, seed: int, settings: Settings, wanted: Sequence[str]) -> list[float]:
+    """PSNR of one picture in each of the tasks wanted."""
+    words = f"pnp:sigma_start={settings.start},relaxation={settings.relaxation}"
+    asked = cast(Restorer, partial(restorer, guidance=words, steps=settings.steps))
+    found = {
+        task: psnr(answers[OURS](), clean, where) for task, answers, clean, where in tasks(asked, truth, seed) if task in wanted
+    }
+    return [found[task] for task in wanted]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--prior", default="photo")
+    parser.add_argument("--every", type=int, default=1, help="use every N-th picture only")
+    parser.add_argument("--into", metavar="FILE", help="a document whose tables to replace")
+    arguments = parser.parse_args()
+    restorer = Restorer.from_pretrained(arguments.prior)
+    picked = pictures(arguments.data)[:: arguments.every]
+    written = [f"{len(picked)} pictures, weights {restorer.prior_hash}; PSNR in dB\n"]
+    for wanted, tried in TABLES.items():
+        lines = [f"| start | relaxation | steps | {' | '.join(wanted)} |", "|---|---|---|" + "---|" * len(wanted)]
+        for settings in tried:
+            rows = [reached(restorer, middle(picture), seed, settings, wanted) for seed, picture in enumerate(picked)]
+            means = np.mean(rows, axis=0)
+            if settings == tried[0]:
+                used = means
+                shown = [f"{mean:.2f}" for mean in means]
+            else:
+                shown = [f"{mean:+.2f}" for mean in means - used]
+            lines.append(f"| {settings} | {' | '.join(shown)} |")
+            print(lines[-1], flush=True)
+        written.append("\n".join(lines) + "\n")
+    print("\n".join(written))
+    if arguments.into:
+        write(arguments.into, written)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from restore.networks.residual_unet import ResidualUNet
+from restore.training import optimizers
 from restore.training.optimizers import NAMES, Muon, make, orthogonal
 
 
@@ -30,6 +31,16 @@ def test_scale_is_not_heard():
     matrix = drawn(16, 40)
     torch.testing.assert_close(orthogonal(matrix / 1024), orthogonal(matrix), atol=0.01, rtol=0)
     assert torch.equal(orthogonal(0 * matrix), 0 * matrix)
+
+
+def test_bfloat16_is_for_hardware_that_has_it(monkeypatch):
+    matrix, answers = drawn(16, 40), {}
+    for has in (False, True):
+        monkeypatch.setattr(optimizers, "multiplies_bfloat16", lambda device, has=has: has)
+        answers[has] = orthogonal(matrix)
+    assert torch.equal(answers[True], answers[True].bfloat16().float())
+    assert not torch.equal(answers[False], answers[False].bfloat16().float())
+    assert (answers[True] - answers[False]).norm() < 0.05 * answers[False].norm()
 
 
 def test_plain_groups_are_adamw():

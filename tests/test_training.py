@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -174,6 +175,14 @@ def test_an_interrupt_in_the_middle_of_a_step_loses_nothing(tmp_path, monkeypatc
     run(tmp_path / "stopped", resume=True)
     run(tmp_path / "whole")
     same_weights(tmp_path / "stopped", tmp_path / "whole")
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_that_hardware_lacks_is_warned_of(tmp_path, monkeypatch, caplog, has):
+    monkeypatch.setattr("restore.training.train.multiplies_bfloat16", lambda device: has)
+    with caplog.at_level(logging.WARNING, "restore"):
+        run(tmp_path, steps=1, dtype=torch.bfloat16)
+    assert ["no bfloat16 in hardware" in record.getMessage() for record in caplog.records] == [True] * (not has)
 
 
 def test_a_finished_run_goes_on_with_a_larger_budget(tmp_path):

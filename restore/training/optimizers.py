@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from restore.arithmetic import multiplies_bfloat16
+
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Of Jordan et al. 2024 (kellerjordan.github.io/posts/muon): five rounds bring singular values in [0.01, 1] near 1."""
 
@@ -89,10 +91,11 @@ def _gradients(parameters: list[Tensor]) -> list[Tensor]:
 def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
     """U V^T of the singular value decomposition U S V^T, roughly: singular values come out in about [0.7, 1.2].
 
-    Shape: (..., m, n) -> (..., m, n); computed in bfloat16, which is enough for so rough an answer.
+    Shape: (..., m, n) -> (..., m, n). bfloat16 is enough for so rough an answer, but a CPU without it takes a hundred times as
+    long as for float32.
     """
     a, b, c = QUINTIC
-    x = matrix.bfloat16()
+    x = matrix.bfloat16() if multiplies_bfloat16(matrix.device) else matrix
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)

@@ -18,6 +18,7 @@ from accelerate import Accelerator
 from accelerate.tracking import GeneralTracker, get_available_trackers
 from torch import Tensor, nn
 
+from restore.arithmetic import multiplies_bfloat16
 from restore.errors import PriorError, UsageError
 from restore.priors import folder as model_folder
 from restore.priors.prior import Prior
@@ -116,6 +117,8 @@ def train(
     accelerator = Accelerator(
         gradient_accumulation_steps=accumulate, log_with=_known(tracker), project_dir=None if tracker is None else out
     )
+    if dtype is torch.bfloat16 and not multiplies_bfloat16(accelerator.device):
+        logger.warning("this device has no bfloat16 in hardware: a run in it takes many times as long as in float32")
     torch.manual_seed(seed)  # Initial weights only: crops and noise are drawn from (seed, step, process).
     prior = model_folder.channels_last(model_folder.build(config, dtype=dtype).to(accelerator.device))
     if initial is not None:

@@ -22,7 +22,7 @@ from main_job import psnr
 from photo_prior import OURS, Array, middle, pictures, tasks
 
 from restore import Restorer
-from restore.guidance.pnp import ENLARGING, FILLING
+from restore.guidance.pnp import ENLARGING, FILLING, PnP
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,17 @@ class Settings:
         return f"{self.start:g} | {self.relaxation:g} | {self.steps}"
 
 
-def alone(used: Settings, starts: Sequence[float], relaxations: Sequence[float]) -> list[Settings]:
+def alone(used: PnP, starts: Sequence[float], relaxations: Sequence[float]) -> list[Settings]:
     """What is used, and each change of one setting."""
-    changed = [replace(used, start=start) for start in starts]
-    changed += [replace(used, relaxation=relaxation) for relaxation in relaxations]
-    return [used, *changed, *(replace(used, steps=steps) for steps in (6, 10, 50))]
+    first = Settings(used.sigma_start, used.relaxation)
+    changed = [replace(first, start=start) for start in starts]
+    changed += [replace(first, relaxation=relaxation) for relaxation in relaxations]
+    return [first, *changed, *(replace(first, steps=steps) for steps in (6, 12, 50))]
 
 
-FILLS = alone(Settings(FILLING.sigma_start, FILLING.relaxation), (0.2, 0.5, 0.8), (1, 1.4, 1.95))
-ENLARGED = alone(Settings(ENLARGING.sigma_start, ENLARGING.relaxation), (0.35, 0.5, 1.2), (1.4, 1.8))
 TABLES = {
-    ("missing 50 %", "missing 80 %", "missing under text"): FILLS,
-    ("super-resolution x2", "super-resolution x3", "super-resolution x4"): ENLARGED,
+    ("missing 80 %", "missing under text"): alone(FILLING, (0.2, 0.5, 0.8), (1, 1.4, 1.95)),
+    ("super-resolution x2", "super-resolution x4"): alone(ENLARGING, (0.35, 0.5, 1.2), (1.4,)),
 }
 
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json as json_module
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from restore.cli.about import table
+from restore.cli.models_made import about, average_command, convert_command
 from restore.errors import PriorError, suggest
-
-if TYPE_CHECKING:
-    from restore.priors.translated import Translated
 
 
 @click.group("models", invoke_without_command=True)
 @click.pass_context
 def models_command(context: click.Context) -> None:
-    """List priors, show their cards, check that they are whole, convert others' into model folders."""
+    """List priors, show their cards, check that they are whole, make model folders of others' or of several."""
     if context.invoked_subcommand is None:
         context.invoke(list_command, json=False)
 
@@ -78,39 +75,8 @@ def verify_command(models: tuple[str, ...]) -> None:
         print(f"{name}: ok, weights {hash_of(loaded)}")
 
 
-@models_command.command("convert")
-@click.argument("source")
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16", "bfloat16"]),
-    default="float32",
-    show_default=True,
-    help="precision of the stored weights; float32 answers exactly as SOURCE, float16 halves the folder",
-)
-@click.option("--overwrite", is_flag=True, help="replace OUT if it is a model folder")
-def convert_command(source: str, out: Path, dtype: str, overwrite: bool) -> None:
-    """Write the prior SOURCE (adm:FILE.pt, diffusers:ID, a folder or Hub id) as a model folder OUT."""
-    import torch
-
-    from restore.errors import UsageError
-    from restore.pretrained import translated
-    from restore.priors import folder
-    from restore.priors.translated import assemble
-
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} exists; give another folder or --overwrite")
-    if out.exists() and not (out / folder.CONFIG).is_file():
-        raise UsageError(f"{out} is no model folder and is left alone; give another folder")
-    found = translated(source)
-    # Whole or not at all: beside OUT first, then renamed.
-    partial = out.parent / f".{out.name}.part"
-    shutil.rmtree(partial, ignore_errors=True)
-    folder.save(partial, dict(found.config), assemble(found), _card(out.name, found, dtype), dtype=getattr(torch, dtype))
-    if out.exists():
-        shutil.rmtree(out)
-    partial.replace(out)
-    print(out)
+models_command.add_command(convert_command)
+models_command.add_command(average_command)
 
 
 def _foreign(model: str, json: bool) -> None:
@@ -122,40 +88,7 @@ def _foreign(model: str, json: bool) -> None:
         print(json_module.dumps({"name": model, "origin": found.origin, "config": found.config}, indent=2))
         return
     print(f"{model}: a prior ({found.config['family']}, network {found.config['network']['type']})\n")
-    print("\n".join(_about(found)))
-
-
-def _about(found: Translated) -> list[str]:
-    """What a translated prior is, a line each."""
-    settings = {key: value for key, value in found.config.get("prior", {}).items() if not isinstance(value, list)}
-    return [
-        f"- from: {found.origin}",
-        f"- weights: {sum(value.numel() for value in found.weights.values()) / 1e6:.1f} million",
-        f"- asked with: {', '.join(f'{key} {value}' for key, value in settings.items()) or 'its defaults'}",
-        "- licence and training data: those of the source",
-    ]
-
-
-def _card(name: str, found: Translated, dtype: str) -> str:
-    """Markdown with the front matter the Hub reads. Licence and data are the source's, which does not say them."""
-    from restore.record import versions
-
-    config = found.config
-    return "\n".join(
-        [
-            "---",
-            "license: unknown",
-            "library_name: diffusion-restore",
-            "---",
-            f"# {name}",
-            "",
-            f"A prior ({config['family']}, network {config['network']['type']}) made by `restore models convert`.",
-            "",
-            *_about(found),
-            f"- stored as {dtype}, by {', '.join(f'{name} {number}' for name, number in versions().items())}",
-            "",
-        ]
-    )
+    print("\n".join(about(found)))
 
 
 def _folder(name: str) -> Path:

@@ -1,6 +1,6 @@
 """What the settings of `pnp` change, one at a time, with the bundled prior.
 
-    python benchmarks/pnp_settings.py --data FOLDER [--every N] [--into docs/pnp.md]
+    python benchmarks/pnp_settings.py --data FOLDER [--every N] [--into FILE.md]
 
 The middle 256 x 256 pixels of every N-th picture, damaged as in photo_prior.py; PSNR over the filled pixels for masks, over all
 for super-resolution. The first row of each table is what the tasks use, in dB, the others are differences from it.

@@ -99,3 +99,25 @@ def test_the_tables_of_the_card_are_those_of_the_kept_results():
         found = [value for who, task, told, _, value in results if (who, task, told) == (ours, f"noise {sigma}", "right")]
         assert len(found) == 68
         assert f"| {sigma} | {sum(found) / 68:.2f} |" in card
+
+
+def test_the_margins_of_the_card_are_those_of_the_kept_results():
+    found = Restorer.from_pretrained("photo").prior_hash
+    kept = {}
+    for line in (ROOT / "docs" / "results" / "photo-prior.jsonl").read_text().splitlines():
+        *key, value = json.loads(line)
+        kept[tuple(key)] = value
+    card = (ROOT / "restore" / "priors" / "photo" / "README.md").read_text()
+    rows = re.findall(r"^\| (.+) \| (17|68) \| ([\d.]+) \| ([\d.]+) \((.+)\) \| (\+[\d.]+) \|$", card, re.MULTILINE)
+    assert len(rows) == 8
+    for task, count, ours, theirs, rival, margin in rows:
+        pictures = range(0, 68, 68 // int(count))
+        means = {}
+        for who, asked, method, _ in kept:
+            cells = [kept.get((who, asked, method, picture)) for picture in pictures]
+            if asked == task and (who is None or who.startswith(found)) and None not in cells:
+                means[(who, method)] = sum(cells) / len(cells)
+        best = max((name for name in means if name[0] is None), key=means.get)
+        mine = next(value for (who, _), value in means.items() if who is not None and f"{value:.2f}" == ours)
+        assert (f"{means[best]:.2f}", best[1]) == (theirs, rival)
+        assert f"{mine - means[best]:+.2f}" == margin

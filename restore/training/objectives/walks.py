@@ -18,7 +18,7 @@ from restore.guidance.pnp import ENLARGING, FILLING
 from restore.operators import Downsample, Mask
 from restore.operators.operator import Linear
 
-ENLARGED = 0.6
+ENLARGED = 0.45
 """Share of walks that enlarge a picture; the others fill holes."""
 SCALES = (2, 3, 4, 4)
 STEPS = {6: 0.2, 12: 0.3, 24: 0.4, 50: 0.1}

@@ -260,7 +260,8 @@ def test_a_saved_prior_comes_back_up_to_half_precision(tmp_path):
     assert (again.sigma_data, again.sigma_max, again.channels, again.multiple_of) == (0.6, 50.0, 1, 4)
     assert not any(parameter.requires_grad for parameter in again.parameters())
     x = pictures(2, 1, 9, 7, dtype=torch.float32)
-    torch.testing.assert_close(again(x, 0.4), prior(x, 0.4))
+    # In the same layout, since another one may round otherwise.
+    assert torch.equal(again(x, 0.4), folder.channels_last(prior)(x, 0.4))
     assert (tmp_path / "README.md").read_text() == "a card"
 
 

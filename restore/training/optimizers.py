@@ -91,8 +91,8 @@ def _gradients(parameters: list[Tensor]) -> list[Tensor]:
 def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
     """U V^T of the singular value decomposition U S V^T, roughly: singular values come out in about [0.7, 1.2].
 
-    Shape: (..., m, n) -> (..., m, n). bfloat16 is enough for so rough an answer, but a CPU without it takes a hundred times as
-    long as for float32.
+    Shape: (..., m, n) -> (..., m, n). bfloat16 is enough for so rough an answer, but a CPU without it takes many times as long
+    as for float32.
     """
     a, b, c = QUINTIC
     x = matrix.bfloat16() if multiplies_bfloat16(matrix.device) else matrix

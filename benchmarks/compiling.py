@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 
 from restore import Restorer
-from restore.priors.compiled import compiled
+from restore.priors.views.compiled import compiled
 
 
 def spent(work: Callable[[], object], rounds: int) -> float:

@@ -27,8 +27,8 @@ from torch import Tensor
 
 from restore import Restorer
 from restore.errors import OperatorError
-from restore.runs import Run
-from restore.solve import plan
+from restore.tiling.batches import Run
+from restore.tiling.solve import plan
 
 SAMPLES = 32
 # And their transitions.
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
                 planned = plan(case.problem, restorer.prior, method, steps=steps, largest=1024)
                 names = tuple(map(str, range(SAMPLES)))
                 place = restorer.placement.device
-                drawn = Run(case.problem, restorer.prior, method, method.kernel(), planned, names, 0, place)
+                drawn = Run(case.problem, restorer.prior, method, method.sampler(), planned, names, 0, place)
                 samples = torch.cat([event.done for event in drawn.events() if event.done is not None])
                 error = float((samples.mean(dim=0) - case.truth[0])[case.where[0]].square().mean().sqrt())
                 spread = float(samples.var(dim=0)[case.where[0]].mean().sqrt())

@@ -61,7 +61,7 @@ def draw(case: Case, row: Row, count: int, seed: int) -> tuple[Tensor, Counted]:
     problem = replace(case.problem, y=case.problem.y.float(), shape=(count, *case.problem.shape[1:]))
     row.guidance.check(problem)
     answer = case.problem.y
-    for answer in reverse(problem, prior, row.guidance, row.guidance.kernel(), row.path(), Stream(seed)):  # noqa: B007
+    for answer in reverse(problem, prior, row.guidance, row.guidance.sampler(), row.schedule(), Stream(seed)):  # noqa: B007
         pass  # Thousands of states are not worth keeping.
     return answer, prior
 
@@ -77,7 +77,7 @@ def table(cases: Sequence[Case], proof: int, effort: int, count: int, only: str,
         for row in rows(case, proof, effort):
             if only.lower() not in row.name.lower() or (row.problems is not None and seed >= row.problems):
                 continue
-            line = lines.setdefault((row.name, len(row.path()) if row.guidance else 0), Line(row.name))
+            line = lines.setdefault((row.name, len(row.schedule()) if row.guidance else 0), Line(row.name))
             started = time.monotonic()
             samples, prior = draw(case, row, count, seed)
             line.seconds += time.monotonic() - started
@@ -112,7 +112,7 @@ def write(path: str, texts: Sequence[str]) -> None:
     page.write_text(before + BEGIN + "\n" + "\n".join(texts) + END + after)
 
 
-def plot(path: str, tables: dict[str, list[Line]]) -> None:
+def plot(schedule: str, tables: dict[str, list[Line]]) -> None:
     from matplotlib import pyplot
 
     columns = min(3, len(tables))
@@ -135,7 +135,7 @@ def plot(path: str, tables: dict[str, list[Line]]) -> None:
         axis.set(title=title, xlabel="evaluations of the prior", ylabel="distance to the posterior", xscale="log", yscale="log")
     legend = {label: handle for axis in grid.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=6, fontsize=8)
-    figure.savefig(path, dpi=80)
+    figure.savefig(schedule, dpi=80)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

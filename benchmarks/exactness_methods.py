@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from exactness_problems import LEVELS, Case, Oracle, Unguided
 
-from restore import paths
 from restore.guidance import DAPS, DDNM, DDRM, DPS, MMPS, TDS, DiffPIR, Guidance, PiGDM, PnP, RePaint
+from restore.sampling import schedules
 
 
 @dataclass(frozen=True)
 class Row:
-    """A method by name, and its transitions. Rows without guidance draw from the posterior or the prior and walk no path.
+    """A method by name, and its transitions. Rows without guidance draw from the posterior or the prior and walk no schedule.
 
     Attributes:
         problems: how many of a table's problems it gets, where it takes long.
@@ -24,11 +24,11 @@ class Row:
     travel: tuple[int, int] | None = None
     problems: int | None = None
 
-    def path(self):
-        path = paths.ddpm(LEVELS, self.steps)
+    def schedule(self):
+        schedule = schedules.ddpm(LEVELS, self.steps)
         if isinstance(self.guidance, PnP):
-            return paths.snap(paths.geometric(0.5, 0.01, self.steps), LEVELS)
-        return paths.travel(path, *self.travel) if self.travel else path
+            return schedules.snap(schedules.geometric(0.5, 0.01, self.steps), LEVELS)
+        return schedules.travel(schedule, *self.travel) if self.travel else schedule
 
 
 FLOOR, PRIOR = Row("exact against exact", None), Row("the prior itself", None)

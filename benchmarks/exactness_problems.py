@@ -84,7 +84,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Oracle(Estimator):
-    """The exact E[x0 | x, y]: what is left is the kernel's own error and the harness's."""
+    """The exact E[x0 | x, y]: what is left is the sampler's own error and the harness's."""
 
     posterior: Mixture
 

@@ -97,13 +97,13 @@ def measure(folder: Path, held: Path, figures: Path, count: int) -> dict[str, An
     import torch
 
     from restore import Restorer
-    from restore.kernels import ddim
-    from restore.sampling import path_for, sample
+    from restore.generate import sample, schedule_for
+    from restore.sampling.samplers import ddim
 
     restorer = Restorer.from_pretrained(str(folder))
     truth = np.load(held)
     size = (truth.shape[1], truth.shape[2])
-    drawn = sample(restorer.prior, 4 * COLUMNS, size, ddim(1.0), path_for(restorer.prior, 200), seed=0, batch=4 * COLUMNS)
+    drawn = sample(restorer.prior, 4 * COLUMNS, size, ddim(1.0), schedule_for(restorer.prior, 200), seed=0, batch=4 * COLUMNS)
     samples = ((drawn + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     measures, rows = tasks(restorer, truth[:MEASURED])
     figures.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,13 @@
-"""How good a prior's own pictures are, by family, kernel and number of evaluations, on digits.
+"""How good a prior's own pictures are, by family, sampler and number of evaluations, on digits.
 
-    python benchmarks/kernels.py mnist-10k.npz --families runs/families --out runs/kernels --quick      minutes
-    python benchmarks/kernels.py mnist-10k.npz --families runs/families --out runs/kernels              hours on one core
+    python benchmarks/samplers.py mnist-10k.npz --families runs/families --out runs/samplers --quick      minutes
+    python benchmarks/samplers.py mnist-10k.npz --families runs/families --out runs/samplers              hours on one core
 
 FAMILIES is what benchmarks/families.py left, a folder a family. The measure is the Frechet distance (Heusel et al. 2017,
 1706.08500) between Gaussians fitted to features of drawn and of held-out digits, in percent of the variance of the latter.
 Features are the last hidden layer of a small classifier, trained here first on half of the digits that the priors have seen;
-the other half says how small the distance can be. Every kernel walks the same path, Karras' grid of EDM's range as far as the
-prior knows it. What is done is kept in OUT/results.jsonl, so a run that was stopped goes on.
+the other half says how small the distance can be. Every sampler walks the same schedule, Karras' grid of EDM's range as far as
+the prior knows it. What is done is kept in OUT/results.jsonl, so a run that was stopped goes on.
 Pictures are kept in OUT/drawn: measuring fewer of them (`--count`) draws none, since each has noise of its own.
 """
 
@@ -25,15 +25,16 @@ from exactness import write as replaced
 from frechet import fitted, floor, frechet, judge
 from torch import Tensor
 
-from restore import kernels, paths, pretrained, sampling
+from restore import generate, pretrained
 from restore.images import as_picture, write
 from restore.priors import Prior
-from restore.report import contact_sheet
+from restore.results.figures import contact_sheet
+from restore.sampling import samplers, schedules
 
 HELD_OUT = 500
 EVALUATIONS = (10, 20, 50, 100, 1000)
-# Kernel, and evaluations a step; all need one for the step to sigma = 0.
-KERNELS = {
+# Sampler, and evaluations a step; all need one for the step to sigma = 0.
+SAMPLERS = {
     "ddim:eta=1": 1,
     "ddim:eta=0": 1,
     "diffpir": 1,
@@ -54,11 +55,11 @@ def pixels(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array)[:, None].float() / 127.5 - 1
 
 
-def draw(prior: Prior, kernel: str, evaluations: int, count: int, device: torch.device) -> Tensor:
-    steps = steps_for(evaluations, KERNELS[kernel])
-    path = paths.karras(min(prior.sigma_max, 80.0), max(prior.sigma_min, 0.002), steps)
-    path = path if prior.levels is None else paths.snap(path, prior.levels)
-    return sampling.sample(prior, count, (28, 28), kernels.named(kernel), path, 0, batch=250, device=device)
+def draw(prior: Prior, sampler: str, evaluations: int, count: int, device: torch.device) -> Tensor:
+    steps = steps_for(evaluations, SAMPLERS[sampler])
+    schedule = schedules.karras(min(prior.sigma_max, 80.0), max(prior.sigma_min, 0.002), steps)
+    schedule = schedule if prior.levels is None else schedules.snap(schedule, prior.levels)
+    return generate.sample(prior, count, (28, 28), samplers.named(sampler), schedule, 0, batch=250, device=device)
 
 
 def kept(drawn: Path, count: int) -> Tensor | None:
@@ -70,37 +71,37 @@ def kept(drawn: Path, count: int) -> Tensor | None:
 def known(results: Path) -> dict[tuple[Any, ...], float]:
     lines = results.read_text().splitlines() if results.exists() else []
     rows = [json.loads(line) for line in lines]
-    return {(row["family"], row["kernel"], row["evaluations"], row["pictures"]): row["distance"] for row in rows}
+    return {(row["family"], row["sampler"], row["evaluations"], row["pictures"]): row["distance"] for row in rows}
 
 
 def table(found: dict[tuple[Any, ...], float], floors: dict[int, tuple[float, float]]) -> str:
-    """Families and kernels down, evaluations across; where the count differs it is said in the head."""
+    """Families and samplers down, evaluations across; where the count differs it is said in the head."""
     columns = sorted({(evaluations, count) for _, _, evaluations, count in found})
-    rows = [f"| family | kernel | {' | '.join(f'{evaluations} ({count})' for evaluations, count in columns)} |"]
+    rows = [f"| family | sampler | {' | '.join(f'{evaluations} ({count})' for evaluations, count in columns)} |"]
     rows.append("|---|---|" + "---|" * len(columns))
     floor = " | ".join(f"{floors[count][0]:.1f} +- {floors[count][1]:.1f}" for _, count in columns)
     rows.append(f"| digits themselves | | {floor} |")
-    for family, kernel in dict.fromkeys((family, kernel) for family, kernel, _, _ in found):
-        cells = [found.get((family, kernel, *column)) for column in columns]
-        rows.append(f"| {family} | {kernel} | {' | '.join('' if cell is None else f'{cell:.1f}' for cell in cells)} |")
+    for family, sampler in dict.fromkeys((family, sampler) for family, sampler, _, _ in found):
+        cells = [found.get((family, sampler, *column)) for column in columns]
+        rows.append(f"| {family} | {sampler} | {' | '.join('' if cell is None else f'{cell:.1f}' for cell in cells)} |")
     return "\n".join(rows) + "\n"
 
 
-def pictures(out: Path, prior: Prior, family: str, kernel: str, evaluations: int, count: int, device: torch.device) -> Tensor:
+def pictures(out: Path, prior: Prior, family: str, sampler: str, evaluations: int, count: int, device: torch.device) -> Tensor:
     """Drawn, or kept from an earlier run; in half precision, as they are kept."""
-    file = out / "drawn" / f"{family} {kernel} {evaluations}.npy"
+    file = out / "drawn" / f"{family} {sampler} {evaluations}.npy"
     found = kept(file, count)
     if found is None:
-        found = draw(prior, kernel, evaluations, count, device).half()
+        found = draw(prior, sampler, evaluations, count, device).half()
         np.save(file, found.numpy())
     return found.float()
 
 
 def sheet(prior: Prior, names: list[str], budgets: list[int], device: torch.device) -> np.ndarray:
-    """Kernels down, evaluations across, eight pictures each in two rows."""
+    """Samplers down, evaluations across, eight pictures each in two rows."""
     rows = []
-    for kernel in names:
-        cells = [draw(prior, kernel, evaluations, 8, device) for evaluations in budgets]
+    for sampler in names:
+        cells = [draw(prior, sampler, evaluations, 8, device) for evaluations in budgets]
         rows += [cell[half] for half in (slice(4), slice(4, 8)) for cell in cells]
     return contact_sheet(torch.cat(rows), gap=2, columns=4 * len(budgets))[..., 0].copy()
 
@@ -110,13 +111,13 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--families", type=Path, required=True, help="a folder of model folders")
     parser.add_argument("--only", help="names of families, with commas; all that are there by default")
-    parser.add_argument("--kernels", help="names of kernels, with ; between; all by default")
+    parser.add_argument("--samplers", help="names of samplers, with ; between; all by default")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=1000, help="pictures a cell")
     parser.add_argument("--long-count", type=int, default=250, help="pictures a cell of 1000 evaluations")
     parser.add_argument("--evaluations", default=",".join(map(str, EVALUATIONS)))
     parser.add_argument("--quick", action="store_true", help="250 pictures, up to 50 evaluations")
-    parser.add_argument("--grid", type=Path, help="also draw a grid of the first family: kernels down, evaluations across")
+    parser.add_argument("--grid", type=Path, help="also draw a grid of the first family: samplers down, evaluations across")
     parser.add_argument("--into", metavar="FILE", help="a document whose table to replace")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="arithmetic of the networks")
@@ -138,15 +139,15 @@ def main() -> None:
 
     results = given.out / "results.jsonl"
     families = sorted(folder.name for folder in given.families.iterdir() if (folder / "model.safetensors").is_file())
-    names = given.kernels.split(";") if given.kernels else list(KERNELS)
+    names = given.samplers.split(";") if given.samplers else list(SAMPLERS)
     wanted = given.only.split(",") if given.only else families
     for family in wanted:
         prior = pretrained.prior(str(given.families / family), dtype=getattr(torch, given.dtype)).to(device)
-        for kernel, (evaluations, count) in itertools.product(names, counts.items()):
-            key = (family, kernel, evaluations, count)
+        for sampler, (evaluations, count) in itertools.product(names, counts.items()):
+            key = (family, sampler, evaluations, count)
             if key in known(results):
                 continue
-            row = dict(zip(("family", "kernel", "evaluations", "pictures"), key, strict=True))
+            row = dict(zip(("family", "sampler", "evaluations", "pictures"), key, strict=True))
             row["distance"] = frechet(fitted(network, pictures(given.out, prior, *key, device)), real)
             with results.open("a") as lines:
                 lines.write(json.dumps(row) + "\n")

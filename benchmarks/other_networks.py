@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from restore.networks.presets import PRESETS
 from restore.networks.residual_unet import NoiseLevel
-from restore.priors.folder import NETWORKS
+from restore.priors.loaders.folder import NETWORKS
 
 
 class ChannelNorm(nn.Module):

@@ -29,13 +29,14 @@ from kornia.metrics import ssim
 from photographs_table import FEW, SEVERAL, read, seen, tables
 from torch import Tensor
 
-from restore import Restorer, plugins
+from restore import Restorer
 from restore.errors import OperatorError
 from restore.guidance import Guidance
 from restore.operators import Downsample, GrayWithHints, Identity, Mask
 from restore.options import build
+from restore.plugins import manager as plugins
 from restore.problem import Problem
-from restore.solve import plan, solve
+from restore.tiling.solve import plan, solve
 
 SAMPLER = "denoising-samples"
 LONG = ("repaint", "daps")  # Several evaluations a step.
@@ -155,7 +156,7 @@ def ready(restorer: Restorer, case: Case, name: str, steps: int) -> Callable[[in
     device = restorer.placement.device
 
     def draw(n: int) -> Tensor:
-        run = solve(case.problem, restorer.prior, method, method.kernel(), planned, seed=0, names=[str(n)], device=device)
+        run = solve(case.problem, restorer.prior, method, method.sampler(), planned, seed=0, names=[str(n)], device=device)
         *_, last = run
         assert last.done is not None
         return last.done.clamp(-1, 1)

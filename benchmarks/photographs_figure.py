@@ -19,7 +19,7 @@ from torch import Tensor
 
 from restore import Restorer
 from restore.operators import Gray
-from restore.report import contact_sheet
+from restore.results.figures import contact_sheet
 
 METHODS = ("pnp", "mmps", "pigdm", "dps", "ddrm", "ddnm", "diffpir", "repaint", "daps")
 SIDE, SHOWN, HEAD, GAP = 256, 128, 22, 4

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 
 from restore import Restorer, images
-from restore.report import strip
+from restore.results.figures import strip
 
 
 def main(samples: Path, out: Path) -> None:

@@ -13,8 +13,9 @@ from speed_pictures import Array, noisy, photograph, psnr
 from speed_sections import Cell, Found, Section, Setting, markdown, verdict
 from speed_timing import Bare, middle, ratio, took, watched
 
-from restore import Restorer, plugins
-from restore.priors.layout import overlap_for, shift_at, windows
+from restore import Restorer
+from restore.plugins import manager as plugins
+from restore.tiling.layout import overlap_for, shift_at, windows
 
 SIGMA = 25
 FORWARD_BAR, GRADIENT_BAR = 1.05, 1.10

@@ -15,7 +15,7 @@ from restore import Restorer
 from restore.guidance import DDNM
 from restore.operators import Mask
 from restore.problem import Problem
-from restore.solve import plan, solve
+from restore.tiling.solve import plan, solve
 
 STEPS, BAR = 20, 0.95
 BATCH = {256: 16, 512: 4, 1024: 1}  # Pictures that go through together, as many pixels at each size.
@@ -49,7 +49,7 @@ def _run(restorer: Restorer, problem: Problem, names: Sequence[str]) -> None:
     method = DDNM()
     planned = plan(problem, restorer.prior, method, steps=STEPS, largest=1024)
     device = restorer.placement.device
-    for _ in solve(problem, restorer.prior, method, method.kernel(), planned, seed=0, names=names, device=device):
+    for _ in solve(problem, restorer.prior, method, method.sampler(), planned, seed=0, names=names, device=device):
         pass
 
 

@@ -15,7 +15,7 @@ SIZES = {1: (1000, 1000), 3: (1500, 2000), 12: (3000, 4000), 50: (6144, 8192)}  
 SCRATCH_BAR, DENOISE_BAR, PLAN_BAR = 60.0, 2.5e9, 0.25
 
 
-def made(setting: Setting, megapixels: int, kind: str, make: Callable[[int, int], Array]) -> Path:
+def parse(setting: Setting, megapixels: int, kind: str, make: Callable[[int, int], Array]) -> Path:
     """A picture made once, for all cells that read it."""
     path = setting.work / f"{kind}-{megapixels}.png"
     if not path.exists():
@@ -24,11 +24,11 @@ def made(setting: Setting, megapixels: int, kind: str, make: Callable[[int, int]
 
 
 def clean(setting: Setting, megapixels: int) -> Path:
-    return made(setting, megapixels, "clean", lambda height, width: photograph(setting.data, height, width))
+    return parse(setting, megapixels, "clean", lambda height, width: photograph(setting.data, height, width))
 
 
 def grainy(setting: Setting, megapixels: int) -> Path:
-    return made(setting, megapixels, "grainy", lambda height, width: noisy(photograph(setting.data, height, width), SIGMA))
+    return parse(setting, megapixels, "grainy", lambda height, width: noisy(photograph(setting.data, height, width), SIGMA))
 
 
 def scratched(setting: Setting, megapixels: int, where: str) -> Path:
@@ -39,7 +39,7 @@ def scratched(setting: Setting, megapixels: int, where: str) -> Path:
             return scratch(height, width, (height // 3, width // 3), (height // 2, width // 3 + width // 5))
         return scratch(height, width, (0, 0), (height - 1, width - 1))
 
-    return made(setting, megapixels, where, make)
+    return parse(setting, megapixels, where, make)
 
 
 # Time and memory

@@ -18,11 +18,11 @@ from speed_sections import Cell, Found, Section, Setting, markdown
 from speed_timing import in_turns, middle, ratio, watched
 from torch import Tensor
 
-from restore import kernels
 from restore.guidance import DDRM, DPS, MMPS, DiffPIR, Guidance, PiGDM, RePaint
 from restore.operators import Mask
 from restore.problem import Problem
-from restore.solve import plan, solve
+from restore.sampling import samplers
+from restore.tiling.solve import plan, solve
 
 SIGMA_Y = 10 / 127.5  # Both DiffPIRs divide by it.
 SLACK = 0.01  # Ratios are not told apart any finer.
@@ -131,8 +131,8 @@ def ours(setting: Setting, pair: Pair, problem: Problem) -> Tensor:
 
         planned = replace(planned, path=azula_levels(prior, pair.steps))
     device = setting.restorer.placement.device
-    kernel = pair.ours.kernel() if pair.eta is None else kernels.ddim(pair.eta)
-    *_, last = solve(problem, prior, pair.ours, kernel, planned, seed=0, names=["0"], device=device)
+    sampler = pair.ours.sampler() if pair.eta is None else samplers.ddim(pair.eta)
+    *_, last = solve(problem, prior, pair.ours, sampler, planned, seed=0, names=["0"], device=device)
     assert last.done is not None
     return last.done
 

@@ -113,7 +113,7 @@ def azula(sampler: Callable[..., Sampler]) -> Draw:
         y, keep = problem.y.to(device), problem.operator.keep.to(device)
         words = {"start": azula_start(prior), "steps": steps, "silent": True}
         walk = sampler(Scaled(prior, schedule), y, lambda x: x * keep, problem.sigma_y, words)
-        return walk(walk.init(problem.shape, mean=problem.operator.guess(y), var=torch.zeros(())))
+        return walk(walk.init(problem.shape, mean=problem.operator.initial_estimate(y), var=torch.zeros(())))
 
     return draw
 

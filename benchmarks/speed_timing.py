@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from restore.priors import Prior
-from restore.priors.networked import Networked
+from restore.priors.families.networked import NetworkPrior
 
 Work = Callable[[], object]
 
@@ -116,7 +116,7 @@ class Bare:
 
 
 def network_of(prior: Prior) -> nn.Module:
-    return next(module for module in prior.modules() if isinstance(module, Networked)).network
+    return next(module for module in prior.modules() if isinstance(module, NetworkPrior)).network
 
 
 @dataclass

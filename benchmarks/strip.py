@@ -6,7 +6,7 @@ import sys
 
 import cv2
 
-from restore.report import strip
+from restore.results.figures import strip
 
 if __name__ == "__main__":
     out, *paths = sys.argv[1:]

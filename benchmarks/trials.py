@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from restore import Restorer
 from restore.networks.presets import PRESETS
-from restore.priors import folder
+from restore.priors.loaders import folder
 from restore.training.optimizers import make
 
 SIGMAS = (15, 25, 50)

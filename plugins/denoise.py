@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Optional
 
-from restore.plugins import hookimpl
+from restore.plugins.manager import hookimpl
 from restore.task import Task
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Denoise(Task):
     Options = DenoiseOptions
 
     def problem(self, picture: Picture, options: DenoiseOptions) -> Problem:
-        from restore.noise_level import estimate_sigma
+        from restore.noise_estimation import estimate_sigma
         from restore.operators import Identity
         from restore.problem import Problem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from restore.plugins import hookimpl
+from restore.plugins.manager import hookimpl
 from restore.task import Task
 
 if TYPE_CHECKING:

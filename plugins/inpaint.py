@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import UsageError
-from restore.plugins import hookimpl
+from restore.plugins.manager import hookimpl
 from restore.task import Task
 
 if TYPE_CHECKING:

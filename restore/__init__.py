@@ -15,20 +15,20 @@ from restore.lazy import lazily
 
 if TYPE_CHECKING:
     from restore.errors import RestoreError
-    from restore.plugins import hookimpl
+    from restore.plugins.manager import hookimpl
     from restore.restorer import Restorer
-    from restore.result import Result
+    from restore.results.result import Result
     from restore.shortcuts import colorize, denoise, inpaint, super_resolution
     from restore.task import Task
 
 _HOMES = {
     "RestoreError": "restore.errors",
     "Restorer": "restore.restorer",
-    "Result": "restore.result",
+    "Result": "restore.results.result",
     "Task": "restore.task",
     "colorize": "restore.shortcuts",
     "denoise": "restore.shortcuts",
-    "hookimpl": "restore.plugins",
+    "hookimpl": "restore.plugins.manager",
     "inpaint": "restore.shortcuts",
     "super_resolution": "restore.shortcuts",
 }

@@ -1,4 +1,4 @@
-"""The loop: guided reverse diffusion along a path of noise levels."""
+"""The loop: guided reverse diffusion along a schedule of noise levels."""
 
 from __future__ import annotations
 
@@ -9,41 +9,43 @@ import torch
 from torch import Tensor
 
 from restore.guidance.guidance import Guidance
-from restore.kernels import Kernel, begin
-from restore.noise import Noise
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler, begin
 
 
 def reverse(
     problem: Problem,
     prior: Prior,
     guidance: Guidance,
-    kernel: Kernel,
-    path: Tensor,
+    sampler: Sampler,
+    schedule: Tensor,
     noise: Noise,
     *,
     settled: Callable[[Tensor], bool] | None = None,
 ) -> Iterator[Tensor]:
-    """Yields x after every transition of the path; the last is the answer.
+    """Yields x after every transition of the schedule; the last is the answer.
 
     Progress, previews, cancelling and early stopping belong to whoever holds the iterator.
 
     Args:
-        path: levels on the picture's device, ending at 0; where it climbs, noise is added (RePaint's travel).
+        schedule: levels on the picture's device, ending at 0; where it climbs, noise is added (RePaint's travel).
         noise: one generator per picture of the batch.
         settled: asked before each step down, with its level; where it says so, that step goes to 0 and is the last.
 
     Raises: OperatorError, at the first step, if the guidance cannot use the problem's operator.
     """
     guidance.check(problem)
-    x = guidance.start(problem, path[0], noise)
-    transition = begin(kernel)
-    climbs = (path[1:] > path[:-1]).tolist()  # Asked once: every look at a number on a GPU waits for all that it has to do.
-    for (sigma, sigma_next), up in zip(pairwise(path), climbs, strict=True):
+    x = guidance.start(problem, schedule[0], noise)
+    transition = begin(sampler)
+    climbs = (
+        schedule[1:] > schedule[:-1]
+    ).tolist()  # Asked once: every look at a number on a GPU waits for all that it has to do.
+    for (sigma, sigma_next), up in zip(pairwise(schedule), climbs, strict=True):
         if up:
             x = x + (sigma_next**2 - sigma**2).sqrt() * noise(x)
-            transition = begin(kernel)  # What a kernel remembers of a descent is of no use in the next.
+            transition = begin(sampler)  # What a sampler remembers of a descent is of no use in the next.
             last = False
         else:
             last = settled is not None and settled(sigma)

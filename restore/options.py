@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Built = TypeVar("Built")
 
 # Names that no option may have: keywords of `Restorer.stream`, and flags that every task has.
-KEYWORDS = {"task", "image", "seed", "name", "steps", "guidance", "kernel", "samples", "answer", "quality", "fidelity"}
+KEYWORDS = {"task", "image", "seed", "name", "steps", "guidance", "sampler", "samples", "answer", "quality", "fidelity"}
 KEYWORDS |= {"early_exit"}
 FLAGS = {"inputs", "out", "seed", "steps", "guidance", "prior", "samples", "uncertainty", "answer", "device", "dtype", "tile"}
 FLAGS |= {"max_memory", "plan", "compile"}

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 
-from restore import plugins
 from restore.errors import PriorError, suggest
-from restore.priors import adm, diffusers
-from restore.priors.hub import Files
-from restore.priors.load import BUNDLED, from_files, from_folder, translate
+from restore.plugins import manager as plugins
+from restore.priors.loaders import adm, diffusers
+from restore.priors.loaders.checkpoint import Checkpoint
+from restore.priors.loaders.hub import Files
+from restore.priors.loaders.load import BUNDLED, from_files, from_folder, translate
 from restore.priors.prior import Prior
-from restore.priors.translated import Translated
 
 
 def prior(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bool = False) -> Prior:
@@ -29,7 +29,7 @@ def prior(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bo
     return from_files(_files(name, local_files_only), dtype=dtype)
 
 
-def translated(name: str, *, local_files_only: bool = False) -> Translated:
+def checkpoint(name: str, *, local_files_only: bool = False) -> Checkpoint:
     """The prior a person named, in the terms of a model folder: what to build, and the weights to put into it.
 
     Raises: PriorError if it is missing or broken, or of a scheme that does not say how its priors are built.

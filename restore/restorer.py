@@ -11,18 +11,20 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from restore import memory, pretrained, record
-from restore.agreement import consistency
-from restore.compiling import Choice, check, chosen
-from restore.feasible import into_range
-from restore.forecast import Forecast, forecast
+from restore import pretrained
+from restore.device import memory
+from restore.device.placement import Placement
 from restore.guidance import Guidance
-from restore.kernels import Kernel
-from restore.placement import Placement
+from restore.planning.compile import Choice, check, chosen
+from restore.planning.estimate import Forecast, forecast
+from restore.planning.prepare import Asked, Limits, Work, mean, work
 from restore.priors import Prior
-from restore.result import Event, Result
+from restore.results import provenance
+from restore.results.consistency import consistency
+from restore.results.projection import project
+from restore.results.result import Event, Result
+from restore.sampling.samplers import Sampler
 from restore.task import Task
-from restore.work import Asked, Limits, Work, mean, work
 
 logger = logging.getLogger("restore")
 
@@ -88,7 +90,7 @@ class Restorer:
 
     @cached_property
     def prior_hash(self) -> str:
-        return record.hash_of(self.prior)
+        return provenance.weights_hash(self.prior)
 
     def __call__(self, task: str | Task, image: Any, **keywords: Any) -> Result:
         """Runs a task on one picture to the end; arguments and errors as for `stream`."""
@@ -114,7 +116,7 @@ class Restorer:
         name: str = "",
         steps: int | None = None,
         guidance: str | Guidance | None = None,
-        kernel: Kernel | None = None,
+        sampler: Sampler | None = None,
         quality: Literal["fast", "balanced", "best"] = "balanced",
         samples: int = 1,
         answer: str | None = None,
@@ -126,25 +128,25 @@ class Restorer:
 
         Args:
             task: a task's name, or a task.
-            image: a path, PIL picture, array (H, W[, C]) uint8, uint16 or float in [0, 1], tensor (C, H, W) or
+            image: a schedule, PIL picture, array (H, W[, C]) uint8, uint16 or float in [0, 1], tensor (C, H, W) or
                 (1, C, H, W) in [0, 1], or a `Picture`.
             seed: of all noise; the same seed gives the same picture.
-            name: the picture's relative path, so that each picture of a folder has noise of its own.
+            name: the picture's relative schedule, so that each picture of a folder has noise of its own.
             steps: transitions; what the method takes for the quality by default.
             guidance: a method, or `NAME[:key=value,...]`; the task's default otherwise.
-            kernel: the transition; the method's own by default.
+            sampler: the transition; the method's own by default.
             quality: "fast" for a quick look, "balanced", or "best" for a run that may take its time.
             samples: posterior samples to draw, in batches.
             answer: "sample" for the first draw, "mean" for the mean of the samples (the default for more than one).
             fidelity: from 0, the first draw (crisp, invented detail), to 1, the mean or point estimate (closest to the truth,
                 smoother); between, a blend of the two.
             early_exit: grey levels; once no open pixel of the prior's answer changes by more from one step to the next, one
-                last transition ends the run. None walks the whole path.
+                last transition ends the run. None walks the whole schedule.
             options: the task's own.
 
         Raises: UsageError, PictureError, OperatorError, OutOfMemoryError.
         """
-        asked = Asked(seed, name, steps, guidance, kernel, quality, samples, answer, fidelity, early_exit)
+        asked = Asked(seed, name, steps, guidance, sampler, quality, samples, answer, fidelity, early_exit)
         ready = self._work(task, image, asked, options)
         choice = chosen(ready.runs, self.compile)
         logger.debug("%s", choice.why)
@@ -176,7 +178,7 @@ class Restorer:
     def _result(self, ready: Work, found: list[Tensor], asked: Asked, choice: Choice, taken: int, image: Any) -> Result:
         """What comes back, from the pictures of each run and the transitions that all took."""
         samples, wanted = found[0], ready.wanted
-        finished = ready.task.finish(ready.picture, into_range(ready.problem, ready.answer(found)), ready.chosen)
+        finished = ready.task.finish(ready.picture, project(ready.problem, ready.answer(found)), ready.chosen)
         return Result(
             picture=finished,
             samples=samples,
@@ -186,10 +188,10 @@ class Restorer:
             answer=wanted.kind,
             record={
                 "task": ready.task.name,
-                "options": record.plain(ready.chosen),
+                "options": provenance.plain(ready.chosen),
                 "seed": asked.seed,
                 "name": asked.name,
-                "steps": len(ready.runs[0].planned.path) - 1,
+                "steps": len(ready.runs[0].planned.schedule) - 1,
                 "transitions": taken,
                 "early_exit": asked.early_exit,
                 "guidance": type(wanted.method).__name__,
@@ -203,7 +205,7 @@ class Restorer:
                 "dtype": str(self.placement.dtype).removeprefix("torch."),
                 "compiled": choice.compiled,
                 "device": str(self.placement.device),
-                "versions": record.versions(),
+                "versions": provenance.versions(),
             },
             given=image,
         )

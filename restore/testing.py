@@ -18,16 +18,16 @@ from torch import Tensor
 
 from restore.engine import reverse
 from restore.guidance.guidance import Guidance
-from restore.noise import Noise, seed_for
 from restore.operators.operator import Linear, Operator, Spectral
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling.noise import Noise, seed_for
 
 RHOS = (0.0, 1e-3, 0.3, 20.0)
 
 
 def check_operator(operator: Operator, shape: Sequence[int], *, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
-    """The laws of any operator: A A+ A = A, `guess`, `undetermined` and `crop` mean what they say, inputs are left alone.
+    """The laws of any operator: A A+ A = A; `initial_estimate`, `missing_mask` and `crop` do what they say; inputs stay.
 
     Args:
         shape: (B, C, H, W) of a picture the operator takes.
@@ -43,15 +43,15 @@ def check_operator(operator: Operator, shape: Sequence[int], *, dtype: torch.dty
     explained = operator.pinv(y)
     assert explained.shape == x.shape, f"pinv answers {tuple(explained.shape)} for pictures {tuple(x.shape)}"
     _same(operator(explained), y, "A(pinv(A(x))) == A(x)")
-    guess = operator.guess(y)
-    assert guess.shape == x.shape, f"guess answers {tuple(guess.shape)} for pictures {tuple(x.shape)}"
-    assert bool(guess.isfinite().all()), "guess holds NaN or infinite values"
+    guess = operator.initial_estimate(y)
+    assert guess.shape == x.shape, f"initial_estimate answers {tuple(guess.shape)} for pictures {tuple(x.shape)}"
+    assert bool(guess.isfinite().all()), "initial_estimate holds NaN or infinite values"
 
-    open_pixels = operator.undetermined(shape)
+    open_pixels = operator.missing_mask(shape)
     if open_pixels is not None:
-        assert open_pixels.dtype == torch.bool, f"undetermined is {open_pixels.dtype}, not bool"
-        assert open_pixels.shape == (1, 1, *shape[-2:]), f"undetermined is {tuple(open_pixels.shape)}, not (1, 1, H, W)"
-        _same(explained * ~open_pixels, x * ~open_pixels, "pinv(A(x)) == x outside undetermined")
+        assert open_pixels.dtype == torch.bool, f"missing_mask is {open_pixels.dtype}, not bool"
+        assert open_pixels.shape == (1, 1, *shape[-2:]), f"missing_mask is {tuple(open_pixels.shape)}, not (1, 1, H, W)"
+        _same(explained * ~open_pixels, x * ~open_pixels, "pinv(A(x)) == x outside missing_mask")
 
     for box in _boxes(*shape[-2:]):
         window = operator.crop(box)
@@ -157,8 +157,8 @@ def check_guidance(guidance: Guidance, problem: Problem, prior: Prior, *, steps:
 
 
 def _run(guidance: Guidance, problem: Problem, prior: Prior, seeds: Sequence[int], steps: int) -> Tensor:
-    path = guidance.path(prior, problem, steps)
-    *_, answer = reverse(problem, prior, guidance, guidance.kernel(), path, Noise(seeds))
+    schedule = guidance.schedule(prior, problem, steps)
+    *_, answer = reverse(problem, prior, guidance, guidance.sampler(), schedule, Noise(seeds))
     return answer
 
 

@@ -9,8 +9,8 @@ import pytest
 from distributions import environment, install
 from toys import TOYS, Command, Ran, picture
 
-from restore import plugins
 from restore.cli import main
+from restore.plugins import manager as plugins
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from restore import plugins
+from restore.plugins import manager as plugins
 
 HEAD = """
 from dataclasses import dataclass, field

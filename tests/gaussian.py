@@ -9,10 +9,10 @@ from torch import Tensor
 
 from restore.engine import reverse
 from restore.guidance import Guidance
-from restore.kernels import Kernel
 from restore.operators import Operator
 from restore.priors import Prior
 from restore.problem import Problem
+from restore.sampling.samplers import Sampler
 
 
 class Gaussian(Prior):
@@ -70,10 +70,10 @@ def posterior(problem: Problem, prior: Gaussian) -> Law:
 
 
 class Unguided(Guidance):
-    """The prior alone: what the kernel does by itself."""
+    """The prior alone: what the sampler does by itself."""
 
-    def step(self, problem, prior, kernel, x, sigma, sigma_next, noise):
-        return kernel(prior, x, sigma, sigma_next, noise)
+    def step(self, problem, prior, sampler, x, sigma, sigma_next, noise):
+        return sampler(prior, x, sigma, sigma_next, noise)
 
 
 DRAWS = 2  # Most draws any step makes.
@@ -107,7 +107,7 @@ class _From(Guidance):
         return self.inner.step(*arguments)
 
 
-def exact_law(problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel, path: Tensor) -> Law:
+def exact_law(problem: Problem, prior: Prior, guidance: Guidance, sampler: Sampler, schedule: Tensor) -> Law:
     """The law of the engine's answer, without sampling: on Gaussian pictures every transition is affine in x and in its noise.
 
     Each transition is shown all unit pictures and all unit noises; mean and covariance follow by linear algebra.
@@ -115,13 +115,13 @@ def exact_law(problem: Problem, prior: Prior, guidance: Guidance, kernel: Kernel
     size = torch.Size(problem.shape[1:]).numel()
     rows = 1 + size * (1 + DRAWS)
     problem = replace(problem, shape=(rows, *problem.shape[1:]))
-    started = guidance.start(problem, path[0], _Probe()).double().flatten(1)
+    started = guidance.start(problem, schedule[0], _Probe()).double().flatten(1)
     law = Law(started[0], _square(started[1:] - started[0]))
     x = torch.zeros(rows, size, dtype=torch.float64)
     x[1 : 1 + size] = torch.eye(size)
-    for index in range(len(path) - 1):
+    for index in range(len(schedule) - 1):
         start = _From(guidance, x.reshape(problem.shape))
-        (answer,) = reverse(problem, prior, start, kernel, path[index : index + 2], _Probe())
+        (answer,) = reverse(problem, prior, start, sampler, schedule[index : index + 2], _Probe())
         answer = answer.flatten(1)
         linear, fresh = answer[1 : 1 + size] - answer[0], answer[1 + size :] - answer[0]
         law = Law(answer[0] + law.mean @ linear, linear.T @ law.covariance @ linear + _square(fresh))

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from restore.engine import reverse
 from restore.guidance import Guidance
-from restore.noise import Noise, seed_for
 from restore.operators import Operator
 from restore.problem import Problem
+from restore.sampling.noise import Noise, seed_for
 
 SHAPE = (3, 4, 6)
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
@@ -49,8 +49,8 @@ def measured(
 
 
 def run(guidance: Guidance, problem: Problem, prior: Gaussian = PRIOR, steps: int = 8, seed: int = 0) -> Tensor:
-    """The answer of a method along its own path by its own kernel."""
-    path = guidance.path(prior, problem, steps).double()
+    """The answer of a method along its own schedule by its own sampler."""
+    schedule = guidance.schedule(prior, problem, steps).double()
     noise = Noise([seed_for(seed, sample=index) for index in range(problem.shape[0])])
-    *_, answer = reverse(problem, prior, guidance, guidance.kernel(), path, noise)
+    *_, answer = reverse(problem, prior, guidance, guidance.sampler(), schedule, noise)
     return answer

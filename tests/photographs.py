@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restore import Restorer
-from restore.placement import Placement
+from restore.device.placement import Placement
 from restore.priors import Prior
 
 SAMPLES = Path(__file__).parent.parent / "samples"

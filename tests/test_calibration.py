@@ -4,11 +4,11 @@ import pytest
 import torch
 from gaussian import Gaussian, decaying
 
-from restore import kernels, paths
 from restore.engine import reverse
 from restore.guidance import MMPS, TDS
 from restore.operators import Blur, Dense, Mask
 from restore.problem import Problem
+from restore.sampling import samplers, schedules
 
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
 ABAR = (1 - BETAS).cumprod(0)
@@ -45,7 +45,7 @@ def ranks(guidance, operator, sigma_y, steps, trials, draws=31, variance=1.0):
     y = y + sigma_y * noise(y)
     problem = Problem(y.repeat_interleave(draws, dim=0), operator, sigma_y, (trials * draws, *SHAPE))
     with torch.no_grad():
-        *_, answers = reverse(problem, prior, guidance, kernels.ddim(), paths.ddpm(LEVELS, steps), noise)
+        *_, answers = reverse(problem, prior, guidance, samplers.ddim(), schedules.ddpm(LEVELS, steps), noise)
     answers, truth = answers.reshape(trials, draws, SIZE), truth.reshape(trials, 1, SIZE)
     mean = answers.mean(dim=1, keepdim=True)
     answers = mean + variance**0.5 * (answers - mean)

@@ -13,9 +13,10 @@ import pytest
 from distributions import install
 from toys import TOY, Command, Ran, files, picture, process
 
-from restore import options, plugins
+from restore import options
 from restore.cli.root import root
 from restore.cli.task import common
+from restore.plugins import manager as plugins
 
 # To be taken away once restore/images/__init__.py imports its modules when they are first used.
 

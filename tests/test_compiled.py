@@ -9,12 +9,13 @@ import torch
 from photographs import PLACE, Shrinking, crop, noisy, photo
 from torch import nn
 
-from restore import Restorer, compiling
-from restore.compiling import CLEARLY, SAVES, TAKES
+from restore import Restorer
 from restore.errors import UsageError
-from restore.forecast import Forecast
-from restore.priors import EDM, GrayOf, Turned
-from restore.priors.compiled import Compiled, compiled, mode_for
+from restore.planning import compile
+from restore.planning.compile import CLEARLY, SAVES, TAKES
+from restore.planning.estimate import Forecast
+from restore.priors import EDM, GrayView, PeriodicalSelfEnsemble
+from restore.priors.views.compiled import Compiled, compiled, mode_for
 
 PICTURE = crop("chelsea", 0, 0, 64)
 
@@ -89,7 +90,7 @@ def test_a_lack_of_memory_is_no_failure_of_the_compiler(monkeypatch):
     assert view.works is None
 
 
-@pytest.mark.parametrize("wrap", [lambda one: one, GrayOf, Turned])
+@pytest.mark.parametrize("wrap", [lambda one: one, GrayView, PeriodicalSelfEnsemble])
 def test_a_view_of_a_prior_is_compiled_inside_and_the_prior_stays(compiler, wrap):
     inner = prior()
     given = wrap(inner)
@@ -125,13 +126,13 @@ def test_the_record_says_whether_answers_were_compiled(compiler, monkeypatch):
 def test_auto_compiles_where_what_is_foreseen_repays_it(compiler, monkeypatch, share, compiles):
     seconds = share * CLEARLY * TAKES["cpu"] / SAVES["cpu"]
     forecast = Forecast(1, 1, (), 1, 1, 1, 1, 1, seconds)
-    monkeypatch.setattr(compiling, "forecast", lambda runs, taken: forecast)
-    monkeypatch.setattr(compiling, "LITTLE", 0)
+    monkeypatch.setattr(compile, "forecast", lambda runs, taken: forecast)
+    monkeypatch.setattr(compile, "LITTLE", 0)
     assert restored("auto").record["compiled"] == compiles
 
 
 def test_auto_asks_nothing_of_the_network_for_a_small_run(monkeypatch):
-    monkeypatch.setattr(compiling, "forecast", lambda runs, taken: pytest.fail("asked"))
+    monkeypatch.setattr(compile, "forecast", lambda runs, taken: pytest.fail("asked"))
     restored("auto")
 
 

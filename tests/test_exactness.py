@@ -10,11 +10,11 @@ import pytest
 import torch
 from gaussian import Gaussian, Law, decaying, exact_law, posterior, wasserstein
 
-from restore import kernels, paths
 from restore.engine import reverse
 from restore.guidance import DAPS, DDRM, DPS, MMPS, TDS, PiGDM
 from restore.operators import Mask
 from restore.problem import Problem
+from restore.sampling import samplers, schedules
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
@@ -51,25 +51,25 @@ def distance(law, truth):
     return float(error.sqrt()), float(ratio), wasserstein(law, truth)
 
 
-def affine(guidance, path, seeds=range(4), prior=LINES):
+def affine(guidance, schedule, seeds=range(4), prior=LINES):
     """Means over measurements, without sampling."""
     found = []
     for seed in seeds:
-        law = exact_law(holed(seed, prior), prior, guidance, guidance.kernel(), path.double()).marginal(HIDDEN)
+        law = exact_law(holed(seed, prior), prior, guidance, guidance.sampler(), schedule.double()).marginal(HIDDEN)
         found.append(distance(law, posterior(holed(seed, prior), prior).marginal(HIDDEN)))
     return torch.tensor(found).mean(dim=0).tolist()
 
 
-def sampled(guidance, path, seed=0, count=2000, prior=LINES):
+def sampled(guidance, schedule, seed=0, count=2000, prior=LINES):
     problem = replace(holed(seed, prior), y=holed(seed, prior).y.float(), shape=(count, *LINE))
     with torch.no_grad():
-        *_, answers = reverse(problem, prior, guidance, guidance.kernel(), path, Stream(seed))
+        *_, answers = reverse(problem, prior, guidance, guidance.sampler(), schedule, Stream(seed))
     drawn = answers.flatten(1)[:, HIDDEN].double()
     return distance(Law(drawn.mean(0), torch.cov(drawn.T)), posterior(holed(seed, prior), prior).marginal(HIDDEN))
 
 
 def even(steps):
-    return paths.ddpm(LEVELS, steps)
+    return schedules.ddpm(LEVELS, steps)
 
 
 @pytest.mark.parametrize("steps", [5, 20])
@@ -102,7 +102,7 @@ def particles(guidance, steps, count=1000):
     operator = Mask(HOLE.reshape(1, 1, 1, 8))
     problem = Problem(operator(SHORT.draw(1, (1, 1, 8))), operator, 0.0, (count, 1, 1, 8))
     with torch.no_grad():
-        *_, answers = reverse(problem, SHORT, guidance, kernels.ddim(), even(steps), Stream(1))
+        *_, answers = reverse(problem, SHORT, guidance, samplers.ddim(), even(steps), Stream(1))
     drawn = answers.flatten(1)[:, ~HOLE]
     law = Law(drawn.mean(0), torch.cov(drawn.T))
     return distance(law, posterior(replace(problem, shape=(1, 1, 1, 8)), SHORT).marginal(~HOLE))
@@ -169,7 +169,7 @@ def mixture(problems, guidance, steps, seeds, count=300, **sizes):
         case = problems.modes(seed, **sizes)
         problem = replace(case.problem, y=case.problem.y.float(), shape=(count, *case.problem.shape[1:]))
         with torch.no_grad():
-            *_, answers = reverse(problem, case.prior, guidance(case), kernels.ddim(), even(steps), Stream(seed))
+            *_, answers = reverse(problem, case.prior, guidance(case), samplers.ddim(), even(steps), Stream(seed))
         exact = case.posterior.draw(count, torch.Generator().manual_seed(seed))
         found.append(problems.sliced_distance(answers, exact))
     return sum(found) / len(found)

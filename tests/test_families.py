@@ -84,7 +84,7 @@ FAMILIES = {
 }
 
 
-def made(name):
+def parse(name):
     prior = FAMILIES[name]()
     prior.multiple_of = 1
     return prior
@@ -97,7 +97,7 @@ def noisy(sigma, count=3):
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8, 1.0])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_equals_the_closed_form(name, share):
-    prior = made(name)
+    prior = parse(name)
     sigma = prior.sigma_min ** (1 - share) * prior.sigma_max**share
     x = noisy(sigma)
     # x - sigma eps is a small difference of large numbers: at sigma 100, rounding is that of x. At the smallest level of vp
@@ -107,7 +107,7 @@ def test_a_family_equals_the_closed_form(name, share):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_each_picture_is_asked_at_its_own_level(name):
-    prior = made(name)
+    prior = parse(name)
     sigma = torch.tensor([0.1, 1.0, 9.0], dtype=torch.float64)
     x = noisy(1.0)
     torch.testing.assert_close(prior(x, sigma), TRUTH(x, sigma), atol=1e-10, rtol=0)
@@ -122,7 +122,7 @@ def test_a_family_keeps_the_laws_of_a_prior(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_float32_is_close_over_the_whole_range(name):
-    prior = made(name)
+    prior = parse(name)
     for sigma in (prior.sigma_min, 0.5, prior.sigma_max):
         x = noisy(sigma)
         found = prior(x.float(), sigma)
@@ -144,7 +144,7 @@ class Small(nn.Module):
 def asked_as(prediction):
     """The network `Small`, a predictor of eps, turned into one of v or x0 at the chain's own levels."""
 
-    class Turned(nn.Module):
+    class PeriodicalSelfEnsemble(nn.Module):
         def forward(self, x_t, time):
             abar = ABAR[time.long()][:, None, None, None]
             alpha, std = abar.sqrt(), (1 - abar).sqrt()
@@ -152,7 +152,7 @@ def asked_as(prediction):
             x0 = (x_t - std * eps) / alpha
             return {"epsilon": eps, "sample": x0, "v_prediction": alpha * eps - std * x0}[prediction]
 
-    return DDPM(Turned(), ABAR, prediction=prediction)
+    return DDPM(PeriodicalSelfEnsemble(), ABAR, prediction=prediction)
 
 
 @pytest.mark.parametrize("prediction", ["v_prediction", "sample"])

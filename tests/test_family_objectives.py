@@ -9,8 +9,8 @@ import torch
 from torch import Generator, nn
 
 from restore.priors import DDPM, NCSN, VE, VP, Flow, SubVP
-from restore.priors.ddpm import Reverse
-from restore.priors.tables import alphas_cumprod
+from restore.priors.families.ddpm import Reverse
+from restore.priors.families.tables import alphas_cumprod
 from restore.training.families import WORDS, config, objective, settings
 from restore.training.objectives import ChainObjective, HybridObjective
 from restore.training.objectives.hybrid import code_length
@@ -30,7 +30,7 @@ KINDS = {
 }
 
 
-def made(kind):
+def parse(kind):
     family, given = KINDS[kind]
     words = settings(family, given)
     return objective(config(family, {"channels": 1}, words, None), words)
@@ -56,7 +56,7 @@ def heard(kind, factor):
         levels.append(sigma)
         return factor * VARIANCE / (VARIANCE + column(sigma) ** 2) * x
 
-    law = made(kind)
+    law = parse(kind)
     loss = law.loss(denoise, white(), seeded()).item()
     return loss, levels[0].double(), law.weight(levels[0]).double()
 
@@ -127,7 +127,7 @@ def test_the_loss_is_the_error_of_what_the_network_predicts(kind):
     network = Answering()
     clean = white(64, side=8).double()  # The chain of casts below would hide a wrong weight in float32.
     prior = make(network)
-    loss = made(kind).loss(prior, clean, seeded())
+    loss = parse(kind).loss(prior, clean, seeded())
     x, level = network.shown
     wanted, weight = target(x.double(), level.double(), clean)
     error = (weight * (network.answer - wanted)).square()
@@ -168,7 +168,7 @@ def times_of(kind, levels):
 @pytest.mark.parametrize("kind", ["vp", "subvp", "ve", "flow"])
 def test_time_is_uniform_over_the_trained_range(kind):
     # One level from each of many batches: those of one batch are spread evenly by construction.
-    law, generator = made(kind), seeded()
+    law, generator = parse(kind), seeded()
     times, low, high = times_of(kind, torch.cat([law.levels(1, generator) for _ in range(4000)]))
     assert low * (1 - 1e-5) - 1e-6 <= times.min()
     assert times.max() <= high * (1 + 1e-5)
@@ -179,7 +179,7 @@ def test_time_is_uniform_over_the_trained_range(kind):
 def test_times_of_a_small_batch_are_evenly_spaced_with_an_offset_of_chance(kind):
     firsts = []
     for seed in range(200):
-        times, low, high = times_of(kind, made(kind).levels(8, seeded(seed)))
+        times, low, high = times_of(kind, parse(kind).levels(8, seeded(seed)))
         shares = ((times - low) / (high - low)).sort().values
         torch.testing.assert_close(shares.diff(), torch.full((7,), 1 / 8, dtype=torch.float64), rtol=0, atol=1e-4)
         firsts.append(shares[0] * 8)
@@ -188,7 +188,7 @@ def test_times_of_a_small_batch_are_evenly_spaced_with_an_offset_of_chance(kind)
 
 @pytest.mark.parametrize(("kind", "count"), [("ddpm epsilon", 1000), ("ncsn", 12)])
 def test_a_small_batch_has_a_level_from_every_part_of_the_chain(kind, count):
-    law = made(kind)
+    law = parse(kind)
     known = (law.table if kind.startswith("ddpm") else law.trained).float()
     seen = set()
     for seed in range(100):
@@ -202,7 +202,7 @@ def test_a_small_batch_has_a_level_from_every_part_of_the_chain(kind, count):
 
 @pytest.mark.parametrize(("kind", "count"), [("ddpm epsilon", 1000), ("ncsn", 12)])
 def test_trained_levels_have_equal_chances_and_no_others_are_drawn(kind, count):
-    law = made(kind)
+    law = parse(kind)
     known = (law.table if kind.startswith("ddpm") else law.trained).float()
     generator = seeded()
     drawn = torch.cat([law.levels(4, generator) for _ in range(10000)])
@@ -324,7 +324,7 @@ def test_words_of_another_family_are_refused():
 
 @pytest.mark.parametrize("family", WORDS)
 def test_a_config_builds_the_prior_it_names(family):
-    from restore.priors import folder
+    from restore.priors.loaders import folder
 
     network = {"type": "residual-unet", "channels": 1, "widths": [8, 8], "blocks": 1, "constants": True}
     built = folder.build(config(family, network, settings(family, {}), None))

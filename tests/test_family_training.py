@@ -20,7 +20,7 @@ from restore import Restorer
 from restore.cli import main
 from restore.errors import PriorError, UsageError
 from restore.networks.presets import PRESETS
-from restore.priors import folder
+from restore.priors.loaders import folder
 from restore.training import families, pictures
 from restore.training import train as module
 from restore.training.data import Crops

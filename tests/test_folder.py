@@ -16,7 +16,7 @@ from toys import Command, files
 
 from restore import Restorer
 from restore.errors import PriorError
-from restore.priors import folder
+from restore.priors.loaders import folder
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -178,7 +178,7 @@ def test_every_package_and_the_bundled_priors_are_packed():
 
 
 def test_the_bundled_prior_is_whole_small_and_has_a_card():
-    from restore.priors.load import BUNDLED
+    from restore.priors.loaders.load import BUNDLED
 
     for home in BUNDLED.values():
         assert {folder.CONFIG, folder.WEIGHTS} <= set(files(home))

@@ -6,7 +6,6 @@ from gaussian import Gaussian, decaying, dense, exact_law, posterior, wasserstei
 from guided import DISCRETE, KEEP, LEVELS, PRIOR, SHAPE, measured, random, run
 from torch.func import jacrev
 
-from restore import kernels, paths, plugins
 from restore.engine import reverse
 from restore.errors import OperatorError, UsageError
 from restore.guidance import (
@@ -25,12 +24,14 @@ from restore.guidance import (
     RePaint,
     SDEdit,
 )
-from restore.noise import Noise, seed_for
 from restore.operators import Downsample, Gray, GrayWithHints, Identity, Linear, Mask, Operator
+from restore.plugins import manager as plugins
 from restore.priors import Prior
 from restore.problem import Problem
+from restore.sampling import samplers, schedules
+from restore.sampling.noise import Noise, seed_for
+from restore.spec import parse
 from restore.testing import check_guidance
-from restore.words import made
 
 CHANNELS, HEIGHT, WIDTH = SHAPE
 OPERATORS = {
@@ -88,7 +89,7 @@ def test_whole_numbers_are_whole(method, name):
 
 def test_the_command_line_names_the_method():
     with pytest.raises(UsageError, match=r"^guidance ddrm: eta is 2; give 0 to 1$"):
-        made("guidance", "ddrm:eta=2", plugins.load().guidance)
+        parse("guidance", "ddrm:eta=2", plugins.load().guidance)
 
 
 # Laws of every method
@@ -205,16 +206,16 @@ def test_ddnm_takes_any_operator_without_noise():
 
 def test_the_laws_catch_norms_over_the_batch_edited_measurements_and_nan():
     class OverTheBatch(DDNM):
-        def step(self, problem, prior, kernel, x, sigma, sigma_next, noise):
-            return super().step(problem, prior, kernel, x, sigma, sigma_next, noise) / (1 + x.norm())
+        def step(self, problem, prior, sampler, x, sigma, sigma_next, noise):
+            return super().step(problem, prior, sampler, x, sigma, sigma_next, noise) / (1 + x.norm())
 
     class Edits(DDNM):
-        def step(self, problem, prior, kernel, x, sigma, sigma_next, noise):
+        def step(self, problem, prior, sampler, x, sigma, sigma_next, noise):
             problem.y[...] = 0
-            return super().step(problem, prior, kernel, x, sigma, sigma_next, noise)
+            return super().step(problem, prior, sampler, x, sigma, sigma_next, noise)
 
     class Divides(DDNM):
-        def step(self, problem, prior, kernel, x, sigma, sigma_next, noise):
+        def step(self, problem, prior, sampler, x, sigma, sigma_next, noise):
             return x / problem.sigma_y * 0
 
     class Forgets(DDNM):
@@ -231,21 +232,21 @@ def test_the_laws_catch_norms_over_the_batch_edited_measurements_and_nan():
 
 def test_default_paths_fit_the_prior():
     problem = measured(Identity(), 0.0)
-    assert torch.equal(DDNM().path(PRIOR, problem, 7), paths.karras(PRIOR.sigma_max, PRIOR.sigma_min, 7))
-    assert torch.equal(DDNM().path(DISCRETE, problem, 7), paths.ddpm(LEVELS, 7))
-    assert torch.equal(RePaint().path(DISCRETE, problem, 50), paths.travel(paths.ddpm(LEVELS, 50), 10, 5))
+    assert torch.equal(DDNM().schedule(PRIOR, problem, 7), schedules.karras(PRIOR.sigma_max, PRIOR.sigma_min, 7))
+    assert torch.equal(DDNM().schedule(DISCRETE, problem, 7), schedules.ddpm(LEVELS, 7))
+    assert torch.equal(RePaint().schedule(DISCRETE, problem, 50), schedules.travel(schedules.ddpm(LEVELS, 50), 10, 5))
 
 
 @pytest.mark.parametrize("steps", [1, 3, 24])
 @pytest.mark.parametrize(("sigma_y", "start", "end"), [(0.0, 0.5, 0.01), (0.1, 0.5, 0.1), (0.7, 0.7, 0.7)])
 def test_pnp_falls_in_equal_ratios_to_the_noise_in_y(sigma_y, start, end, steps):
-    path = PnP().path(PRIOR, measured(Identity(), sigma_y), steps)
-    assert path[0].item() == pytest.approx(start)
-    assert path[-1] == 0
-    assert bool((path[1:] <= path[:-1]).all())
+    schedule = PnP().schedule(PRIOR, measured(Identity(), sigma_y), steps)
+    assert schedule[0].item() == pytest.approx(start)
+    assert schedule[-1] == 0
+    assert bool((schedule[1:] <= schedule[:-1]).all())
     if steps > 1:
-        assert path[-2].item() == pytest.approx(end)
-        ratios = path[1:-1] / path[:-2]
+        assert schedule[-2].item() == pytest.approx(end)
+        ratios = schedule[1:-1] / schedule[:-2]
         torch.testing.assert_close(ratios, torch.full_like(ratios, (end / start) ** (1 / (steps - 1))))
 
 
@@ -259,8 +260,8 @@ def test_denoising_in_one_step_is_the_posterior_mean(sigma_y, prior):
     wanted = posterior(problem, prior).mean
     torch.testing.assert_close(run(Denoising(), problem, prior, steps=1).flatten(), wanted, atol=1e-9, rtol=0)
     single = replace(problem, y=problem.y.float())
-    path = Denoising().path(prior, single, 1)
-    (answer,) = reverse(single, prior, Denoising(), Denoising().kernel(), path, Noise([0]))
+    schedule = Denoising().schedule(prior, single, 1)
+    (answer,) = reverse(single, prior, Denoising(), Denoising().sampler(), schedule, Noise([0]))
     torch.testing.assert_close(answer.flatten().double(), wanted, atol=1e-6, rtol=0)
 
 
@@ -281,10 +282,10 @@ def test_denoising_in_many_steps_draws_from_the_posterior():
     truth = posterior(problem, prior)
     errors = []
     for steps in (50, 100, 200):
-        law = exact_law(problem, prior, DenoisingSamples(), kernels.ddim(1.0), paths.karras(80.0, 0.002, steps).double())
+        law = exact_law(problem, prior, DenoisingSamples(), samplers.ddim(1.0), schedules.karras(80.0, 0.002, steps).double())
         errors.append(float((law.covariance - truth.covariance).norm() / truth.covariance.norm()))
         assert (law.mean - truth.mean).norm() / truth.covariance.trace().sqrt() < 1e-3
-    # What is left is the kernel's own error, of order 1.
+    # What is left is the sampler's own error, of order 1.
     assert errors[2] < 0.07
     assert errors[1] / errors[0] == pytest.approx(0.5, abs=0.05)
     assert errors[2] / errors[1] == pytest.approx(0.5, abs=0.05)
@@ -295,14 +296,14 @@ def test_a_denoised_picture_is_sampled_in_few_steps(steps, tolerance):
     # The flow of a Gaussian is affine in the noise it begins with: 1 + 8 runs say all of its law.
     problem = measured(Identity(), 0.3, shape=(1, 1, 8), prior=(prior := Gaussian(decaying(8))))
     truth, samples = posterior(problem, prior), DenoisingSamples()
-    path = samples.path(prior, problem, steps).double()
+    schedule = samples.schedule(prior, problem, steps).double()
     noise = torch.cat([torch.zeros(1, 8, dtype=torch.float64), torch.eye(8, dtype=torch.float64)]).reshape(9, 1, 1, 8)
 
     class Given(DenoisingSamples):
         def start(self, problem, sigma, z):
             return problem.y + sigma * noise
 
-    *_, answer = reverse(replace(problem, shape=(9, 1, 1, 8)), prior, Given(), samples.kernel(), path, Noise(range(9)))
+    *_, answer = reverse(replace(problem, shape=(9, 1, 1, 8)), prior, Given(), samples.sampler(), schedule, Noise(range(9)))
     mean, linear = answer[0].flatten(), (answer[1:] - answer[:1]).flatten(1)
     covariance = linear.T @ linear
     assert float((covariance - truth.covariance).norm() / truth.covariance.norm()) < tolerance
@@ -336,7 +337,7 @@ def parts(guidance, problem, sigma, sigma_next):
 
     def step(x, y, x0, z):
         asked = replace(problem, y=y)
-        answer = guidance.step(asked, Told(x0), guidance.kernel(), x, sigma, sigma_next, lambda like: z)
+        answer = guidance.step(asked, Told(x0), guidance.sampler(), x, sigma, sigma_next, lambda like: z)
         return operator.vt(answer)
 
     measurement = operator.u(operator.vt(unit))  # The coefficient 1 in y's own basis.
@@ -380,8 +381,8 @@ def test_noiseless_ddnm_is_equation_13():
     x, sigma, after = random(1, *SHAPE), torch.tensor(0.7).double(), torch.tensor(0.3).double()
     x0 = PRIOR(x, sigma).flatten()
     x0 = x0 + torch.linalg.pinv(matrix) @ (problem.y.flatten() - matrix @ x0)
-    wanted = kernels.ddim(0.85)(lambda x, sigma: x0.reshape(x.shape), x, sigma, after, Noise([1]))
-    found = DDNM().step(problem, PRIOR, DDNM().kernel(), x, sigma, after, Noise([1]))
+    wanted = samplers.ddim(0.85)(lambda x, sigma: x0.reshape(x.shape), x, sigma, after, Noise([1]))
+    found = DDNM().step(problem, PRIOR, DDNM().sampler(), x, sigma, after, Noise([1]))
     torch.testing.assert_close(found, wanted, atol=1e-10, rtol=0)
 
 
@@ -433,9 +434,9 @@ def test_adaptive_pigdm_is_the_papers_step_on_pictures_that_keep_their_variance(
     def explains(scaled):
         return law.log_prob(matrix @ prior(scaled / scale, sigma).flatten())
 
-    moved = kernels.ddim(0.0)(prior, x, sigma, sigma_next, Noise([0]))
+    moved = samplers.ddim(0.0)(prior, x, sigma, sigma_next, Noise([0]))
     wanted = scale_next * moved + scale * spread * torch.func.grad(explains)(scale * x)
-    found = PiGDM(adaptive=True).step(problem, prior, kernels.ddim(0.0), x, sigma, sigma_next, Noise([0]))
+    found = PiGDM(adaptive=True).step(problem, prior, samplers.ddim(0.0), x, sigma, sigma_next, Noise([0]))
     torch.testing.assert_close(scale_next * found, wanted, atol=1e-12, rtol=0)
 
 
@@ -447,10 +448,10 @@ def test_pigdm_is_exact_for_white_pictures_of_its_variance(sigma_y):
     truth = posterior(problem, white)
     errors = []
     for steps in (200, 400):
-        law = exact_law(problem, white, PiGDM(variance=0.25), kernels.ddim(1.0), paths.karras(80.0, 0.002, steps).double())
+        law = exact_law(problem, white, PiGDM(variance=0.25), samplers.ddim(1.0), schedules.karras(80.0, 0.002, steps).double())
         torch.testing.assert_close(law.mean, truth.mean, atol=2e-3, rtol=0)
         errors.append(float((law.covariance - truth.covariance).abs().max() / 0.25))
-    # What is left is the kernel's own error, of order 1.
+    # What is left is the sampler's own error, of order 1.
     assert errors[1] < 0.035
     assert errors[1] / errors[0] == pytest.approx(0.5, abs=0.05)
 
@@ -482,9 +483,9 @@ def minimum(problem, v, rho):
 def test_pnp_is_its_iteration(operator, sigma_y, relaxation):
     problem = measured(OPERATORS[operator], sigma_y)
     method = PnP(weight=0.4, relaxation=relaxation)
-    path = method.path(PRIOR, problem, 3).double()
-    x = problem.operator.guess(problem.y)
-    for step, sigma in enumerate(path[:-1]):
+    schedule = method.schedule(PRIOR, problem, 3).double()
+    x = problem.operator.initial_estimate(problem.y)
+    for step, sigma in enumerate(schedule[:-1]):
         z = minimum(problem, x, 0.4 * sigma_y**2 / float(sigma) ** 2).reshape(1, *SHAPE)
         x = z + (1.0 if step == 2 else relaxation) * (PRIOR(z, sigma) - z)
     wanted = minimum(problem, x, 0.0) if sigma_y == 0 else x.flatten()
@@ -492,7 +493,7 @@ def test_pnp_is_its_iteration(operator, sigma_y, relaxation):
     def noise(like):
         raise AssertionError("PnP drew noise")
 
-    *_, found = reverse(problem, PRIOR, method, kernels.ddim(), path, noise)
+    *_, found = reverse(problem, PRIOR, method, samplers.ddim(), schedule, noise)
     torch.testing.assert_close(found.flatten(), wanted, atol=1e-9, rtol=0)
 
 
@@ -505,8 +506,8 @@ def test_repaint_brings_known_pixels_to_the_next_level(sigma_y, after):
     x, sigma = random(1, *SHAPE, seed=2), torch.tensor(0.6, dtype=torch.float64)
     after = torch.tensor(after, dtype=torch.float64)
     draws = [random(1, *SHAPE, seed=7), random(1, *SHAPE, seed=8)]
-    found = RePaint().step(problem, PRIOR, kernels.ddim(), x, sigma, after, lambda like: draws.pop(0))
-    unguided = kernels.ddim()(PRIOR, x, sigma, after, lambda like: random(1, *SHAPE, seed=7))
+    found = RePaint().step(problem, PRIOR, samplers.ddim(), x, sigma, after, lambda like: draws.pop(0))
+    unguided = samplers.ddim()(PRIOR, x, sigma, after, lambda like: random(1, *SHAPE, seed=7))
     known = problem.y + (after**2 - sigma_y**2).clamp(min=0).sqrt() * random(1, *SHAPE, seed=8 if after > 0 else 7)
     keep = KEEP.expand_as(x)
     torch.testing.assert_close(found[keep], known[keep], atol=1e-12, rtol=0)
@@ -516,8 +517,8 @@ def test_repaint_brings_known_pixels_to_the_next_level(sigma_y, after):
 def test_repaint_leaves_known_pixels_to_the_prior_below_the_noise_in_y():
     problem = measured(Mask(KEEP), 0.3)
     x, sigma, after = random(1, *SHAPE), torch.tensor(0.6).double(), torch.tensor(0.2).double()
-    found = RePaint().step(problem, PRIOR, kernels.ddim(), x, sigma, after, Noise([1]))
-    torch.testing.assert_close(found, kernels.ddim()(PRIOR, x, sigma, after, Noise([1])), atol=1e-14, rtol=0)
+    found = RePaint().step(problem, PRIOR, samplers.ddim(), x, sigma, after, Noise([1]))
+    torch.testing.assert_close(found, samplers.ddim()(PRIOR, x, sigma, after, Noise([1])), atol=1e-14, rtol=0)
 
 
 @pytest.mark.parametrize("sigma_y", [index / 37 for index in range(1, 37)])
@@ -526,7 +527,7 @@ def test_repaint_is_finite_where_a_level_equals_the_noise_in_y(sigma_y):
     problem = measured(Mask(KEEP), sigma_y)
     problem = replace(problem, y=problem.y.float())
     found = RePaint().step(
-        problem, PRIOR, kernels.ddim(), random(1, *SHAPE).float(), torch.tensor(2.0), torch.tensor(sigma_y), Noise([1])
+        problem, PRIOR, samplers.ddim(), random(1, *SHAPE).float(), torch.tensor(2.0), torch.tensor(sigma_y), Noise([1])
     )
     assert bool(found.isfinite().all())
 
@@ -542,36 +543,36 @@ HIDDEN[HOLE] = True
 HOLED = Mask(~HIDDEN.reshape(1, 1, 1, SIZE))
 
 
-def distances(guidance: Guidance, path) -> tuple[float, float, float]:
+def distances(guidance: Guidance, schedule) -> tuple[float, float, float]:
     """Over four measurements: error of the mean in posterior standard deviations, variance ratio, W2 (all rms or means)."""
     errors, ratio, transport = [], 0.0, []
     for seed in range(4):
         problem = measured(HOLED, 0.0, prior=LINES, shape=LINE, seed=seed)
         truth = posterior(problem, LINES).marginal(HIDDEN)
-        law = exact_law(problem, LINES, guidance, guidance.kernel(), path.double()).marginal(HIDDEN)
+        law = exact_law(problem, LINES, guidance, guidance.sampler(), schedule.double()).marginal(HIDDEN)
         errors.append((law.mean - truth.mean).square().sum() / truth.covariance.trace())
         ratio = float((law.covariance.diagonal() / truth.covariance.diagonal()).mean())  # The same for every y.
         transport.append(wasserstein(law, truth) ** 2)
     return float(torch.stack(errors).mean().sqrt()), ratio, (sum(transport) / 4) ** 0.5
 
 
-EVEN = paths.ddpm(LEVELS, 100)
+EVEN = schedules.ddpm(LEVELS, 100)
 BASELINES = {
-    # name: (method, path, error of the mean, variance ratio, W2)
+    # name: (method, schedule, error of the mean, variance ratio, W2)
     "replacement": (RePaint(), EVEN, 0.836, 1.573, 1.04),
-    "RePaint 100/10/5": (RePaint(), paths.travel(EVEN, 10, 5), 0.308, 1.038, 0.371),
+    "RePaint 100/10/5": (RePaint(), schedules.travel(EVEN, 10, 5), 0.308, 1.038, 0.371),
     "DDNM": (DDNM(), EVEN, 0.914, 1.961, 1.191),
     "PiGDM": (PiGDM(), EVEN, 0.341, 1.03, 0.404),
     "DiffPIR": (DiffPIR(), EVEN, 0.631, 1.419, 0.784),
-    "PnP": (PnP(), paths.geometric(0.5, 0.01, 24), 0.196, 0.0, 1.183),
-    "PnP over-relaxed": (PnP(relaxation=1.8), paths.geometric(0.5, 0.01, 24), 0.125, 0.0, 1.17),
+    "PnP": (PnP(), schedules.geometric(0.5, 0.01, 24), 0.196, 0.0, 1.183),
+    "PnP over-relaxed": (PnP(relaxation=1.8), schedules.geometric(0.5, 0.01, 24), 0.125, 0.0, 1.17),
 }
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_distance_to_the_exact_posterior_is_the_one_recorded(name):
-    guidance, path, *recorded = BASELINES[name]
-    assert distances(guidance, path) == pytest.approx(recorded, abs=0.005)
+    guidance, schedule, *recorded = BASELINES[name]
+    assert distances(guidance, schedule) == pytest.approx(recorded, abs=0.005)
 
 
 def test_time_travel_is_what_makes_repaint_a_sampler():
@@ -587,11 +588,11 @@ def test_runs_with_drawn_noise_have_the_exact_law(guidance):
     # Ties the exact laws above to what a person gets: noise of 2000 generators, in float32.
     count = 2000
     problem = measured(HOLED, 0.0, prior=LINES, shape=LINE)
-    path = guidance.path(LINES, problem, 10)
-    law = exact_law(problem, LINES, guidance, guidance.kernel(), path.double()).marginal(HIDDEN)
+    schedule = guidance.schedule(LINES, problem, 10)
+    law = exact_law(problem, LINES, guidance, guidance.sampler(), schedule.double()).marginal(HIDDEN)
     many = replace(problem, y=problem.y.float(), shape=(count, *LINE))
     noise = Noise([seed_for(0, sample=index) for index in range(count)])
-    *_, answers = reverse(many, LINES, guidance, guidance.kernel(), path, noise)
+    *_, answers = reverse(many, LINES, guidance, guidance.sampler(), schedule, noise)
     drawn = answers.flatten(1)[:, HIDDEN].double()
     variance = law.covariance.diagonal()
     assert ((drawn.mean(dim=0) - law.mean).abs() / (variance / count).sqrt()).max() < 4

@@ -8,20 +8,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the ground up; the longest name that fits a module counts.
 LAYERS = [
-    ["errors", "lazy", "memory", "words"],
+    ["errors", "lazy", "spec", "device.memory"],
     ["operators"],
     ["problem"],
     ["networks"],
-    ["priors", "kernels", "paths", "noise"],
+    ["priors", "sampling"],
+    ["tiling", "planning.activation_memory"],
     ["guidance"],
     ["engine"],
-    ["images", "regions", "feasible", "noise_level", "testing"],
+    ["images", "results.projection", "noise_estimation", "testing"],
     ["task", "options"],
-    ["hookspecs"],
+    ["plugins.hookspecs"],
     ["plugins"],
-    ["restore_plugins", "builtins", "arithmetic", "placement", "pretrained"],
-    ["answers", "solve", "runs", "rehearsal", "forecast", "compiling", "work"],
-    ["agreement", "sampling", "likelihood", "record", "result", "report"],
+    ["restore_plugins", "plugins.builtins", "device", "pretrained"],
+    ["planning", "tiling.solve", "tiling.batches"],
+    ["results", "generate", "likelihood"],
     ["restorer"],
     ["shortcuts"],
     ["training"],
@@ -76,8 +77,8 @@ def test_imports_go_down(path):
     ("source", "found"),
     [
         ("import restore.cli.root", ["restore.cli.root"]),
-        ("from restore import kernels, paths", ["restore.kernels", "restore.paths"]),
-        ("def f():\n    from restore.plugins import load", ["restore.plugins.load"]),
+        ("from restore.sampling import samplers, schedules", ["restore.sampling.samplers", "restore.sampling.schedules"]),
+        ("def f():\n    from restore.plugins.manager import load", ["restore.plugins.manager.load"]),
         ("if TYPE_CHECKING:\n    import restore.cli\nelse:\n    import torch", ["torch"]),
     ],
 )
@@ -88,6 +89,9 @@ def test_imports_are_seen(source, found):
 def test_ranks():
     assert rank("torch.nn") is None
     assert (
-        rank("restore.pretrained.prior") > rank("restore.plugins.load") > rank("restore.priors.load") == rank("restore.kernels")
+        rank("restore.pretrained.prior")
+        > rank("restore.plugins.manager.load")
+        > rank("restore.priors.loaders.load")
+        == rank("restore.sampling.samplers")
     )
     assert rank("restore.nowhere") == -1

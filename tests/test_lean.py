@@ -12,15 +12,15 @@ from photographs import Counting, Shrinking
 from test_solve import inpainting
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from restore.agreement import consistency
 from restore.guidance import DDNM, PnP
 from restore.images.samples import BAND, to_pixels, to_samples
 from restore.operators import Downsample, Identity, Mask
 from restore.operators.operator import Spectral
-from restore.priors import Tiled
-from restore.priors.cost import Live
+from restore.planning.activation_memory import Live
 from restore.problem import Problem, finite
-from restore.solve import plan, solve
+from restore.results.consistency import consistency
+from restore.tiling.solve import plan, solve
+from restore.tiling.tiled import Tiled
 
 CPU = torch.device("cpu")
 
@@ -45,15 +45,15 @@ def test_a_step_passes_over_what_windows_skip_a_few_times_only(method):
     counting = Counting(Shrinking())
     planned = plan(problem, counting, method, steps=4, largest=1024)
     assert planned.boxes == ((0, 1024, 0, 1024),)
-    run = solve(problem, counting, method, method.kernel(), planned, seed=0, names=["x"], device=CPU)
+    run = solve(problem, counting, method, method.sampler(), planned, seed=0, names=["x"], device=CPU)
     next(run)
     before = counting.pixels
     with Touched() as touched:
         next(run)
     evaluated, picture = 3 * (counting.pixels - before), problem.y.numel()
     assert evaluated < 0.6 * picture
-    # Windows are cut, turned, weighed and added: some passes over them. Of the whole, the kernel's own (none for PnP, which has
-    # no noise; the return of old noise for DDIM), a copy that windows change, and two for the measurement.
+    # Windows are cut, turned, weighed and added: some passes over them. Of the whole, the sampler's own (none for PnP, which
+    # has no noise; the return of old noise for DDIM), a copy that windows change, and two for the measurement.
     assert touched.numbers < 12 * evaluated + (4 if isinstance(method, PnP) else 8) * picture
 
 
@@ -123,7 +123,7 @@ import sys
 import numpy as np
 import torch
 from restore import Restorer
-from restore.placement import Placement
+from restore.device.placement import Placement
 from restore.priors import Prior
 
 class Shrinking(Prior):
@@ -172,5 +172,5 @@ def test_a_guess_is_made_once(monkeypatch):
     monkeypatch.setattr(Mask, "guess", lambda self, y: made.append(y) or guess(self, y))
     prior = Shrinking()
     planned = plan(problem, prior, PnP(), steps=2, largest=1024)
-    list(solve(problem, prior, PnP(), PnP().kernel(), planned, seed=0, names=["x"], device=CPU))
+    list(solve(problem, prior, PnP(), PnP().sampler(), planned, seed=0, names=["x"], device=CPU))
     assert len(made) == 1

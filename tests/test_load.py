@@ -18,8 +18,8 @@ from torch import Tensor
 
 from restore import pretrained
 from restore.errors import PriorError
-from restore.kernels import ddim, euler_maruyama
 from restore.priors import DDPM, VE, Prior
+from restore.sampling.samplers import ddim, euler_maruyama
 from restore.testing import check_prior
 
 with warnings.catch_warnings():
@@ -91,11 +91,11 @@ def both(folder: Path, scheduler: Any) -> tuple[Prior, Callable[[Tensor, int], T
     return pretrained.prior(f"diffusers:{folder}").double(), ask
 
 
-def step(prior: Prior, kernel: Any, alphas: Tensor, time: int, before: int, noisy: Tensor, fresh: Tensor) -> Tensor:
+def step(prior: Prior, sampler: Any, alphas: Tensor, time: int, before: int, noisy: Tensor, fresh: Tensor) -> Tensor:
     """One step of ours from t to an earlier one, in the chain's coordinates."""
     sigma, sigma_next = (((1 - alphas[t]) / alphas[t]).sqrt() for t in (time, before))
     with torch.no_grad():
-        moved = kernel(prior, noisy / alphas[time].sqrt(), sigma, sigma_next, lambda _: fresh)
+        moved = sampler(prior, noisy / alphas[time].sqrt(), sigma, sigma_next, lambda _: fresh)
     return alphas[before].sqrt() * moved
 
 

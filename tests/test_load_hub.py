@@ -15,8 +15,8 @@ from hub import TOKEN, Hub, serve
 from toys import OWN, picture
 
 from restore import pretrained
-from restore.priors import folder
-from restore.record import hash_of
+from restore.priors.loaders import folder
+from restore.results.provenance import weights_hash
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Its own dependencies warn while they are imported.
@@ -27,13 +27,13 @@ LOAD = f"""
 import json, os, sys
 from restore import pretrained
 from restore.errors import PriorError
-from restore.record import hash_of
+from restore.results.provenance import weights_hash
 told = {{}}
 for name in sys.argv[1:]:
     if name == "gated/twice":
         os.environ["HF_TOKEN"], name = "{TOKEN}", "gated/ddpm"
     try:
-        told[name + (" with a token" if "HF_TOKEN" in os.environ else "")] = hash_of(pretrained.prior(name))
+        told[name + (" with a token" if "HF_TOKEN" in os.environ else "")] = weights_hash(pretrained.prior(name))
     except PriorError as error:
         told[name] = str(error)
 print(json.dumps(told))
@@ -86,7 +86,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.mark.parametrize("name", [*GOOD, "gated/ddpm with a token"])
 def test_what_the_hub_holds_is_what_is_loaded(world: World, name: str) -> None:
     path = world.models / name.removeprefix("diffusers:").removesuffix(" with a token")
-    assert world.told[name] == hash_of(pretrained.prior(str(path)))
+    assert world.told[name] == weights_hash(pretrained.prior(str(path)))
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import torch
 from photographs import Blurring, photo
 from torch import nn
 
-from restore import memory
+from restore.device import memory
 from restore.errors import OutOfMemoryError, UsageError
-from restore.priors import EDM, GrayOf
-from restore.priors.cost import Live, evaluation
+from restore.planning.activation_memory import Live, evaluation
+from restore.priors import EDM, GrayView
 
 CPU = torch.device("cpu")
 
@@ -119,7 +119,7 @@ def test_a_prior_that_asks_for_content_is_measured_on_a_small_picture():
 
     known, asked = (evaluation(prior, 2, 300, 200, graph=False, device=CPU) for prior in (Blurring(), Curious()))
     assert asked == pytest.approx(known, rel=0.15)
-    assert evaluation(GrayOf(Blurring()), 1, 100, 100, graph=False, device=CPU) > 0
+    assert evaluation(GrayView(Blurring()), 1, 100, 100, graph=False, device=CPU) > 0
 
 
 def test_a_lack_of_memory_is_told_from_other_errors():
@@ -131,7 +131,7 @@ MEASURE = """
 import sys
 import torch
 from restore import Restorer
-from restore.priors.cost import evaluation
+from restore.planning.activation_memory import evaluation
 
 def told(key):
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(key))

@@ -12,17 +12,17 @@ from guided import DISCRETE, KEEP, PRIOR, SHAPE, measured, random, run
 from photographs import crop, photo, psnr
 from torch.func import jacrev
 
-from restore import kernels, paths
 from restore.engine import reverse
 from restore.errors import OperatorError, PriorError
 from restore.guidance import DAPS, DDRM, DPS, MMPS, TDS, PiGDM
 from restore.guidance.moments import Moments
 from restore.guidance.tds import _spread
-from restore.noise import Noise, seed_for
 from restore.operators import JPEG, Blur, Clip, Dense, Downsample, Gray, Identity, Mask, Operator
 from restore.operators.krylov import conjugate_gradients, gmres, square_root
 from restore.priors import Prior
 from restore.problem import Problem
+from restore.sampling import samplers, schedules
+from restore.sampling.noise import Noise, seed_for
 from restore.testing import check_guidance
 
 OPERATORS = {
@@ -146,7 +146,7 @@ def test_ddrm_is_its_equations_in_the_dense_basis(sigma_y, after, eta_b):
     x, x0, z = random(1, *SHAPE, seed=2), random(1, *SHAPE, seed=3), random(1, *SHAPE, seed=4)
     sigma, after = torch.tensor([0.9, after], dtype=torch.float64)
     guidance = DDRM(eta=0.7, eta_b=eta_b)
-    found = guidance.step(problem, Told(x0), guidance.kernel(), x, sigma, after, lambda like: z)
+    found = guidance.step(problem, Told(x0), guidance.sampler(), x, sigma, after, lambda like: z)
     u, s, vt = torch.linalg.svd(dense(problem.operator, SHAPE))
     c, d, e = vt @ x.flatten(), vt @ x0.flatten(), vt @ z.flatten()
     wanted = d + (1 - 0.49) ** 0.5 * after * (c - d) / sigma + 0.7 * after * e
@@ -183,9 +183,9 @@ def test_dps_is_the_papers_step_in_its_own_coordinates(operator):
     norms = (problem.y - problem.operator(x0)).flatten(1).norm(dim=1)
     (gradient,) = torch.autograd.grad(norms.sum(), scaled)
     z = random(2, *SHAPE, seed=3)
-    unguided = kernels.ddim(1.0)(PRIOR, x, sigma, after, lambda like: z)
+    unguided = samplers.ddim(1.0)(PRIOR, x, sigma, after, lambda like: z)
     wanted = (b * unguided - 0.7 * gradient) / b
-    found = DPS(zeta=0.7).step(problem, PRIOR, kernels.ddim(1.0), x, sigma, after, lambda like: z)
+    found = DPS(zeta=0.7).step(problem, PRIOR, samplers.ddim(1.0), x, sigma, after, lambda like: z)
     torch.testing.assert_close(found, wanted.detach(), atol=1e-10, rtol=0)
 
 
@@ -195,7 +195,7 @@ def test_annealed_dps_is_the_score_of_its_likelihood():
     x = random(1, *SHAPE, seed=2).requires_grad_()
     square = (problem.y - problem.operator(PRIOR(x, sigma))).square().sum()
     (score,) = torch.autograd.grad(-square / (2 * (0.3**2 + sigma**2)), x)
-    found = DPS(annealed=True).step(problem, PRIOR, kernels.ddim(1.0), x, sigma, 0 * sigma, None)
+    found = DPS(annealed=True).step(problem, PRIOR, samplers.ddim(1.0), x, sigma, 0 * sigma, None)
     torch.testing.assert_close(found, (PRIOR(x, sigma) + sigma**2 * score).detach(), atol=1e-10, rtol=0)
 
 
@@ -268,7 +268,9 @@ def test_drawing_mmps_is_exact_for_gaussian_pictures_at_any_number_of_steps(sigm
     keep = torch.tensor([1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1]).bool().reshape(1, 1, 1, 12)
     problem = measured(Mask(keep), sigma_y, prior=prior, shape=(1, 1, 12))
     truth = posterior(problem, prior)
-    law = exact_law(problem, prior, MMPS(iterations=12, spread=12), kernels.ddim(), paths.karras(1e4, 0.002, steps).double())
+    law = exact_law(
+        problem, prior, MMPS(iterations=12, spread=12), samplers.ddim(), schedules.karras(1e4, 0.002, steps).double()
+    )
     torch.testing.assert_close(law.mean, truth.mean, atol=1e-3, rtol=0)
     torch.testing.assert_close(law.covariance, truth.covariance, atol=1e-5, rtol=0)
 
@@ -304,7 +306,7 @@ def test_tds_says_so_when_it_diverged_instead_of_answering_nonsense(gmres):
     sigma = torch.tensor(0.1)
     for size in (1.0, 1e9, torch.nan):
         state = torch.full((1, 2, 9), size)
-        step = (problem, Gaussian(decaying(8)), kernels.ddim(), state, sigma, torch.tensor(0.0), Noise([0]))
+        step = (problem, Gaussian(decaying(8)), samplers.ddim(), state, sigma, torch.tensor(0.0), Noise([0]))
         if size == 1.0:
             assert bool(guidance.step(*step).isfinite().all())
         else:
@@ -360,19 +362,19 @@ def test_tds_weighs_nothing_where_the_twist_and_the_walk_are_exact(spread, steps
     prior = Gaussian(decaying(6))
     keep = torch.tensor([1, 1, 0, 0, 1, 0]).bool().reshape(1, 1, 1, 6)
     problem = measured(Mask(keep), 0.1, prior=prior, shape=(1, 1, 6))
-    path, noise = paths.geometric(3.0, 0.3, steps).double()[:-1], Noise([0])
+    schedule, noise = schedules.geometric(3.0, 0.3, steps).double()[:-1], Noise([0])
     guidance = TDS(share=0, spread=spread, dense=dense, iterations=12)
 
     def weighed(state, sigma):
         moments = Moments(prior, state[0, :, 1:].reshape(-1, 1, 1, 6), sigma)
         return state[0, :, 0] + guidance.twist(problem, moments, sigma).seen().flatten()
 
-    state = guidance.start(problem, path[0], noise)
-    begun = weighed(state, path[0])
-    for sigma, after in itertools.pairwise(path):
-        state = guidance.step(problem, prior, kernels.ddim(), state, sigma, after, noise)
+    state = guidance.start(problem, schedule[0], noise)
+    begun = weighed(state, schedule[0])
+    for sigma, after in itertools.pairwise(schedule):
+        state = guidance.step(problem, prior, samplers.ddim(), state, sigma, after, noise)
     assert begun.std() > 0.5
-    change = float((weighed(state, path[-1]) - begun).std())
+    change = float((weighed(state, schedule[-1]) - begun).std())
     assert change > least if least else change < 0.1
 
 
@@ -405,9 +407,9 @@ def test_one_particle_of_tds_draws_from_the_posterior_of_gaussian_pictures_at_an
     problem = measured(three_means(), 0.3, prior=prior, shape=(1, 1, 6))
     truth = posterior(problem, prior)
     guidance = TDS(particles=1, spread=6)
-    path = paths.karras(100.0, 0.002, steps).double()
+    schedule = schedules.karras(100.0, 0.002, steps).double()
     noise = Noise([seed_for(5, sample=index) for index in range(count)])
-    *_, answers = reverse(replace(problem, shape=(count, 1, 1, 6)), prior, guidance, guidance.kernel(), path, noise)
+    *_, answers = reverse(replace(problem, shape=(count, 1, 1, 6)), prior, guidance, guidance.sampler(), schedule, noise)
     answers = answers.flatten(1)
     assert ((answers.mean(0) - truth.mean) / (truth.covariance.diagonal() / count).sqrt()).abs().max() < 4
     torch.testing.assert_close(torch.cov(answers.T), truth.covariance, atol=0.05, rtol=0)
@@ -423,7 +425,7 @@ def test_a_step_of_mmps_takes_no_product_but_those_of_its_solver_and_its_spread(
     problem, sigma = measured(OPERATORS["mask"], 0.2, count=1), torch.tensor(0.6, dtype=torch.float64)
     noise = Noise([seed_for(0)])
     guidance = MMPS(iterations=5, spread=3, gmres=gmres)
-    guidance.step(problem, PRIOR, guidance.kernel(), random(1, *SHAPE, seed=2), sigma, sigma / 2, noise)
+    guidance.step(problem, PRIOR, guidance.sampler(), random(1, *SHAPE, seed=2), sigma, sigma / 2, noise)
     assert len(taken) == 5 + 3
 
 

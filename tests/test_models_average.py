@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file
 from toys import OWN, Command, files
 
-from restore.priors import folder
+from restore.priors.loaders import folder
 
 
-def made(place: Path, name: str, seed: int, config: dict[str, Any] = OWN, *, spoilt: bool = False) -> dict[str, torch.Tensor]:
+def parse(place: Path, name: str, seed: int, config: dict[str, Any] = OWN, *, spoilt: bool = False) -> dict[str, torch.Tensor]:
     """Writes a model folder with random weights; returns them."""
     torch.manual_seed(seed)
     prior = folder.build(config)
@@ -35,7 +35,7 @@ def other(part: str, **changed: Any) -> dict[str, Any]:
 
 
 def test_every_weight_is_the_mean(place: Path, restore: Command) -> None:
-    parts = [made(place, name, seed) for seed, name in enumerate("abc")]
+    parts = [parse(place, name, seed) for seed, name in enumerate("abc")]
     ran = restore("models", "average", "a", "b", "c", "-o", "out", "--dtype", "float32")
     assert (ran.code, ran.out) == (0, "out\n")
     assert files(place / "out") == ["README.md", "config.json", "model.safetensors"]
@@ -50,15 +50,15 @@ def test_every_weight_is_the_mean(place: Path, restore: Command) -> None:
 
 
 def test_a_model_named_twice_counts_twice(place: Path, restore: Command) -> None:
-    a, b = (made(place, name, seed) for seed, name in enumerate("ab"))
+    a, b = (parse(place, name, seed) for seed, name in enumerate("ab"))
     restore("models", "average", "a", "a", "b", "-o", "out", "--dtype", "float32")
     for name, weight in load_file(place / "out" / folder.WEIGHTS).items():
         torch.testing.assert_close(weight, (2 * a[name] + b[name]) / 3, atol=1e-6, rtol=1e-6)
 
 
 def test_settings_that_one_leaves_to_their_defaults_are_no_difference(place: Path, restore: Command) -> None:
-    made(place, "a", 0)
-    made(place, "b", 1, other("prior", sigma_min=0.002))
+    parse(place, "a", 0)
+    parse(place, "b", 1, other("prior", sigma_min=0.002))
     assert restore("models", "average", "a", "b", "-o", "out").code == 0
 
 
@@ -76,10 +76,10 @@ def test_settings_that_one_leaves_to_their_defaults_are_no_difference(place: Pat
 def test_what_has_no_mean_is_one_line_and_leaves_nothing(
     place: Path, restore: Command, words: list[str], code: int, said: str
 ) -> None:
-    made(place, "a", 0)
-    made(place, "wider", 1, other("network", widths=[8, 24]))
-    made(place, "scaled", 2, other("prior", sigma_data=1.0))
-    made(place, "spoilt", 3, spoilt=True)
+    parse(place, "a", 0)
+    parse(place, "wider", 1, other("network", widths=[8, 24]))
+    parse(place, "scaled", 2, other("prior", sigma_data=1.0))
+    parse(place, "spoilt", 3, spoilt=True)
     before = files(place)
     ran = restore("models", "average", *words, "-o", "out")
     assert (ran.code, ran.out) == (code, "")
@@ -89,8 +89,8 @@ def test_what_has_no_mean_is_one_line_and_leaves_nothing(
 
 
 def test_what_is_there_stays(place: Path, restore: Command) -> None:
-    made(place, "a", 0)
-    made(place, "b", 1)
+    parse(place, "a", 0)
+    parse(place, "b", 1)
     (place / "other").mkdir()
     (place / "other" / "file").touch()
     for words in (["b"], ["other"], ["other", "--overwrite"]):

@@ -13,7 +13,8 @@ from test_load_adm import REDUCED, filled
 from toys import OWN, Command, files
 
 from restore import Restorer, pretrained
-from restore.priors import VE, folder
+from restore.priors import VE
+from restore.priors.loaders import folder
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Its own dependencies warn while they are imported.

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from restore.networks.asked import Score, told
+from restore.networks.noise_conditioning import Score, told
 from restore.networks.residual_unet import Block, NoiseLevel, ResidualUNet
 from restore.networks.unet2d import UNet2D
 

@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from restore.noise import Noise, seed_for
+from restore.sampling.noise import Noise, seed_for
 
 LIKE = torch.empty(1, 3, 16, 16)
 

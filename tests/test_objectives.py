@@ -7,7 +7,7 @@ from torch import Generator
 from restore.errors import PictureError, UsageError
 from restore.training.data import Crops, load_crops
 from restore.training.objectives import EDMObjective
-from restore.training.procedural import dead_leaves, drawing, drawn, page, sky, texture
+from restore.training.synthetic import dead_leaves, drawing, drawn, page, sky, texture
 
 # The loss
 
@@ -378,7 +378,7 @@ def test_skies_have_no_edges_and_pages_have_many():
 
 
 def test_every_kind_is_drawn():
-    from restore.training import procedural
+    from restore.training import synthetic
 
     palette = np.random.default_rng(0).integers(0, 256, (32, 3), dtype=np.uint8)
     seen = []
@@ -386,7 +386,7 @@ def test_every_kind_is_drawn():
         picture = drawn(np.random.default_rng(seed), palette, size=32)
         for kind in (dead_leaves, texture, sky, page, drawing):
             rng = np.random.default_rng(seed)
-            rng.choice(5, p=procedural.SHARES)
+            rng.choice(5, p=synthetic.SHARES)
             if np.array_equal(kind(rng, palette, size=32), picture):
                 seen.append(kind.__name__)
     assert len(seen) == 60  # Each is of exactly one kind.

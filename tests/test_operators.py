@@ -172,13 +172,13 @@ def test_mask_keeps_known_pixels_and_zeroes_lost_ones():
     keep = torch.tensor([[True, False], [False, True]])[None, None]
     x = torch.arange(4.0).reshape(1, 1, 2, 2) + 1
     assert Mask(keep)(x).flatten().tolist() == [1, 0, 0, 4]
-    assert Mask(keep).undetermined((1, 1, 2, 2)).flatten().tolist() == [False, True, True, False]
+    assert Mask(keep).missing_mask((1, 1, 2, 2)).flatten().tolist() == [False, True, True, False]
 
 
 def test_mask_is_open_where_any_channel_or_picture_is():
     keep = torch.ones(2, 3, 1, 4, dtype=torch.bool)
     keep[0, 1, 0, 1] = keep[1, 2, 0, 3] = False
-    assert Mask(keep).undetermined((2, 3, 1, 4)).flatten().tolist() == [False, True, False, True]
+    assert Mask(keep).missing_mask((2, 3, 1, 4)).flatten().tolist() == [False, True, False, True]
 
 
 @pytest.mark.parametrize("keep", [torch.ones(1, 1, 2, 2), torch.ones(2, 2, dtype=torch.bool)], ids=["float", "2-d"])
@@ -196,7 +196,7 @@ def test_gray_is_the_gray_of_pillow():
 
 def test_gray_guess_explains_y_and_is_gray():
     y = torch.linspace(-1, 1, 12, dtype=torch.float64).reshape(1, 1, 3, 4)
-    guess = Gray().guess(y)
+    guess = Gray().initial_estimate(y)
     torch.testing.assert_close(Gray()(guess), y, atol=1e-14, rtol=0)
     assert torch.equal(guess[:, :1].expand_as(guess), guess)
 
@@ -210,19 +210,19 @@ def test_hints_measure_luma_everywhere_and_colour_at_hints():
     assert bool((y[:, 1:] == 0).logical_or(hints).all())
     at = hints.expand_as(x)
     torch.testing.assert_close(operator.pinv(y)[at], x[at], atol=1e-14, rtol=0)
-    torch.testing.assert_close(operator.guess(y)[at], x[at], atol=1e-14, rtol=0)
-    torch.testing.assert_close(gray(operator.guess(y)), gray(x), atol=1e-12, rtol=0)
+    torch.testing.assert_close(operator.initial_estimate(y)[at], x[at], atol=1e-14, rtol=0)
+    torch.testing.assert_close(gray(operator.initial_estimate(y)), gray(x), atol=1e-12, rtol=0)
 
 
 def test_hints_spread_their_colour_and_leave_gray_gray_without_any():
     gray = torch.full((1, 3, 6, 6), 0.3, dtype=torch.float64)
     none = GrayWithHints(torch.zeros(1, 1, 6, 6, dtype=torch.bool))
-    torch.testing.assert_close(Gray()(none.guess(none(gray))), Gray()(gray), atol=1e-14, rtol=0)
+    torch.testing.assert_close(Gray()(none.initial_estimate(none(gray))), Gray()(gray), atol=1e-14, rtol=0)
     red = torch.tensor([0.8, -0.2, -0.4], dtype=torch.float64).reshape(1, 3, 1, 1).expand(1, 3, 6, 6)
     hints = torch.zeros(1, 1, 6, 6, dtype=torch.bool)
     hints[..., 1, 2] = True
     one = GrayWithHints(hints)
-    torch.testing.assert_close(one.guess(one(red)), red, atol=1e-12, rtol=0)
+    torch.testing.assert_close(one.initial_estimate(one(red)), red, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 5])
@@ -259,7 +259,7 @@ def test_box_is_the_mean_of_blocks():
 
 def test_box_guess_of_a_constant_is_the_constant():
     operator = Downsample((6, 9), 3, "box")
-    torch.testing.assert_close(operator.guess(torch.full((1, 3, 2, 3), -0.4)), torch.full((1, 3, 6, 9), -0.4))
+    torch.testing.assert_close(operator.initial_estimate(torch.full((1, 3, 2, 3), -0.4)), torch.full((1, 3, 6, 9), -0.4))
 
 
 @pytest.mark.parametrize(("size", "scale", "kernel"), [((5, 4), 2, "box"), ((4, 4), 0, "box"), ((4, 4), 2, "lanczos")])

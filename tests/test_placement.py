@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from restore.device.placement import Placement
 from restore.errors import UsageError
-from restore.placement import Placement
 
 WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from distributions import environment, install
 
-from restore import plugins
 from restore.errors import UsageError
+from restore.plugins import manager as plugins
 
 GOOD = """
 @hookimpl

@@ -9,9 +9,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from restore.errors import PriorError
-from restore.paths import geometric
-from restore.priors import DDPM, EDM, Averaged, GrayOf, Prior, Tiled, Turned, folder
+from restore.priors import DDPM, EDM, GeometricSelfEnsemble, GrayView, PeriodicalSelfEnsemble, Prior
+from restore.priors.loaders import folder
+from restore.sampling.schedules import geometric
 from restore.testing import check_prior
+from restore.tiling.tiled import Tiled
 
 CHANNELS, SIDE = 3, 4
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
@@ -183,26 +185,26 @@ def test_wrong_channels_are_refused(shape):
         Pointwise(channels=3)(torch.zeros(shape), 1.0)
 
 
-# GrayOf
+# GrayView
 
 
 def test_gray_view_is_the_mean_of_what_the_prior_says_of_three_equal_channels():
     x = pictures(2, 1, SIDE, SIDE)
     sigma = torch.tensor([0.3, 2.0], dtype=torch.float64)
     wanted = closed_form(torch.cat([x, x, x], dim=1), sigma).mean(dim=1, keepdim=True)
-    gray = GrayOf(TRUTH)
+    gray = GrayView(TRUTH)
     torch.testing.assert_close(gray(x, sigma), wanted, atol=1e-12, rtol=0)
     assert gray.channels == 1
 
 
 def test_gray_view_keeps_what_the_prior_is():
     prior = DDPM(nn.Identity(), ABAR, multiple_of=4, context=17)
-    gray = GrayOf(prior)
+    gray = GrayView(prior)
     for name in ("multiple_of", "context", "sigma_min", "sigma_max"):
         assert getattr(gray, name) == getattr(prior, name)
     assert torch.equal(gray.levels, prior.levels)
     with pytest.raises(PriorError, match="3 channels, got 1"):
-        GrayOf(gray)
+        GrayView(gray)
 
 
 class Blurred(Pointwise):
@@ -219,7 +221,7 @@ class Blurred(Pointwise):
     "prior",
     [
         Pointwise(channels=3, multiple_of=8),
-        GrayOf(Pointwise(channels=3)),
+        GrayView(Pointwise(channels=3)),
         Tiled(Pointwise(channels=3), window=6, overlap=2),
         EDM(nn.Conv2d(1, 1, 1), channels=1),
     ],
@@ -289,7 +291,7 @@ def test_a_broken_folder_is_refused(tmp_path, breaks, message):
         folder.load(tmp_path)
 
 
-# Turned
+# PeriodicalSelfEnsemble
 
 
 class Slanted(Pointwise):
@@ -303,17 +305,17 @@ class Slanted(Pointwise):
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_a_turned_prior_answers_one_of_the_eight_symmetries(sigma):
     x = pictures(2, 3, 5, 9)
-    answer = Turned(Slanted(channels=3))(x, sigma)
+    answer = PeriodicalSelfEnsemble(Slanted(channels=3))(x, sigma)
     assert any(torch.equal(answer, x.roll(shift, dim)) for shift in (1, -1) for dim in (-1, -2))
 
 
 def test_a_path_turns_at_nearly_every_level_and_a_symmetric_prior_is_unmoved():
     x = pictures(1, 1, 6, 8)
     levels = geometric(0.5, 0.01, 24)[:-1]
-    answers = [Turned(Slanted())(x, sigma) for sigma in levels]
+    answers = [PeriodicalSelfEnsemble(Slanted())(x, sigma) for sigma in levels]
     assert sum(not torch.equal(first, second) for first, second in pairwise(answers)) >= 15
     for sigma in levels:
-        torch.testing.assert_close(Turned(Blurred())(x, sigma), Blurred()(x, sigma), atol=1e-14, rtol=0)
+        torch.testing.assert_close(PeriodicalSelfEnsemble(Blurred())(x, sigma), Blurred()(x, sigma), atol=1e-14, rtol=0)
 
 
 def test_averaged_is_the_mean_over_all_eight_orientations():
@@ -326,8 +328,8 @@ def test_averaged_is_the_mean_over_all_eight_orientations():
             answer = Slanted(channels=3)(turned, 0.3)
             answer = answer.flip(-1) if mirrored else answer
             wanted = wanted + torch.rot90(answer, -quarters, (-2, -1)) / 8
-    torch.testing.assert_close(Averaged(Slanted(channels=3))(x, 0.3), wanted, atol=1e-13, rtol=0)
+    torch.testing.assert_close(GeometricSelfEnsemble(Slanted(channels=3))(x, 0.3), wanted, atol=1e-13, rtol=0)
     assert (Slanted(channels=3)(x, 0.3) - wanted).abs().max() > 0.01
     # Whatever the network prefers in one direction, the mean prefers none.
-    alike = torch.rot90(Averaged(Slanted(channels=3))(torch.rot90(x, 1, (-2, -1)), 0.3), -1, (-2, -1))
+    alike = torch.rot90(GeometricSelfEnsemble(Slanted(channels=3))(torch.rot90(x, 1, (-2, -1)), 0.3), -1, (-2, -1))
     torch.testing.assert_close(alike, wanted, atol=1e-13, rtol=0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from toys import TOY, Command, Ran, files, picture, truncated
 
-from restore import plugins
+from restore.plugins import manager as plugins
 
 SLOW_TOY = ["--prior", "toy:slow", *TOY[2:]]
 

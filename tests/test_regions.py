@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from restore.priors.layout import windows
-from restore.regions import crop, pixels, regions, window_for
+from restore.tiling.layout import windows
+from restore.tiling.regions import crop, pixels, regions, window_for
 
 
 def blobs(height, width, count, seed):

@@ -10,10 +10,11 @@ from photographs import Counting, Shrinking, cheap, crop
 from PIL import Image
 
 import restore
-from restore import Restorer, images, solve
+from restore import Restorer, images
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
 from restore.guidance import DDNM, PnP
-from restore.kernels import ddim
+from restore.sampling.samplers import ddim
+from restore.tiling import solve
 
 SIDE = 24
 MASK = np.zeros((SIDE, SIDE), bool)
@@ -303,7 +304,7 @@ def test_guidance_is_a_name_with_arguments_or_an_object():
 
 
 def test_the_kernel_may_be_given():
-    own, given = (cheap()("inpaint", samples(3), mask=MASK, steps=3, guidance=DDNM(), kernel=k) for k in (None, ddim(0.0)))
+    own, given = (cheap()("inpaint", samples(3), mask=MASK, steps=3, guidance=DDNM(), sampler=k) for k in (None, ddim(0.0)))
     assert not torch.allclose(own.samples, given.samples, atol=0.01)
 
 

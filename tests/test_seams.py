@@ -6,7 +6,7 @@ from photographs import crop, noisy, photo, psnr
 
 from restore import Restorer
 from restore.guidance import PnP
-from restore.priors.layout import overlap_for, shift_at, windows
+from restore.tiling.layout import overlap_for, shift_at, windows
 
 SIGMA = 25
 

@@ -12,7 +12,7 @@ from restore.images import as_picture
 from restore.operators import Downsample, Identity, Mask
 from restore.priors import Prior
 from restore.problem import Problem
-from restore.solve import Plan, plan, solve
+from restore.tiling.solve import Plan, plan, solve
 
 CPU = torch.device("cpu")
 
@@ -29,7 +29,7 @@ def inpainting(height, width, holes, sigma_y=0.0):
 
 
 def answer(problem, prior, method, planned, seed=0, name="x"):
-    *_, last = solve(problem, prior, method, method.kernel(), planned, seed=seed, names=[name], device=CPU)
+    *_, last = solve(problem, prior, method, method.sampler(), planned, seed=seed, names=[name], device=CPU)
     return last.done
 
 
@@ -86,8 +86,8 @@ def test_boxes_give_what_the_whole_picture_gives():
     prior = Blurring()
     planned = plan(problem, prior, PnP(), steps=8, largest=1024)
     assert len(planned.boxes) == 2
-    whole = Plan(((0, 400, 0, 500),), (None,), planned.path)
-    problem = replace(problem, start=problem.operator.guess(problem.y))
+    whole = Plan(((0, 400, 0, 500),), (None,), planned.schedule)
+    problem = replace(problem, start=problem.operator.initial_estimate(problem.y))
     cut, uncut = answer(problem, prior, PnP(), planned), answer(problem, prior, PnP(), whole)
     torch.testing.assert_close(cut, uncut, atol=1e-5, rtol=0)
     assert (uncut - problem.y).abs().max() > 0.1
@@ -97,9 +97,9 @@ def test_boxes_give_what_the_whole_picture_gives():
 def test_tiles_of_a_pointwise_prior_give_what_the_whole_gives(largest):
     problem = inpainting(300, 260, [(20, 240, 30, 200)])
     prior = Counting(Shrinking())
-    whole = Plan(((0, 300, 0, 260),), (None,), PnP().path(prior, problem, 5))
+    whole = Plan(((0, 300, 0, 260),), (None,), PnP().schedule(prior, problem, 5))
     planned = plan(problem, prior, PnP(), steps=5, largest=largest)
-    problem = replace(problem, start=problem.operator.guess(problem.y))
+    problem = replace(problem, start=problem.operator.initial_estimate(problem.y))
     cut, uncut = answer(problem, prior, PnP(), planned), answer(problem, Shrinking(), PnP(), whole)
     torch.testing.assert_close(cut, uncut, atol=1e-5, rtol=0)
     assert prior.largest <= largest
@@ -123,7 +123,7 @@ def test_tiles_of_a_local_prior_leave_no_seam(largest):
 def test_one_event_a_transition_and_the_picture_at_the_end():
     problem = inpainting(300, 300, [(40, 44, 40, 44), (250, 253, 250, 253)])
     planned = plan(problem, Shrinking(), PnP(), steps=4, largest=1024)
-    events = list(solve(problem, Shrinking(), PnP(), PnP().kernel(), planned, seed=0, names=["x"], device=CPU))
+    events = list(solve(problem, Shrinking(), PnP(), PnP().sampler(), planned, seed=0, names=["x"], device=CPU))
     assert [event.step for event in events] == [1, 2, 3, 4, 5, 6, 7, 8, 8]
     assert [event.done is None for event in events] == [True] * 8 + [False]
     assert events[-1].done.shape == problem.shape
@@ -165,7 +165,7 @@ def test_a_prior_trusted_only_below_a_level_is_asked_only_there_from_a_guess():
     prior = Shrinking()
     prior.sigma_start = 0.5
     planned = plan(problem, prior, DDNM(), steps=4, largest=1024)
-    assert planned.path[0] == 0.5
+    assert planned.schedule[0] == 0.5
     asked = []
 
     class Listening(Shrinking):
@@ -175,7 +175,7 @@ def test_a_prior_trusted_only_below_a_level_is_asked_only_there_from_a_guess():
 
     answer(problem, Listening(), DDNM(), planned)
     assert max(sigma for sigma, _ in asked) == 0.5
-    first = asked[0][1] - problem.operator.guess(problem.y)
+    first = asked[0][1] - problem.operator.initial_estimate(problem.y)
     assert first.std() == pytest.approx(0.5, rel=0.03)  # Around the guess, not around nothing.
     assert first.mean().abs() < 0.03
 

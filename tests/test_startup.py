@@ -28,7 +28,7 @@ def test_the_main_job_imports_nothing_that_it_does_not_use(tmp_path, task):
     code, loaded = json.loads(out.splitlines()[-1])
     assert code == 0, err
     assert (place / "out.png").is_file()
-    assert {"torch", "restore.priors.edm"} <= set(loaded)
+    assert {"torch", "restore.priors.families.edm"} <= set(loaded)
     assert [name for name in HEAVY if name in loaded] == []
 
 

@@ -12,8 +12,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from restore.errors import OutOfMemoryError, UsageError
-from restore.priors import DDPM, Prior, Tiled
-from restore.priors.layout import overlap_for, shift_at, windows
+from restore.priors import DDPM, Prior
+from restore.tiling.layout import overlap_for, shift_at, windows
+from restore.tiling.tiled import Tiled
 
 ABAR = torch.linspace(0.99, 0.01, 10, dtype=torch.float64)
 

@@ -22,9 +22,9 @@ from safetensors.torch import load_file
 from restore import Restorer
 from restore.cli import main
 from restore.errors import PriorError, UsageError
-from restore.priors import folder
+from restore.priors.loaders import folder
 from restore.training.data import Crops
-from restore.training.growth import start_from
+from restore.training.net2net import start_from
 from restore.training.objectives import EDMObjective
 from restore.training.train import STATE, UNREAD, Budget, train
 
@@ -350,9 +350,9 @@ def test_the_command_makes_a_prior_that_restores(data, capfd):
 
 
 def test_a_run_learns_from_walks_and_goes_on(data):
-    words = ["--batch", "3", "--size", "16", "--network", "small", "--walks", "0.5"]
+    words = ["--batch", "3", "--size", "16", "--network", "small", "--pnp-states", "0.5"]
     assert main(["train", "my photos", "-o", "mine", "--steps", "2", *words]) == 0
-    assert "--walks 0.5" in Path("mine/README.md").read_text()
+    assert "--pnp-states 0.5" in Path("mine/README.md").read_text()
     assert main(["train", "my photos", "-o", "mine", "--steps", "4", *words, "--resume"]) == 0
     assert Restorer.from_pretrained("mine").prior.channels == 3
 
@@ -371,8 +371,8 @@ REFUSED = {
     "train my -o out --steps 0": (2, "--steps"),
     "train my -o out --steps 1 --scales 1,big": (2, "is not a list of numbers like 1,0.5"),
     "train my --steps 1": (2, "--out"),
-    "train my -o out --steps 1 --walks 2": (2, "--walks"),
-    "train my -o out --steps 1 --family vp --walks 0.3": (2, "--walks is for edm; a prior of family vp has none"),
+    "train my -o out --steps 1 --pnp-states 2": (2, "--pnp-states"),
+    "train my -o out --steps 1 --family vp --pnp-states 0.3": (2, "--pnp-states is for edm; a prior of family vp has none"),
     "train my -o out --steps 1 --netwrk small": (2, "--netwrk"),
 }
 
@@ -414,7 +414,7 @@ def test_two_processes_walk_each_by_itself(data):
     words = ["train", "my photos", "-o", "out", "--steps", "12", "--network", "small", "--size", "16", "--batch", "4"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "restore"]
     done = subprocess.run(
-        [*launcher, *words, "--walks", "0.375"],
+        [*launcher, *words, "--pnp-states", "0.375"],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "1"},
         capture_output=True,
         text=True,

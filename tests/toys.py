@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from restore import plugins
+from restore.plugins import manager as plugins
 
 # The smallest model folder of our own kind.
 OWN = {

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.cli import console
-from restore.cli.names import Job, plan
+from restore.cli.jobs import Job, plan
 from restore.cli.request import Request
 from restore.cli.save import save, save_map, save_sheet
+from restore.device.memory import spell
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
-from restore.memory import spell
 
 if TYPE_CHECKING:
     from restore.restorer import Restorer
-    from restore.result import Result
+    from restore.results.result import Result
 
 NOISY, NOISELESS = 1.5, 1.0  # Largest consistency --strict lets pass: in units of sigma_y, in grey levels.
 
@@ -73,7 +73,7 @@ def _share(jobs: list[Job], request: Request) -> tuple[list[Job], Callable[[], N
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return jobs, lambda: None
-    from restore.placement import Placement
+    from restore.device.placement import Placement
 
     placement = Placement.current(request.device, request.dtype)
     return placement.share(jobs), placement.wait

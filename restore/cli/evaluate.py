@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restore.cli import console
-from restore.cli.about import table
+from restore.cli.info import table
 from restore.cli.sample import Size, check_targets, own_size, write_grid
 from restore.errors import UsageError
 
@@ -89,9 +89,9 @@ def _run(
     json: bool,
 ) -> None:
     from restore import images, pretrained
+    from restore.device.placement import Placement
     from restore.likelihood import denoising_psnr
     from restore.likelihood.data import load
-    from restore.placement import Placement
 
     if not data.exists():
         images.find([data])  # Says that it is not there.

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from restore.cli.about import table
-from restore.cli.models_made import about, average_command, convert_command
+from restore.cli.info import table
+from restore.cli.models_convert import about, average_command, convert_command
 from restore.errors import PriorError, suggest
 
 
@@ -26,7 +26,7 @@ def models_command(context: click.Context) -> None:
 @click.option("--json", is_flag=True, help="print a JSON array")
 def list_command(json: bool) -> None:
     """List the priors that come with the toolkit."""
-    from restore.priors.load import BUNDLED
+    from restore.priors.loaders.load import BUNDLED
 
     models = [_facts(name, folder) for name, folder in sorted(BUNDLED.items())]
     if json:
@@ -41,7 +41,7 @@ def list_command(json: bool) -> None:
 @click.option("--json", is_flag=True, help="print a JSON object")
 def info_command(model: str, json: bool) -> None:
     """Show the card of MODEL: a bundled one or a folder; of others (adm:FILE.pt, diffusers:ID) what their files say."""
-    from restore.priors.load import BUNDLED
+    from restore.priors.loaders.load import BUNDLED
 
     if model not in BUNDLED and not (Path(model) / "config.json").is_file() and (":" in model or "/" in model):
         _foreign(model, json)
@@ -62,8 +62,8 @@ def verify_command(models: tuple[str, ...]) -> None:
     import torch
 
     from restore.pretrained import prior
-    from restore.priors.load import BUNDLED
-    from restore.record import hash_of
+    from restore.priors.loaders.load import BUNDLED
+    from restore.results.provenance import weights_hash
 
     for name in models or sorted(BUNDLED):
         loaded = prior(name, local_files_only=True)
@@ -72,7 +72,7 @@ def verify_command(models: tuple[str, ...]) -> None:
         answer = loaded(noise, torch.tensor(1.0).clamp(loaded.sigma_min, loaded.sigma_max))
         if answer.shape != noise.shape or not bool(torch.isfinite(answer).all()):
             raise PriorError(f"prior {name} answers values that are not finite; its weights are damaged: get it again")
-        print(f"{name}: ok, weights {hash_of(loaded)}")
+        print(f"{name}: ok, weights {weights_hash(loaded)}")
 
 
 models_command.add_command(convert_command)
@@ -81,9 +81,9 @@ models_command.add_command(average_command)
 
 def _foreign(model: str, json: bool) -> None:
     """Prints what is known of a prior that is no model folder."""
-    from restore.pretrained import translated
+    from restore.pretrained import checkpoint
 
-    found = translated(model)
+    found = checkpoint(model)
     if json:
         print(json_module.dumps({"name": model, "origin": found.origin, "config": found.config}, indent=2))
         return
@@ -93,7 +93,7 @@ def _foreign(model: str, json: bool) -> None:
 
 def _folder(name: str) -> Path:
     """The folder of a model. Raises PriorError if there is none."""
-    from restore.priors.load import BUNDLED
+    from restore.priors.loaders.load import BUNDLED
 
     folder = BUNDLED.get(name, Path(name))
     if not folder.is_dir():

@@ -11,7 +11,7 @@ from restore.cli import console
 from restore.cli.request import Request
 from restore.errors import PictureError
 from restore.options import describe
-from restore.plugins import load
+from restore.plugins.manager import load
 from restore.task import Task
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from restore import plugins
-from restore.cli import about, evaluate, models, rerun, sample, train
+from restore.cli import evaluate, info, models, rerun, sample, train
 from restore.cli.task import command
 from restore.errors import UsageError, suggest
+from restore.plugins import manager as plugins
 
 COMPLETION = 'Shell completion: eval "$(_RESTORE_COMPLETE=bash_source restore)" (or zsh_source, fish_source).'
 
@@ -74,8 +74,8 @@ def root(ctx: click.Context) -> int | None:
 
 
 for found in (
-    about.plugins_command,
-    about.schema_command,
+    info.plugins_command,
+    info.schema_command,
     evaluate.evaluate_command,
     models.models_command,
     rerun.rerun_command,

@@ -11,13 +11,13 @@ import click
 
 from restore.cli import console
 from restore.errors import PriorError
-from restore.kernels import KERNELS
+from restore.sampling.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restore.generate import Step
     from restore.priors import Prior
-    from restore.sampling import Step
 
 FILMED, FRAMES = 4, 12  # Pictures and levels shown of a trajectory.
 
@@ -42,10 +42,10 @@ class Size(click.ParamType):
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), default="samples.png", help="the grid to write  [default samples.png]"
 )
-@click.option("--kernel", default="dpmpp-2m", metavar="NAME[:key=value,...]", help=f"the transition: {', '.join(KERNELS)}")
+@click.option("--sampler", default="dpmpp-2m", metavar="NAME[:key=value,...]", help=f"the transition: {', '.join(SAMPLERS)}")
 @click.option(
-    "--path",
-    "path_name",
+    "--schedule",
+    "schedule_name",
     type=click.Choice(["karras", "geometric", "ddpm", "quadratic"]),
     help="where the levels lie; karras, or ddpm for a prior of discrete levels, if not given",
 )
@@ -79,8 +79,8 @@ def _run(
     *,
     count: int,
     out: Path,
-    kernel: str,
-    path_name: str | None,
+    sampler: str,
+    schedule_name: str | None,
     steps: int,
     seed: int,
     size: tuple[int, int] | None,
@@ -91,24 +91,24 @@ def _run(
     overwrite: bool,
     json: bool,
 ) -> None:
-    from restore import kernels
+    from restore.sampling import samplers
 
-    chosen = kernels.named(kernel)
+    chosen = samplers.named(sampler)
     check_targets([out] if trajectory is None else [out, trajectory], overwrite)
 
-    from restore import pretrained, sampling
-    from restore.placement import Placement
-    from restore.report import contact_sheet
+    from restore import generate, pretrained
+    from restore.device.placement import Placement
+    from restore.results.figures import contact_sheet
 
     placement = Placement.current(device, dtype)
     prior = pretrained.prior(name, dtype=placement.dtype).to(placement.device)
-    path = sampling.path_for(prior, steps, path_name)
-    shown = set(range(0, len(path) - 1, -(-(len(path) - 1) // FRAMES))) | {len(path) - 2}
+    schedule = generate.schedule_for(prior, steps, schedule_name)
+    shown = set(range(0, len(schedule) - 1, -(-(len(schedule) - 1) // FRAMES))) | {len(schedule) - 2}
     pictures, filmed = [], []
     start = time.perf_counter()
     with console.progress(f"{count} pictures") as show:
-        for step in sampling.stream(
-            prior, count, size or own_size(name), chosen, path, seed, batch=batch, device=placement.device
+        for step in generate.stream(
+            prior, count, size or own_size(name), chosen, schedule, seed, batch=batch, device=placement.device
         ):
             show(step.step, step.steps)
             if step.done:
@@ -119,7 +119,7 @@ def _run(
     import torch
 
     drawn = torch.cat(pictures)
-    console.logger.info("%d pictures in %.1f s, %d transitions each", count, seconds, len(path) - 1)
+    console.logger.info("%d pictures in %.1f s, %d transitions each", count, seconds, len(schedule) - 1)
     write_grid(out, contact_sheet(drawn.clamp(-1, 1)), drawn.shape[1], overwrite)
     if trajectory is not None:
         write_grid(trajectory, contact_sheet(_film(prior, filmed), columns=len(filmed)), drawn.shape[1], overwrite)
@@ -130,9 +130,9 @@ def _run(
     told |= {
         "pictures": count,
         "size": list(drawn.shape[-2:]),
-        "kernel": kernel,
-        "path": path_name,
-        "steps": len(path) - 1,
+        "sampler": sampler,
+        "schedule": schedule_name,
+        "steps": len(schedule) - 1,
         "seed": seed,
     }
     print(json_module.dumps({**told, "seconds": round(seconds, 3)}))
@@ -140,7 +140,7 @@ def _run(
 
 def own_size(name: str) -> tuple[int, int]:
     """The size a prior was trained on, where its folder says, else 64x64."""
-    from restore.priors.load import BUNDLED
+    from restore.priors.loaders.load import BUNDLED
 
     folder = BUNDLED.get(name, Path(name.rpartition(":")[2]))
     for config in (folder / "config.json", folder / "unet" / "config.json"):
@@ -157,7 +157,7 @@ def own_size(name: str) -> tuple[int, int]:
 def _film(prior: Prior, filmed: list[Step]) -> Tensor:
     from dataclasses import replace
 
-    from restore.sampling import frames
+    from restore.generate import frames
 
     return frames(prior, [replace(step, x=step.x[:FILMED]) for step in filmed])
 

@@ -15,7 +15,7 @@ from restore.errors import PictureError
 
 if TYPE_CHECKING:
     from restore.images import Picture
-    from restore.result import Result
+    from restore.results.result import Result
 
 
 def save(
@@ -37,7 +37,7 @@ def save(
 def save_map(path: Path, result: Result) -> None:
     """The answer with what was invented outlined, beside the spread of the samples."""
     from restore.images import to_pillow
-    from restore.report import uncertainty
+    from restore.results.figures import uncertainty
 
     assert result.std is not None
     _put_picture(path, uncertainty(np.asarray(to_pillow(result.picture).convert("RGB")), result.std))
@@ -45,7 +45,7 @@ def save_map(path: Path, result: Result) -> None:
 
 def save_sheet(path: Path, result: Result) -> None:
     """Every sample, side by side."""
-    from restore.report import contact_sheet
+    from restore.results.figures import contact_sheet
 
     _put_picture(path, contact_sheet(result.samples))
 

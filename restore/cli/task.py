@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from restore import memory
 from restore.cli import console
 from restore.cli.flags import click_options
 from restore.cli.request import Request
+from restore.device import memory
 from restore.errors import UsageError
 from restore.options import describe
-from restore.plugins import load
+from restore.plugins.manager import load
 from restore.task import Task
 
 NAMES = """Results go beside the input as STEM.{name}.EXT. OUT is a file for one input; a folder (an existing one, one written

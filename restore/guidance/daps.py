@@ -10,13 +10,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restore import paths
-from restore.guidance.guidance import ABOVE, Guidance, Ranges
-from restore.kernels import Kernel
-from restore.noise import Noise
+from restore.guidance.guidance import POSITIVE, Guidance, Ranges
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling import schedules
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
@@ -40,23 +40,28 @@ class DAPS(Guidance):
     """
 
     steps: ClassVar[int] = 200
-    ranges: ClassVar[Ranges] = {"ode": (1, math.inf), "langevin": (0, math.inf), "rate": (ABOVE, 1), "floor": (ABOVE, math.inf)}
+    ranges: ClassVar[Ranges] = {
+        "ode": (1, math.inf),
+        "langevin": (0, math.inf),
+        "rate": (POSITIVE, 1),
+        "floor": (POSITIVE, math.inf),
+    }
     ode: int = 5
     langevin: int = 100
     rate: float = 0.2
     floor: float = 0.01
 
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         x0 = self._draw(problem, self._solved(prior, x, sigma), sigma, noise)
         return x0 + sigma_next * noise(x0) if sigma_next > 0 else x0
 
     def _solved(self, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         """The probability-flow ODE to 0, at levels as in EDM."""
-        path = paths.karras(float(sigma), min(prior.sigma_min, float(sigma)), self.ode).to(sigma)
-        path = path if prior.levels is None else paths.snap(path, prior.levels).to(sigma)
-        for level, below in pairwise(path):
+        schedule = schedules.karras(float(sigma), min(prior.sigma_min, float(sigma)), self.ode).to(sigma)
+        schedule = schedule if prior.levels is None else schedules.snap(schedule, prior.levels).to(sigma)
+        for level, below in pairwise(schedule):
             x = x + (below - level) / level * (x - prior(x, level))
         return x
 

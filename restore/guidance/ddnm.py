@@ -7,19 +7,19 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restore import kernels
 from restore.errors import OperatorError
 from restore.guidance.guidance import Guidance, Ranges
-from restore.kernels import Kernel
-from restore.noise import Noise
 from restore.operators.operator import Operator, Spectral
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling import samplers
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
 class DDNM(Guidance):
-    """Without noise: x0 <- D + A+ (y - A D), then any kernel.
+    """Without noise: x0 <- D + A+ (y - A D), then any sampler.
 
     With noise (DDNM+): per singular value s, the correction brings noise a sigma_y / s into x', where a is the
     share of x0 in x'. It is scaled down where that exceeds the fresh noise of the transition, and the fresh noise is reduced
@@ -42,14 +42,14 @@ class DDNM(Guidance):
         if problem.sigma_y > 0 and self.eta == 0:
             raise OperatorError("DDNM with noise needs eta above 0: y enters as far as its noise fits into the step's own")
 
-    def kernel(self) -> Kernel:
-        return kernels.ddim(self.eta)
+    def sampler(self) -> Sampler:
+        return samplers.ddim(self.eta)
 
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         if problem.sigma_y == 0:
-            return kernel(lambda x, sigma: _project(problem, prior(x, sigma)), x, sigma, sigma_next, noise)
+            return sampler(lambda x, sigma: _project(problem, prior(x, sigma)), x, sigma, sigma_next, noise)
         return self._noisy(problem, prior, x, sigma, sigma_next, noise)
 
     def _noisy(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:

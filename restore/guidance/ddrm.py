@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from restore.guidance.guidance import Guidance, Ranges
-from restore.kernels import Kernel
-from restore.noise import Noise
 from restore.operators.operator import Spectral
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class DDRM(Guidance):
     The first level is drawn like the third line with eta_b = 1, and N(0, sigma^2) where s = 0 or n > sigma. The paper writes
     its transitions in x0 + sigma z, so sigma is its own; s' is the level after the step.
 
-    Where nothing was measured this is DDIM with fresh noise eta s', not the ancestral step's. The kernel is not used.
+    Where nothing was measured this is DDIM with fresh noise eta s', not the ancestral step's. The sampler is not used.
 
     Attributes:
         eta, eta_b: the paper's 0.85 and 1.
@@ -49,7 +49,7 @@ class DDRM(Guidance):
         return x + operator.v(torch.where(n <= sigma, known, c) - c)
 
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         operator = problem.operator
         assert isinstance(operator, Spectral)

@@ -8,14 +8,14 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from restore import kernels, paths
 from restore.guidance.guidance import Estimator, Guidance
-from restore.kernels import Kernel
-from restore.noise import Noise
 from restore.operators.identity import Identity
 from restore.priors.prior import Prior
-from restore.priors.turned import Averaged
+from restore.priors.views.self_ensemble import GeometricSelfEnsemble
 from restore.problem import Problem
+from restore.sampling import samplers, schedules
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Denoising(Estimator):
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
         return (replace(self, averaged=True) if quality == "best" else self), 1
 
-    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
         """One transition, whatever is asked for."""
         return torch.tensor([prior.sigma_max, 0.0])
 
-    def view(self, prior: Prior) -> Prior:
-        return Averaged(prior) if self.averaged else prior
+    def wrap_prior(self, prior: Prior) -> Prior:
+        return GeometricSelfEnsemble(prior) if self.averaged else prior
 
     def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
         """Nothing is drawn: x is not looked at."""
@@ -58,8 +58,8 @@ class DenoisingSamples(Estimator):
 
     Given x0, x and y are independent Gaussian copies; together they say what their precision-weighted mean m says, a copy at
     level s with 1/s^2 = 1/sigma^2 + 1/sigma_y^2. So E[x0 | x, y] = D(m, s) for every prior, asked below sigma_y alone.
-    Levels far from sigma_y decide nothing: the path runs from 30 sigma_y, around y, to sigma_y / 10, in equal ratios, where
-    ten steps of a second-order kernel leave a Gaussian posterior's variance within 2 % and its mean within 0.04 deviations.
+    Levels far from sigma_y decide nothing: the schedule runs from 30 sigma_y, around y, to sigma_y / 10, in equal ratios, where
+    ten steps of a second-order sampler leave a Gaussian posterior's variance within 2 % and its mean within 0.04 deviations.
     """
 
     needs: ClassVar[type] = Identity
@@ -67,12 +67,12 @@ class DenoisingSamples(Estimator):
     fast: ClassVar[int] = 5
     best: ClassVar[int] = 20
 
-    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
-        level = max(problem.sigma_y, prior.sigma_min)  # Without noise every path leads to y.
-        return paths.geometric(min(30 * level, prior.sigma_max), level / 10, steps)
+    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+        level = max(problem.sigma_y, prior.sigma_min)  # Without noise every schedule leads to y.
+        return schedules.geometric(min(30 * level, prior.sigma_max), level / 10, steps)
 
-    def kernel(self) -> Kernel:
-        return kernels.dpmpp_2m()
+    def sampler(self) -> Sampler:
+        return samplers.dpmpp_2m()
 
     def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         if problem.sigma_y == 0:

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restore import kernels
 from restore.guidance.guidance import Estimator, Ranges
-from restore.kernels import Kernel
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling import samplers
+from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class DiffPIR(Estimator):
     weight: float = 8.0
     zeta: float = 0.3
 
-    def kernel(self) -> Kernel:
-        return kernels.diffpir(self.zeta)
+    def sampler(self) -> Sampler:
+        return samplers.diffpir(self.zeta)
 
     def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         operator = problem.operator

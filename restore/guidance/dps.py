@@ -11,24 +11,24 @@ import torch
 from torch import Tensor
 
 from restore.guidance.guidance import Guidance, Ranges
-from restore.kernels import Kernel
-from restore.noise import Noise
 from restore.operators.krylov import dot
 from restore.operators.operator import Operator
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
 class DPS(Guidance):
-    """x' <- kernel(D), then x' <- x' - zeta sqrt((1 + sigma^2)(1 + s'^2)) grad_x |y - A(D(x))| (algorithm 1, line 7).
+    """x' <- sampler(D), then x' <- x' - zeta sqrt((1 + sigma^2)(1 + s'^2)) grad_x |y - A(D(x))| (algorithm 1, line 7).
 
     The norm is each picture's own. The root is the paper's step in sigma: with x = x_t / a_t and a_t = 1 / sqrt(1 + sigma^2),
     a gradient in x_t is one in x times sqrt(1 + sigma^2), and a move of x'_t is one of x' times sqrt(1 + s'^2). A zeta is
     tuned to one number of steps (the paper's 1000) and one scale of y, and does not carry over to others.
 
     Annealed, the likelihood is taken as N(y; A(D), sigma_y^2 + sigma^2) instead, and zeta multiplies its score:
-    x0 <- D + zeta sigma^2 J'A'(y - A(D)) / (sigma_y^2 + sigma^2), for any kernel and number of steps.
+    x0 <- D + zeta sigma^2 J'A'(y - A(D)) / (sigma_y^2 + sigma^2), for any sampler and number of steps.
 
     Attributes:
         zeta: the paper's 1 (0.3 to 1 over its tasks).
@@ -46,15 +46,15 @@ class DPS(Guidance):
         return self, {"fast": 20, "balanced": 100, "best": 200}[quality] if self.annealed else self.steps
 
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         if self.annealed:
-            return kernel(lambda x, sigma: self._annealed(problem, prior, x, sigma), x, sigma, sigma_next, noise)
-        # Once per step, at x; a kernel that asks elsewhere, too, does so without guidance.
+            return sampler(lambda x, sigma: self._annealed(problem, prior, x, sigma), x, sigma, sigma_next, noise)
+        # Once per step, at x; a sampler that asks elsewhere, too, does so without guidance.
         x0, residual, pull = _pulled(problem, prior, x, sigma)
         length = dot(residual, residual).sqrt()
         down = pull(residual / length.clamp_min(torch.finfo(x.dtype).tiny))
-        x_next = kernel(lambda at, level: x0 if at is x and level is sigma else prior(at, level), x, sigma, sigma_next, noise)
+        x_next = sampler(lambda at, level: x0 if at is x and level is sigma else prior(at, level), x, sigma, sigma_next, noise)
         return x_next + self.zeta * ((1 + sigma**2) * (1 + sigma_next**2)).sqrt() * down
 
     def _annealed(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:

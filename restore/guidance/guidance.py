@@ -11,17 +11,17 @@ from typing import Any, ClassVar, Literal, cast
 import torch
 from torch import Tensor
 
-from restore import kernels, paths
 from restore.errors import OperatorError
-from restore.kernels import Kernel
-from restore.noise import Noise
 from restore.operators.operator import Operator
 from restore.priors.prior import Prior
 from restore.problem import Problem
-from restore.words import whole, within
+from restore.sampling import samplers, schedules
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler
+from restore.spec import check_integer, check_range
 
 Ranges = Mapping[str, tuple[float, float]]
-ABOVE = 1e-6  # Stands for the least number above 0.
+POSITIVE = 1e-6  # Stands for the least number above 0.
 
 
 class Guidance(ABC):
@@ -47,10 +47,10 @@ class Guidance(ABC):
     def __post_init__(self) -> None:
         """Raises UsageError for an argument out of its range."""
         for name, (low, high) in self.ranges.items():
-            within(name, getattr(self, name), low, high)
+            check_range(name, getattr(self, name), low, high)
         for field in dataclasses.fields(cast(Any, self)):
             if field.type in (int, "int"):
-                whole(field.name, getattr(self, field.name))
+                check_integer(field.name, getattr(self, field.name))
 
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
         """The method as a quality has it, and its transitions: itself with `fast`, `steps` or `best` unless it knows better."""
@@ -64,21 +64,21 @@ class Guidance(ABC):
             )
 
     def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
-        """x at the first level of the path: pure noise, around `problem.start` if there is one."""
+        """x at the first level of the schedule: pure noise, around `problem.start` if there is one."""
         drawn = sigma * noise(torch.empty(problem.shape, dtype=problem.y.dtype, device=problem.y.device))
         return drawn if problem.start is None else problem.start + drawn
 
-    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
         """The method's default levels for a prior."""
         if prior.levels is not None:
-            return paths.ddpm(prior.levels, steps)
-        return paths.karras(prior.sigma_start or prior.sigma_max, prior.sigma_min, steps)
+            return schedules.ddpm(prior.levels, steps)
+        return schedules.karras(prior.sigma_start or prior.sigma_max, prior.sigma_min, steps)
 
-    def kernel(self) -> Kernel:
+    def sampler(self) -> Sampler:
         """The method's default transition."""
-        return kernels.ddim(eta=1.0)
+        return samplers.ddim(eta=1.0)
 
-    def view(self, prior: Prior) -> Prior:
+    def wrap_prior(self, prior: Prior) -> Prior:
         """How the method looks at the prior: as it is."""
         return prior
 
@@ -88,19 +88,19 @@ class Guidance(ABC):
 
     @abstractmethod
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         """x at sigma_next from x (B, C, H, W) at sigma."""
 
 
 class Estimator(Guidance):
-    """The common case: only the estimate of the clean picture is corrected, so every kernel works."""
+    """The common case: only the estimate of the clean picture is corrected, so every sampler works."""
 
     @abstractmethod
     def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         """An estimate of E[x0 | x, y] where the prior alone says E[x0 | x]."""
 
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
-        return kernel(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)
+        return sampler(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)

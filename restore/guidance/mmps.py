@@ -10,12 +10,12 @@ from torch import Tensor
 
 from restore.guidance.guidance import Guidance, Ranges
 from restore.guidance.moments import Moments
-from restore.kernels import Kernel, renoise
-from restore.noise import Noise
 from restore.operators.krylov import conjugate_gradients_through, gmres_through, square_root
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler, renoise
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class MMPS(Guidance):
 
     Attributes:
         iterations: of the solver, at one product each. Fewer than the spectrum asks for leave the mean short of y.
-        spread: products for the draw of x0; 0 is the paper's walk, by any kernel. Drawing takes the kernel's place.
+        spread: products for the draw of x0; 0 is the paper's walk, by any sampler. Drawing takes the sampler's place.
         gmres: for Jacobians that are not symmetric; conjugate gradients otherwise.
     """
 
@@ -57,10 +57,10 @@ class MMPS(Guidance):
     gmres: bool = False
 
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         if self.spread == 0:
-            return kernel(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)
+            return sampler(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)
         x0 = self.draw(problem, Moments(prior, x, sigma), sigma, noise)
         return renoise(x0, x, sigma, sigma_next, 1 - (sigma_next / sigma) ** 2, noise)
 

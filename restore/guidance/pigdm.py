@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restore.guidance.guidance import ABOVE, Guidance, Ranges
-from restore.kernels import Kernel
-from restore.noise import Noise
+from restore.guidance.guidance import POSITIVE, Guidance, Ranges
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,18 @@ class PiGDM(Guidance):
 
     needs: ClassVar[type] = Linear
     steps: ClassVar[int] = 50
-    ranges: ClassVar[Ranges] = {"variance": (ABOVE, math.inf)}
+    ranges: ClassVar[Ranges] = {"variance": (POSITIVE, math.inf)}
     variance: float = 1.0
     adaptive: bool = False
 
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         if not self.adaptive:
-            return kernel(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)
-        # Once per step, at x; a kernel that asks elsewhere, too, does so without guidance.
+            return sampler(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)
+        # Once per step, at x; a sampler that asks elsewhere, too, does so without guidance.
         x0, pulled, spread = self._pulled(problem, prior, x, sigma)
-        x_next = kernel(lambda at, level: x0 if at is x and level is sigma else prior(at, level), x, sigma, sigma_next, noise)
+        x_next = sampler(lambda at, level: x0 if at is x and level is sigma else prior(at, level), x, sigma, sigma_next, noise)
         return x_next + (1 + sigma_next**2).sqrt() * spread * pulled
 
     def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:

@@ -9,14 +9,14 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from restore import paths
-from restore.guidance.guidance import ABOVE, Guidance, Ranges
-from restore.kernels import Kernel
-from restore.noise import Noise
+from restore.guidance.guidance import POSITIVE, Guidance, Ranges
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
-from restore.priors.turned import Turned
+from restore.priors.views.self_ensemble import PeriodicalSelfEnsemble
 from restore.problem import Problem
+from restore.sampling import schedules
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,17 @@ class PnP(Guidance):
     """z = prox(x, y, lambda sigma_y^2 / sigma^2), x <- z + r (D(z, sigma) - z), sigma falling in equal ratios.
 
     Half-quadratic splitting from a cheap guess, with no noise put back: a deterministic point estimate, not a posterior sample.
-    It takes the kernel's place, so `kernel` is not used. Noiseless measurements are met exactly at the end; the last step has
+    It takes the sampler's place, so `sampler` is not used. Noiseless measurements are met exactly at the end; the last step has
     r = 1.
 
     In one step known pixels reach as far into unknown ones as the denoiser smooths. Over-relaxation, r > 1, makes such steps
     longer, as it does in the solution of Laplace's equation (Young 1954), and leaves the fixed points where they are. It pays
-    where pixels are missing, and not where all are blurred: there the path is long enough as it is.
+    where pixels are missing, and not where all are blurred: there the schedule is long enough as it is.
 
     Attributes:
         weight: lambda; the paper's 0.23.
         sigma_start, sigma_end: the range of levels, in units of [-1, 1] pictures; the paper's 49/255 doubles to 0.38. With
-            noise the path ends at sigma_y.
+            noise the schedule ends at sigma_y.
         most: transitions beyond which no quality goes, where more would leave a good start too far behind.
         relaxation: r, in (0, 2]; the paper has 1.
     """
@@ -46,10 +46,10 @@ class PnP(Guidance):
     best: ClassVar[int] = 24  # More lead away again: docs/photo-prior.md.
     ranges: ClassVar[Ranges] = {
         "weight": (0, math.inf),
-        "sigma_start": (ABOVE, math.inf),
-        "sigma_end": (ABOVE, math.inf),
+        "sigma_start": (POSITIVE, math.inf),
+        "sigma_end": (POSITIVE, math.inf),
         "most": (1, math.inf),
-        "relaxation": (ABOVE, 2),
+        "relaxation": (POSITIVE, 2),
     }
     weight: float = 0.23
     sigma_start: float = 0.5
@@ -61,20 +61,20 @@ class PnP(Guidance):
         method, steps = super().preset(quality)
         return method, min(steps, self.most)
 
-    def view(self, prior: Prior) -> Prior:
-        return Turned(prior)
+    def wrap_prior(self, prior: Prior) -> Prior:
+        return PeriodicalSelfEnsemble(prior)
 
     def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
-        guess = problem.operator.guess(problem.y) if problem.start is None else problem.start
+        guess = problem.operator.initial_estimate(problem.y) if problem.start is None else problem.start
         return guess.expand(problem.shape)
 
-    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
         end = max(self.sigma_end, problem.sigma_y)
-        path = paths.geometric(max(self.sigma_start, end), end, steps)
-        return path if prior.levels is None else paths.snap(path, prior.levels)
+        schedule = schedules.geometric(max(self.sigma_start, end), end, steps)
+        return schedule if prior.levels is None else schedules.snap(schedule, prior.levels)
 
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         operator = problem.operator
         assert isinstance(operator, Linear)

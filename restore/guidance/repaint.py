@@ -9,13 +9,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restore import paths
 from restore.guidance.guidance import Guidance, Ranges
-from restore.kernels import Kernel
-from restore.noise import Noise
 from restore.operators.mask import Mask
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling import schedules
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class RePaint(Guidance):
     jump: int = 10
     repeat: int = 5
 
-    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
-        return paths.travel(super().path(prior, problem, steps), min(self.jump, steps), self.repeat)
+    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+        return schedules.travel(super().schedule(prior, problem, steps), min(self.jump, steps), self.repeat)
 
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         assert isinstance(problem.operator, Mask)
-        x_next = kernel(prior, x, sigma, sigma_next, noise)
+        x_next = sampler(prior, x, sigma, sigma_next, noise)
         if sigma_next < problem.sigma_y:
             return x_next
         missing = (sigma_next**2 - problem.sigma_y**2).clamp(min=0).sqrt()  # Below 0 only by rounding.

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from restore import paths
-from restore.guidance.guidance import ABOVE, Ranges
+from restore.guidance.guidance import POSITIVE, Ranges
 from restore.guidance.unconditional import Unconditional
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling import schedules
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class SDEdit(Unconditional):
             discrete, else of Karras' grid (rho = 7) between sigma_min and where runs begin.
     """
 
-    ranges: ClassVar[Ranges] = {"strength": (ABOVE, 1)}
+    ranges: ClassVar[Ranges] = {"strength": (POSITIVE, 1)}
     strength: float = 0.4
 
-    def path(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
         if prior.levels is not None:
             walked = max(1, round(self.strength * len(prior.levels)))
-            return paths.ddpm(prior.levels[-walked:], steps)
+            return schedules.ddpm(prior.levels[-walked:], steps)
         low, high = (level ** (1 / 7) for level in (prior.sigma_min, prior.sigma_start or prior.sigma_max))
-        return paths.karras((low + self.strength * (high - low)) ** 7, prior.sigma_min, steps)
+        return schedules.karras((low + self.strength * (high - low)) ** 7, prior.sigma_min, steps)

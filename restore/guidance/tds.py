@@ -13,12 +13,12 @@ from restore.errors import PriorError
 from restore.guidance.guidance import Guidance, Ranges
 from restore.guidance.moments import Moments
 from restore.guidance.twist import FullTwist, IterativeTwist, Twist
-from restore.kernels import Kernel
-from restore.noise import Noise
 from restore.operators.krylov import square_root
 from restore.operators.operator import Linear
 from restore.priors.prior import Prior
 from restore.problem import Problem
+from restore.sampling.noise import Noise
+from restore.sampling.samplers import Sampler
 
 DIVERGED = 1e3  # No picture comes near, in units of [-1, 1].
 
@@ -47,7 +47,7 @@ class TDS(Guidance):
 
     The state of the walk is (B, K, 1 + C H W), the logarithm of a particle's weight before its x: psi(x') is known with D(x'),
     which is the next step's one evaluation. B K pictures go through the prior together. The operator must treat every picture
-    alike. The kernel is not used.
+    alike. The sampler is not used.
 
     Attributes:
         particles: K.
@@ -89,7 +89,7 @@ class TDS(Guidance):
         return state[:, 0, 1:].reshape(problem.shape)
 
     def step(
-        self, problem: Problem, prior: Prior, kernel: Kernel, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         weight, x = x[..., 0], x[..., 1:]
         moments = Moments(prior, x.reshape(-1, *problem.shape[1:]), sigma)

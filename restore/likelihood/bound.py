@@ -9,11 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restore import paths
 from restore.errors import PriorError, UsageError
 from restore.likelihood.units import GREY, Tell, quiet, seeded
-from restore.priors.ddpm import DDPM
+from restore.priors.families.ddpm import DDPM
 from restore.priors.prior import Prior
+from restore.sampling import schedules
 
 LOWEST = 0.01  # Where a chain of DDPM's ends, a grey level: below, the decoder of 8-bit samples would have nothing to decide.
 
@@ -106,7 +106,7 @@ def _chain(prior: Prior, levels: Tensor | None) -> Tensor:
     if isinstance(prior, DDPM) and levels is not None:
         raise UsageError("a DDPM's reverse steps are those between its trained levels; leave the levels out")
     own = levels if levels is not None else prior.levels
-    chain = paths.geometric(prior.sigma_max, max(prior.sigma_min, LOWEST), 1000)[:-1] if own is None else own
+    chain = schedules.geometric(prior.sigma_max, max(prior.sigma_min, LOWEST), 1000)[:-1] if own is None else own
     chain = chain.double().cpu()
     if len(chain) < 2 or not bool((chain[1:] < chain[:-1]).all()) or chain[-1] <= 0:
         raise UsageError("a chain takes two or more levels above 0 that fall")

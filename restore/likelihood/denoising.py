@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from restore import paths
 from restore.errors import UsageError
 from restore.likelihood.units import Tell, quiet, seeded
 from restore.priors.prior import Prior
+from restore.sampling import schedules
 
 LEVELS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
@@ -46,7 +46,7 @@ def denoising_psnr(
     wanted = torch.tensor([sigma for sigma in sigmas if prior.sigma_min <= sigma <= prior.sigma_max], dtype=torch.float64)
     if not len(wanted):
         raise UsageError(f"no level lies in the prior's range, {prior.sigma_min:g} to {prior.sigma_max:g}")
-    levels = wanted if prior.levels is None else paths.snap(wanted, prior.levels)
+    levels = wanted if prior.levels is None else schedules.snap(wanted, prior.levels)
     generator, found, done = seeded(seed), [], 0
     for sigma in levels.tolist():
         noisy, denoised = 0.0, 0.0

@@ -62,7 +62,7 @@ class Blur(Spectral):
     def u(self, coefficients: Tensor) -> Tensor:
         return _filter(self.v(coefficients), self._phase)
 
-    def guess(self, y: Tensor) -> Tensor:
+    def initial_estimate(self, y: Tensor) -> Tensor:
         return y
 
 

@@ -24,8 +24,8 @@ class Compose(Operator):
     def pinv(self, y: Tensor) -> Tensor:
         return self.first.pinv(self.last.pinv(y))
 
-    def guess(self, y: Tensor) -> Tensor:
-        return self.first.guess(self.last.guess(y))
+    def initial_estimate(self, y: Tensor) -> Tensor:
+        return self.first.initial_estimate(self.last.initial_estimate(y))
 
 
 class ComposeLinear(Linear):
@@ -60,5 +60,5 @@ class ComposeLinear(Linear):
         scale, shift = per_picture(scale, r), per_picture(shift, r)
         return conjugate_gradients(lambda z: scale * self(self.adjoint(z)) + shift * z, r, self.iterations)
 
-    def guess(self, y: Tensor) -> Tensor:
-        return self.first.guess(self.last.guess(y))
+    def initial_estimate(self, y: Tensor) -> Tensor:
+        return self.first.initial_estimate(self.last.initial_estimate(y))

@@ -32,7 +32,7 @@ class Gray(Spectral):
     def u(self, coefficients: Tensor) -> Tensor:
         return coefficients
 
-    def guess(self, y: Tensor) -> Tensor:
+    def initial_estimate(self, y: Tensor) -> Tensor:
         return y.expand(-1, 3, -1, -1).contiguous()
 
     def _direction(self, like: Tensor) -> Tensor:

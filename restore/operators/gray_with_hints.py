@@ -45,7 +45,7 @@ class GrayWithHints(Spectral):
     def u(self, coefficients: Tensor) -> Tensor:
         return coefficients * self.keep.to(coefficients.device)
 
-    def guess(self, y: Tensor) -> Tensor:
+    def initial_estimate(self, y: Tensor) -> Tensor:
         # Differences to gray, not chroma coordinates, are what neighbours share: a gray area has none whatever its luma.
         known = torch.einsum("ij,bjhw->bihw", self.basis.to(y), y * self.keep.to(y.device))
         luma = y[:, :1] * self.norm

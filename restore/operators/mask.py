@@ -46,10 +46,10 @@ class Mask(Spectral):
         # a linear interpolation answers its ends exactly.
         return v.lerp(y.to(v), self.keep.to(v.device) / (1 + per_picture(rho, v)))
 
-    def guess(self, y: Tensor) -> Tensor:
+    def initial_estimate(self, y: Tensor) -> Tensor:
         return plate_fill(y, self.keep.to(y.device).expand_as(y).to(y.dtype))
 
-    def undetermined(self, shape: Sequence[int]) -> Tensor | None:
+    def missing_mask(self, shape: Sequence[int]) -> Tensor | None:
         return ~self.keep.all(dim=1, keepdim=True).all(dim=0, keepdim=True)
 
     def to(self, device: torch.device) -> Operator:

@@ -23,11 +23,11 @@ class Operator(ABC):
     def pinv(self, y: Tensor) -> Tensor:
         """A picture that explains y: `A(pinv(A(x))) == A(x)`. For linear operators, the pseudo-inverse."""
 
-    def guess(self, y: Tensor) -> Tensor:
+    def initial_estimate(self, y: Tensor) -> Tensor:
         """A cheap plausible picture for y, where an estimator starts. Need not explain y exactly."""
         return self.pinv(y)
 
-    def undetermined(self, shape: Sequence[int]) -> Tensor | None:
+    def missing_mask(self, shape: Sequence[int]) -> Tensor | None:
         """bool (1, 1, H, W), true where noiseless y leaves the picture open; None if that is everywhere.
 
         Work outside it is not needed: inpainting crops to it.

@@ -65,7 +65,7 @@ class Downsample(Separable):
         rows = _reduction(size[0], scale, kernel)
         super().__init__(rows, rows if size[0] == size[1] else _reduction(size[1], scale, kernel))
 
-    def guess(self, y: Tensor) -> Tensor:
+    def initial_estimate(self, y: Tensor) -> Tensor:
         return F.interpolate(y, scale_factor=self.scale, mode="bicubic", align_corners=False)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from restore.record import versions
+from restore.results.provenance import versions
 from restore.training.data import Crops
 from restore.training.train import Report
 

@@ -75,7 +75,7 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
     "--relative", type=click.FloatRange(min=0), help="edm: floor of a loss of relative errors, like 0.02 (0: plain loss)"
 )
 @click.option(
-    "--walks",
+    "--pnp-states",
     type=click.FloatRange(0, 1),
     help="edm: share of crops that are on their way through plug-and-play, anew after --resume (0)",
 )

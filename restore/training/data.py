@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from restore.errors import PictureError, UsageError
-from restore.training.procedural import drawn as drawn_picture
+from restore.training.synthetic import drawn as drawn_picture
 
 logger = logging.getLogger("restore")
 Picture = NDArray[np.uint8]

@@ -8,12 +8,12 @@ from typing import Any
 from torch import nn
 
 from restore.errors import UsageError
-from restore.priors.ddpm import DDPM
-from restore.priors.edm import EDM
-from restore.priors.flow import Flow
-from restore.priors.folder import FAMILIES
-from restore.priors.ncsn import NCSN
-from restore.priors.sde import VE, VP, SubVP
+from restore.priors.families.ddpm import DDPM
+from restore.priors.families.edm import EDM
+from restore.priors.families.flow import Flow
+from restore.priors.families.ncsn import NCSN
+from restore.priors.families.sde import VE, VP, SubVP
+from restore.priors.loaders.folder import FAMILIES
 from restore.training.objectives import (
     ChainObjective,
     EDMObjective,
@@ -21,8 +21,8 @@ from restore.training.objectives import (
     HybridObjective,
     LevelsObjective,
     Objective,
+    PnPStates,
     SDEObjective,
-    Walks,
 )
 
 # Options of `restore train` that belong to some families, with their defaults there.
@@ -35,7 +35,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "sigma_min": 0.002,
         "sigma_max": 80.0,
         "relative": 0.0,
-        "walks": 0.0,
+        "pnp_states": 0.0,
     },
     "flow": {},
     "ncsn": {"sigma_min": 0.02, "sigma_max": 100.0, "levels": 200},
@@ -66,7 +66,7 @@ def settings(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config(family: str, network: Mapping[str, Any], words: Mapping[str, Any], sigma_start: float | None) -> dict[str, Any]:
-    """What `restore.priors.folder.build` takes.
+    """What `restore.priors.loaders.folder.build` takes.
 
     Args:
         network: the network's config, with its channels.
@@ -108,5 +108,5 @@ def objective(config: Mapping[str, Any], words: Mapping[str, Any]) -> Objective:
         std=words["sigma_std"],
         spread=words["sigma_spread"],
         relative=words["relative"],
-        walks=Walks(words["walks"]) if words["walks"] else None,
+        walks=PnPStates(words["pnp_states"]) if words["pnp_states"] else None,
     )

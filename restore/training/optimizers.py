@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from restore.arithmetic import multiplies_bfloat16
+from restore.device.dtype import multiplies_bfloat16
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Of Jordan et al. 2024 (kellerjordan.github.io/posts/muon): five rounds bring singular values in [0.01, 1] near 1."""

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from restore.kernels import ddim
+from restore.generate import sample, schedule_for
 from restore.priors.prior import Prior
-from restore.report import Canvas, contact_sheet
-from restore.sampling import path_for, sample
+from restore.results.figures import Canvas, contact_sheet
+from restore.sampling.samplers import ddim
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 360, 64, 32, 24
 GRID, TEXT, PALE, STRONG = (224, 224, 224), (90, 90, 90), (190, 205, 235), (30, 80, 180)
@@ -61,7 +61,7 @@ def loss_curve(losses: Sequence[float], share: float = 0.04) -> Canvas:
 def samples(prior: Prior, size: int, count: int = 16, steps: int = 20) -> Canvas:
     """What the prior draws from nothing by `steps` deterministic transitions, always from the same noise."""
     device = next(prior.parameters()).device
-    drawn = sample(prior, count, (size, size), ddim(0.0), path_for(prior, steps), seed=0, batch=count, device=device)
+    drawn = sample(prior, count, (size, size), ddim(0.0), schedule_for(prior, steps), seed=0, batch=count, device=device)
     return contact_sheet(drawn)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from restore.errors import PriorError
-from restore.priors import folder as model_folder
+from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
 
 STATE, METRICS = "training.pt", "metrics.jsonl"

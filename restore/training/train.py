@@ -18,13 +18,13 @@ from accelerate import Accelerator
 from accelerate.tracking import GeneralTracker, get_available_trackers
 from torch import Tensor, nn
 
-from restore.arithmetic import multiplies_bfloat16
+from restore.device.dtype import multiplies_bfloat16
 from restore.errors import PriorError, UsageError
-from restore.priors import folder as model_folder
+from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
 from restore.training import optimizers
 from restore.training.data import Crops
-from restore.training.growth import start_from
+from restore.training.net2net import start_from
 from restore.training.objectives import Objective
 from restore.training.state import METRICS, STATE, keep_metrics, resumed, same_kind
 
@@ -97,7 +97,7 @@ def train(
     """Trains a prior and writes a model folder with the averaged weights.
 
     Args:
-        config: what `restore.priors.folder.build` takes.
+        config: what `restore.priors.loaders.folder.build` takes.
         out: model folder; also holds `training.pt` (everything needed to resume) and `metrics.jsonl`.
         batch: pictures a step over all processes.
         ema: decay of the weight average; early steps average over less.

@@ -10,8 +10,8 @@ from restore.training.objectives.flow import FlowObjective
 from restore.training.objectives.hybrid import HybridObjective
 from restore.training.objectives.ncsn import LevelsObjective
 from restore.training.objectives.objective import Denoising, Objective
+from restore.training.objectives.pnp_states import PnPStates
 from restore.training.objectives.sde import SDEObjective
-from restore.training.objectives.walks import Walks
 
 __all__ = [
     "ChainObjective",
@@ -21,6 +21,6 @@ __all__ = [
     "HybridObjective",
     "LevelsObjective",
     "Objective",
+    "PnPStates",
     "SDEObjective",
-    "Walks",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from restore.priors.ddpm import Prediction
+from restore.priors.families.ddpm import Prediction
 from restore.training.objectives.objective import Denoising, even
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from restore.training.objectives.objective import Denoising, even
-from restore.training.objectives.walks import Walks
+from restore.training.objectives.pnp_states import PnPStates
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class EDMObjective(Denoising):
     std: float = 1.2
     spread: float = 0.1
     relative: float = 0.0
-    walks: Walks | None = None
+    walks: PnPStates | None = None
 
     def levels(self, count: int, generator: Generator) -> Tensor:
         # One number a level decides between the two laws and where in it, so that both are covered evenly.

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from restore.priors.ddpm import DDPM, Prediction, Reverse
+from restore.priors.families.ddpm import DDPM, Prediction, Reverse
 from restore.priors.prior import Prior
 from restore.training.objectives.ddpm import ChainObjective
 from restore.training.objectives.objective import Objective, even, noise_for

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from restore.priors.prior import Prior
-from restore.training.objectives.walks import Walks
+from restore.training.objectives.pnp_states import PnPStates
 
 
 class Objective(ABC):
@@ -33,12 +33,12 @@ class Denoising(Objective, ABC):
     the crops that no denoiser does well on. A crop's error hardly depends on its noise, being a mean over many values, so the
     best D(y, sigma) stays the posterior mean.
 
-    With `walks`, a share of each batch is pictures on their way through plug-and-play in place of noisy ones (`Walks`). What is
-    wanted on white noise stays the posterior mean.
+    With `walks`, a share of each batch is pictures on their way through plug-and-play in place of noisy ones (`PnPStates`).
+    What is wanted on white noise stays the posterior mean.
     """
 
     relative: float = 0.0
-    walks: Walks | None = None
+    walks: PnPStates | None = None
 
     @abstractmethod
     def levels(self, count: int, generator: Generator) -> Tensor:

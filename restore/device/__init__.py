@@ -1,0 +1,1 @@
+"""Where work runs: device, dtype, memory, and this process's share of the pictures."""

@@ -1,0 +1,252 @@
+"""The plugin manager: plugins are loaded one by one, a broken one is one warning, a clash is an error when the name is said."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import pluggy
+
+from restore.errors import UsageError, suggest
+from restore.options import describe
+from restore.plugins import hookspecs
+from restore.task import Task
+
+hookimpl = pluggy.HookimplMarker("restore")
+logger = logging.getLogger("restore")
+
+GROUP = "restore"
+BUILT_IN = "diffusion-restore"
+SELECTION = "RESTORE_PLUGINS"
+# Tasks that other packages provide: name of the task -> package to install.
+KNOWN = {"dead-columns": "restore-dead-columns"}
+# Words of the command line that no task may take.
+COMMANDS = frozenset({"evaluate", "help", "models", "plugins", "rerun", "sample", "schema", "train"})
+NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+
+
+class Found(NamedTuple):
+    """Something a plugin provides, and the distribution it came from."""
+
+    object: Any
+    distribution: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one plugin.
+
+    Attributes:
+        state: "ok", "error" or "not selected".
+        seconds: time to import it and ask for what it provides.
+        heavy: loading it brought torch in, which nothing had done before.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    state: str
+    error: str = ""
+    seconds: float = 0.0
+    heavy: bool = False
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """Everything the installed plugins provide, by name. Names that two plugins give are in `clashes` alone.
+
+    Attributes:
+        clashes: (kind, name) -> the distributions that provide it.
+    """
+
+    tasks: Mapping[str, Found]
+    guidances: Mapping[str, Found]
+    priors: Mapping[str, Found]
+    operators: Mapping[str, Found]
+    records: tuple[Record, ...]
+    clashes: Mapping[tuple[str, str], tuple[str, ...]]
+
+    def task(self, name: str) -> Task:
+        """The task of a name. Raises UsageError if there is none (with the nearest names) or more than one."""
+        if name in KNOWN and name not in self.tasks and ("task", name) not in self.clashes:
+            raise UsageError(f"task {name!r} is not installed; pip install {KNOWN[name]}")
+        found: Task = self._look_up("task", name, self.tasks)
+        return found
+
+    def guidance(self, name: str) -> Callable[..., Any]:
+        """The factory of a guidance method; errors as for `task`."""
+        return self._callable("guidance", name, self.guidances)
+
+    def prior(self, scheme: str) -> Callable[..., Any]:
+        """The loader of a prior scheme; errors as for `task`."""
+        return self._callable("prior", scheme, self.priors)
+
+    def operator(self, name: str) -> Callable[..., Any]:
+        """The factory of an operator; errors as for `task`."""
+        return self._callable("operator", name, self.operators)
+
+    def _callable(self, kind: str, name: str, among: Mapping[str, Found]) -> Callable[..., Any]:
+        found: Callable[..., Any] = self._look_up(kind, name, among)
+        return found
+
+    def _look_up(self, kind: str, name: str, among: Mapping[str, Found]) -> Any:
+        if (kind, name) in self.clashes:
+            both = " and ".join(self.clashes[kind, name])
+            raise UsageError(f"{kind} {name!r} is provided by {both}; uninstall one, or leave one out of {SELECTION}")
+        if name not in among:
+            raise UsageError(f"unknown {kind} {name!r}; {suggest(name, among)}")
+        return among[name].object
+
+
+@functools.cache
+def load() -> Plugins:
+    """The plugins of this environment, loaded once a process.
+
+    `RESTORE_PLUGINS` selects: unset, all; empty, the built-in ones alone; `a,b`, the built-in ones and those distributions or
+    entry points.
+    """
+    provided: dict[tuple[str, str], list[Found]] = {}
+    records = []
+    for entry in entries():
+        found, record = examine(entry) if _selected(entry) else ({}, Record(*_identity(entry), "not selected"))
+        records.append(record)
+        if record.error:
+            logger.warning("plugin %s of %s %s: %s", record.name, record.distribution, record.version, record.error)
+        for key, value in found.items():
+            provided.setdefault(key, []).append(Found(value, record.distribution))
+    _warn_of_unknown_names(records)
+    clashes = {key: tuple(one.distribution for one in found) for key, found in provided.items() if len(found) > 1}
+
+    def table(kind: str) -> Mapping[str, Found]:
+        named = {name: found[0] for (of, name), found in provided.items() if of == kind and len(found) == 1}
+        return MappingProxyType(dict(sorted(named.items())))
+
+    return Plugins(
+        tasks=table("task"),
+        guidances=table("guidance"),
+        priors=table("prior"),
+        operators=table("operator"),
+        records=tuple(records),
+        clashes=MappingProxyType(clashes),
+    )
+
+
+def entries() -> list[metadata.EntryPoint]:
+    """The plugins announced by installed distributions, in an order that does not depend on how they were installed."""
+    return sorted(metadata.entry_points(group=GROUP), key=_identity)
+
+
+def examine(entry: metadata.EntryPoint) -> tuple[dict[tuple[str, str], Any], Record]:
+    """Loads one plugin alone: what it provides by (kind, name), and its record. Nothing a plugin raises comes through."""
+    start = time.perf_counter()
+    light = "torch" not in sys.modules
+    found: dict[tuple[str, str], Any] = {}
+    error = ""
+    try:
+        found = _contributions(entry.load())
+    except (Exception, SystemExit) as raised:
+        error = f"{type(raised).__name__}: {raised}" if not isinstance(raised, _RefusedError) else str(raised)
+    return found, Record(
+        *_identity(entry),
+        state="error" if error else "ok",
+        error=" ".join(error.split()),
+        seconds=time.perf_counter() - start,
+        heavy=light and "torch" in sys.modules,
+    )
+
+
+class _RefusedError(Exception):
+    """A plugin that breaks the contract of the hooks."""
+
+
+def _contributions(module: Any) -> dict[tuple[str, str], Any]:
+    """What a plugin's hooks give, checked. A manager of its own: its mistakes must not be reported as another's."""
+    manager = pluggy.PluginManager("restore")
+    manager.add_hookspecs(hookspecs)
+    manager.register(module)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        unknown = str(error).partition("unknown hook ")[2].split(" ")[0].strip("'")
+        raise _RefusedError(f"unknown hook {unknown!r}; {suggest(unknown, _HOOKS)}" if unknown else str(error)) from None
+    if not manager.get_hookcallers(module):
+        raise _RefusedError(f"has no function marked @hookimpl; hooks: {', '.join(sorted(_HOOKS))}")
+    found: dict[tuple[str, str], Any] = {}
+    for hook, (kind, items) in _HOOKS.items():
+        for given in getattr(manager.hook, hook)():
+            for name, value in items(hook, given):
+                if (kind, name) in found:
+                    raise _RefusedError(f"{hook} gives {name!r} twice")
+                found[kind, name] = value
+    return found
+
+
+def _tasks(hook: str, given: Any) -> Iterator[tuple[str, Any]]:
+    for task in given:
+        if not isinstance(task, Task):
+            raise _RefusedError(f"{hook} gives {task!r}, not a Task object")
+        name = getattr(task, "name", None)
+        if not (isinstance(name, str) and NAME.fullmatch(name)) or name in COMMANDS:
+            raise _RefusedError(
+                f"{type(task).__name__}.name is {name!r}; give a word in lower case, with hyphens, that is no command yet"
+            )
+        if not isinstance(getattr(task, "help", None), str):
+            raise _RefusedError(f"task {name} has no help; give one line of text")
+        try:
+            describe(getattr(task, "Options", type(None)))
+        except TypeError as error:
+            raise _RefusedError(f"task {name}: {error}") from None
+        yield name, task
+
+
+def _factories(hook: str, given: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(given, Mapping):
+        raise _RefusedError(f"{hook} gives {type(given).__name__}, not a mapping of names")
+    for name, factory in given.items():
+        if not (isinstance(name, str) and NAME.fullmatch(name)):
+            raise _RefusedError(f"{hook}: {name!r} is no name; give a word in lower case with hyphens")
+        if not callable(factory):
+            raise _RefusedError(f"{hook}: {name} is {factory!r}, which cannot be called")
+        yield name, factory
+
+
+_HOOKS: dict[str, tuple[str, Callable[[str, Any], Iterator[tuple[str, Any]]]]] = {
+    "restore_tasks": ("task", _tasks),
+    "restore_guidances": ("guidance", _factories),
+    "restore_priors": ("prior", _factories),
+    "restore_operators": ("operator", _factories),
+}
+
+
+def _identity(entry: metadata.EntryPoint) -> tuple[str, str, str]:
+    """A plugin's name, distribution and version."""
+    return (entry.name, entry.dist.name, entry.dist.version) if entry.dist else (entry.name, "unknown", "")
+
+
+def _plain(name: str) -> str:
+    """A distribution's name as PEP 503 compares names."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _selected(entry: metadata.EntryPoint) -> bool:
+    name, distribution, _ = _identity(entry)
+    return SELECTION not in os.environ or distribution == BUILT_IN or bool({_plain(name), _plain(distribution)} & _chosen())
+
+
+def _chosen() -> set[str]:
+    return {_plain(part.strip()) for part in os.environ.get(SELECTION, "").split(",") if part.strip()}
+
+
+def _warn_of_unknown_names(records: Iterable[Record]) -> None:
+    known = {_plain(name) for record in records for name in (record.name, record.distribution)}
+    for name in sorted(_chosen() - known):
+        logger.warning("%s names %r, which is not installed; %s", SELECTION, name, suggest(name, known))

@@ -1,0 +1,24 @@
+"""Rectified flow: a velocity between pictures and noise (Liu et al. 2022, 2209.03003; Lipman et al. 2022, 2210.02747)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from restore.priors.families.networked import NetworkPrior
+from restore.priors.families.sde import TIMES
+
+
+class Flow(NetworkPrior):
+    """x_t = (1 - t) x0 + t z, so sigma = t / (1 - t) and x_t = x / (1 + sigma); v = E[z - x0 | x_t] gives D = x_t - t v.
+
+    Time runs from pictures (0) to noise (1); Liu et al. count the other way.
+
+    Args:
+        network: the velocity, called with x_t (B, C, H, W) and 999 t (B,).
+        Others: see `NetworkPrior`.
+    """
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        time = sigma / (1 + sigma)
+        x_t = x / (1 + sigma[:, None, None, None])
+        return x_t - time[:, None, None, None] * self.ask(x_t, TIMES * time)

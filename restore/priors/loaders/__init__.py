@@ -1,0 +1,1 @@
+"""Loaders: from files on disk or the Hub to a prior."""

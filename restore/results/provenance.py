@@ -1,0 +1,46 @@
+"""What a result remembers of how it was made, so that it can be made again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+
+def weights_hash(module: nn.Module) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of all weights, names and shapes included."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for distribution in ("diffusion-restore", "torch", "opencv-python"):
+        try:
+            found[distribution] = version(distribution)
+        except PackageNotFoundError:
+            found[distribution] = "not installed"
+    return found
+
+
+def plain(options: Any) -> dict[str, Any]:
+    """A task's options as JSON values; pictures given as objects become their type's name."""
+    values = {item.name: getattr(options, item.name) for item in fields(options)}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return f"<{type(value).__name__}>"

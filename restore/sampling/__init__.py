@@ -1,0 +1,1 @@
+"""Sampling: schedules of noise levels, samplers (one reverse transition each) and the noise they draw."""

@@ -1,0 +1,186 @@
+"""A prior for pictures larger than what goes through the network at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from restore.device.memory import is_lack_of_memory
+from restore.errors import OutOfMemoryError, UsageError
+from restore.priors.prior import Prior
+from restore.tiling.layout import Window, overlap_for, shift_at, windows
+
+LEAST = 64  # Side in pixels; smaller windows would be mostly overlap.
+
+
+@dataclass
+class Fits:
+    """What fits into memory, as far as is known: falls when something did not, for all windows and steps that follow.
+
+    Attributes:
+        batch: pictures that go through the prior at once.
+        window: largest side of a window in pixels.
+    """
+
+    batch: int
+    window: int
+
+
+class Tiled(Prior):
+    """Evaluates overlapping windows and merges them inside every call: guidance and data steps see the whole picture.
+
+    Windows are of one size. Each counts for its own part of the picture and fades out across the part's borders, well before
+    its own edge, where it saw padding in place of neighbours. Borders move from level to level, so that no place is one for a
+    whole run. Where memory does not do, the batch is halved, then the window, and work goes on with the window that failed.
+
+    A picture that is one window goes to the prior as it is. Through several, a gradient is taken window by window, each
+    evaluated anew (Chen et al. 2016, 1604.06174), so that memory is the graph of one batch; it can be taken once, with respect
+    to x alone.
+
+    Args:
+        prior: evaluated on the windows.
+        window: largest side of a window in pixels.
+        overlap: pixels two neighbours share at least; by default as far as the prior looks, a quarter of the window at most.
+        wanted: bool (1, 1, H, W), true where an answer is needed; windows that count for no such pixel are skipped and answer
+            x.
+        batch: pictures that go through the prior at once: windows of all samples.
+
+    Raises: UsageError for windows too small for the overlap; OutOfMemoryError, when called, if the least window does not fit.
+    """
+
+    def __init__(
+        self, prior: Prior, *, window: int = 512, overlap: int | None = None, wanted: Tensor | None = None, batch: int = 1
+    ) -> None:
+        super().__init__()
+        self.prior, self.wanted, self.fits = prior, wanted, Fits(batch, window)
+        self.overlap = overlap_for(prior.context, window) if overlap is None else overlap
+        self.channels, self.multiple_of, self.context = prior.channels, prior.multiple_of, prior.context
+        self.sigma_min, self.sigma_max, self.levels = prior.sigma_min, prior.sigma_max, prior.levels
+        self.sigma_start = prior.sigma_start
+        if not 0 <= self.overlap < window:
+            raise UsageError(f"windows of {window} pixels cannot overlap by {self.overlap}")
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        if not (torch.is_grad_enabled() and x.requires_grad):
+            return self._answer(x, sigma, None, self.wanted)
+        if max(x.shape[-2:]) <= self.fits.window:
+            whole = _attempt(self.prior, x, sigma)
+            if whole is not None:
+                return whole
+            self._halve_window(x)
+        answer: Tensor = _Recomputed.apply(x, sigma, self)
+        return answer
+
+    def count(self, height: int, width: int, sigma: float) -> int:
+        """How many windows of a picture are evaluated at a level."""
+        if max(height, width) <= self.fits.window:
+            return 1
+        return sum(window.wanted for window in self.windows(height, width, sigma, self.wanted))
+
+    def windows(self, height: int, width: int, sigma: float, wanted: Tensor | None = None) -> list[Window]:
+        """Those of a picture at a level."""
+        side = self.fits.window
+        return windows(
+            height,
+            width,
+            side,
+            min(self.overlap, side // 2),
+            multiple=self.multiple_of,
+            shift=shift_at(sigma),
+            wanted=wanted,
+        )
+
+    def _answer(self, x: Tensor, sigma: Tensor, pull: Tensor | None, wanted: Tensor | None = None) -> Tensor:
+        """D of pictures of any size; with `pull` (shaped as x), the gradient of <pull, D> in its place."""
+        if max(x.shape[-2:]) <= self.fits.window and len(x) <= self.fits.batch:
+            whole = _attempt(self.prior, x, sigma, pull)
+            if whole is not None:
+                return whole
+            if len(x) == 1:
+                self._halve_window(x)
+            else:
+                self.fits.batch = len(x) // 2
+        if max(x.shape[-2:]) > self.fits.window:
+            return self._merged(x, sigma, pull, wanted)
+        size = self.fits.batch
+        pulls = [None] * len(x) if pull is None else pull.split(size)
+        return torch.cat([self._answer(*part, wanted) for part in zip(x.split(size), sigma.split(size), pulls, strict=False)])
+
+    def _merged(self, x: Tensor, sigma: Tensor, pull: Tensor | None, wanted: Tensor | None) -> Tensor:
+        given = x if pull is None else pull
+        height, width = x.shape[-2:]
+        found = self.windows(height, width, float(sigma[0]), wanted)
+        needed = [window for window in found if window.wanted]
+        if len(needed) == len(found):
+            total = torch.zeros_like(x)
+        else:
+            # Windows that are skipped answer x: one copy, and nothing else is done where they lie.
+            total = given.clone()
+            for window in needed:
+                window.cut(total).addcmul_(window.weight(x), window.cut(given), value=-1)
+        jobs = [(window, sample) for window in needed for sample in range(len(x))]
+        while jobs:
+            group, jobs = jobs[: self.fits.batch], jobs[self.fits.batch :]
+            parts = torch.cat([window.cut(x[sample, None]) for window, sample in group])
+            levels = sigma[[sample for _, sample in group]]
+            pulls = None
+            if pull is not None:
+                pulls = torch.cat([window.weight(x) * window.cut(pull[sample, None]) for window, sample in group])
+            for (window, sample), answer in zip(group, self._answer(parts, levels, pulls), strict=True):
+                place = window.cut(total[sample])
+                if pull is None:
+                    place.addcmul_(window.weight(x)[0], answer)
+                else:
+                    place.add_(answer)
+        return total
+
+    def _halve_window(self, x: Tensor) -> None:
+        """Raises OutOfMemoryError if x is as small as windows get."""
+        height, width = x.shape[-2:]
+        least = max(LEAST, 4 * self.multiple_of)
+        if max(height, width) <= least:
+            raise OutOfMemoryError(
+                f"not enough memory for a window of {width}x{height} pixels, the smallest there is; "
+                "free some memory, or name a smaller --prior"
+            )
+        self.fits.window, self.fits.batch = max(least, max(height, width) // 2), 1
+
+
+class _Recomputed(torch.autograd.Function):
+    """A tiled answer whose graph is x alone.
+
+    torch.utils.checkpoint would do, but its backward pass makes a gradient of the whole picture's size for every window.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sigma: Tensor, tiled: Tiled) -> Tensor:
+        ctx.tiled = tiled
+        ctx.save_for_backward(x, sigma)
+        return tiled._answer(x, sigma, None, tiled.wanted)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, pull: Tensor) -> tuple[Tensor, None, None]:
+        x, sigma = ctx.saved_tensors
+        return ctx.tiled._answer(x, sigma, pull, ctx.tiled.wanted), None, None
+
+
+def _attempt(prior: Prior, x: Tensor, sigma: Tensor, pull: Tensor | None = None) -> Tensor | None:
+    """D, or the gradient of <pull, D>; None if memory does not do."""
+    try:
+        if pull is None:
+            return prior(x, sigma)
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(prior(x, sigma), x, pull)[0]
+    except (RuntimeError, MemoryError) as error:
+        if not is_lack_of_memory(error):
+            raise
+    # Outside the handler, where the error holds no more tensors.
+    if x.is_cuda:
+        torch.cuda.empty_cache()
+    return None

@@ -50,10 +50,12 @@ class Block(nn.Module):
         nn.init.zeros_(self.gain.bias)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        gain = 1 + self.gain(level)[:, :, None, None]
         inner = self.first(x)
-        if self.shift is not None:
-            inner = inner + self.shift(level)[:, :, None, None]
+        # In full precision: a rounded gain is the same error at every pixel, which shifts the mean colour.
+        with torch.autocast(x.device.type, enabled=False):
+            gain = (1 + self.gain(level)).to(inner.dtype)[:, :, None, None]
+            if self.shift is not None:
+                inner = inner + self.shift(level).to(inner.dtype)[:, :, None, None]
         return x + self.second(F.relu(inner) * gain)
 
 
@@ -110,7 +112,8 @@ class ResidualUNet(nn.Module):
         self.up_blocks = stages(reversed(range(len(widths) - 1)))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        level = self.level(level)
+        with torch.autocast(x.device.type, enabled=False):  # As for gains.
+            level = self.level(level)
         x = self.head(F.pixel_unshuffle(x, self.patch))
         skips = []
         for depth, stage in enumerate(_stages(self.down_blocks)):

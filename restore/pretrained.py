@@ -15,8 +15,12 @@ from restore.priors.loaders.load import BUNDLED, from_files, from_folder, transl
 from restore.priors.prior import Prior
 
 
-def prior(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bool = False) -> Prior:
+def prior(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
     """The prior a person named.
+
+    Args:
+        dtype: what its network computes in; None for what the hardware multiplies fastest, if the prior can bear it (see
+            `NetworkPrior`).
 
     Raises: PriorError if it is missing or broken; UsageError for an unknown scheme.
     """

@@ -1,58 +1,81 @@
-"""Which arithmetic a device is fastest in, by trying it once."""
+"""The dtype that a network computes in, chosen by what the hardware multiplies."""
 
 from __future__ import annotations
 
-import time
+import os
 from functools import lru_cache
+from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
-WIDTH, SIDE = 64, 32  # Channels and pixels a side of the convolution that is timed: a millisecond on one core.
-ROUNDS = 20
+from restore.errors import UsageError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+VARIABLE = "RESTORE_DTYPE"
+# What torch is asked and what Linux calls it, by instruction set.
+INSTRUCTIONS = {
+    "AVX512-BF16": ("_is_avx512_bf16_supported", "avx512_bf16"),
+    "AMX": ("_is_amx_tile_supported", "amx_bf16"),
+}
 
 
-@lru_cache(maxsize=8)
-def fastest(device: torch.device) -> tuple[torch.dtype, str]:
-    """The dtype for networks on a device, and why; found out once a process.
+def parse(name: str | None) -> torch.dtype | None:
+    """The dtype of a name; None, for the network to choose, of "auto" and of None. Raises UsageError for another name."""
+    if name in {None, "auto"}:
+        return None
+    if name not in DTYPES:
+        raise UsageError(f"unknown dtype {name!r}; known: auto, {', '.join(DTYPES)}")
+    return DTYPES[str(name)]
 
-    A device without bfloat16 of its own is not asked further. One that has it is timed, because drivers and libraries may not
-    use it. Each time is the least of some rounds in turn, every one shorter than the slice a busy machine's scheduler gives, so
-    that other work does not decide; where bfloat16 is used it is about twice as fast.
+
+def from_environment() -> torch.dtype | None:
+    """The dtype of the environment variable RESTORE_DTYPE: the default of `--dtype` and of `Restorer`'s keyword `dtype`.
+
+    It takes the same words (auto, float32, bfloat16, float16) and counts as asked for: it holds for every prior, on every
+    device. Empty is unset.
+
+    Raises: UsageError for another word.
     """
-    if not multiplies_bfloat16(device):
-        return torch.float32, "no bfloat16 in hardware"
-    short, full = timed(device)
-    compared = f"a convolution took {1e3 * short:.2g} ms in bfloat16, {1e3 * full:.2g} ms in float32"
-    return (torch.bfloat16 if short < full else torch.float32), compared
+    word = os.environ.get(VARIABLE) or None
+    try:
+        return parse(word)
+    except UsageError as error:
+        raise UsageError(f"environment variable {VARIABLE}: {error}") from None
+
+
+def of_hardware(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device multiplies it in hardware, about twice as fast as float32; float32 elsewhere."""
+    return torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware says so."""
+    """Whether the device multiplies bfloat16 in hardware; elsewhere it is emulated, many times slower than float32."""
+    return bool(bfloat16_unit(device))
+
+
+@lru_cache(maxsize=8)
+def bfloat16_unit(device: torch.device) -> str:
+    """What multiplies bfloat16 on a device, such as "AMX"; empty where nothing does, and on devices not known here.
+
+    CUDA: compute capability 8.0 (Ampere) and later. `torch.cuda.is_bf16_supported` also says yes where it is emulated.
+    """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        if torch.version.hip is not None:
+            return "ROCm" if torch.cuda.is_bf16_supported() else ""
+        capability = torch.cuda.get_device_capability(device)
+        return "CUDA capability {}.{}".format(*capability) if capability >= (8, 0) else ""
     if device.type != "cpu":
-        return False
-    told = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(ask is not None and ask() for ask in told)
+        return ""
+    return " and ".join(name for name, asked in INSTRUCTIONS.items() if _cpu_has(*asked))
 
 
-@torch.no_grad()
-def timed(device: torch.device) -> tuple[float, float]:
-    """Seconds of one 3x3 convolution, laid out as networks have it, in bfloat16 and in float32."""
-    pairs = []
-    for dtype in (torch.bfloat16, torch.float32):
-        shapes = (1, WIDTH, SIDE, SIDE), (WIDTH, WIDTH, 3, 3)
-        pairs.append([torch.ones(shape, device=device, dtype=dtype).to(memory_format=torch.channels_last) for shape in shapes])
-    rounds = [[_seconds(x, weight) for x, weight in pairs] for _ in range(ROUNDS + 1)]
-    short, full = (min(found) for found in zip(*rounds[1:], strict=True))  # The first round sets up.
-    return short, full
+def _cpu_has(function: str, flag: str) -> bool:
+    """Whether the CPU has an instruction set: as torch says, or, where this version of torch cannot say, as Linux does."""
+    ask = getattr(torch.cpu, function, None)
+    return bool(ask()) if ask is not None else flag in _cpu_flags()
 
 
-def _seconds(x: Tensor, weight: Tensor) -> float:
-    before = time.perf_counter()
-    F.conv2d(x, weight, padding=1)
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
-    return time.perf_counter() - before
+def _cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """Linux's names of the CPU's instruction sets; none where there is no such file."""
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    return set(next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), []))

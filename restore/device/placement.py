@@ -1,4 +1,4 @@
-"""Where work runs: device, arithmetic, and this process's share of the pictures (Accelerate)."""
+"""Where work runs: the device, the dtype asked for, and this process's share of the pictures (Accelerate)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import TypeVar
 
 import torch
 
-from restore.device.dtype import fastest
+from restore.device import dtype as dtypes
 from restore.errors import UsageError
 
 Item = TypeVar("Item")
-LONGEST = timedelta(days=30)  # How long one process waits for another.
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+LONGEST = timedelta(days=30)  # Processes wait so long for each other: a share of large pictures may take days.
 
 
 @dataclass(frozen=True)
@@ -24,23 +23,30 @@ class Placement:
 
     Attributes:
         device: where the prior runs.
-        dtype: arithmetic of the prior's network.
+        dtype: what the prior's network computes in; None if the prior chooses (`Prior.effective_dtype`).
         index, count: this process's number and how many there are.
-        why: how the arithmetic was chosen.
+        why: who asked for the dtype.
     """
 
     device: torch.device
-    dtype: torch.dtype
+    dtype: torch.dtype | None = None
     index: int = 0
     count: int = 1
     why: str = field(default="as asked for", compare=False)
 
     @classmethod
     def current(cls, device: str | None = None, dtype: str | None = None) -> Placement:
-        """The placement of this process: as asked for, else as Accelerate's launcher or the machine says.
+        """The placement of this process.
 
-        Raises: UsageError for a device this machine lacks or an unknown dtype.
+        Args:
+            device: "cpu", "cuda", "cuda:1", "mps"; "auto" and None for Accelerate's choice, or the machine's best.
+            dtype: "float32", "bfloat16", "float16"; "auto" to let the prior choose; None for RESTORE_DTYPE, or "auto".
+
+        Raises: UsageError for a device that this machine lacks, or an unknown dtype.
         """
+        asked, why = dtypes.parse(dtype), "as asked for"
+        if dtype is None:
+            asked, why = dtypes.from_environment(), f"as {dtypes.VARIABLE} says"
         index, count, found = 0, 1, None
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # Importing accelerate takes a second; one process needs none of it.
             from accelerate import PartialState
@@ -48,20 +54,23 @@ class Placement:
             state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available(), timeout=LONGEST)
             index, count, found = state.process_index, state.num_processes, state.device
         place = torch.device(device) if device and device != "auto" and _known(device) else found or _best_device()
-        if dtype not in {None, "auto", *DTYPES}:
-            raise UsageError(f"unknown dtype {dtype!r}; known: auto, {', '.join(DTYPES)}")
-        if dtype in {None, "auto"}:
-            chosen, why = fastest(place)
-            return cls(place, chosen, index, count, why)
-        return cls(place, DTYPES[str(dtype)], index, count)
+        return cls(place, asked, index, count, why)
 
-    def spelt(self) -> str:
-        """In words, for those who want to know."""
+    def describe(self, dtype: torch.dtype) -> str:
+        """In words, for -v: the device, the threads of a CPU, and the dtype that the prior's network computes in, and why."""
         threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
-        return f"{self.device}{threads}, {str(self.dtype).removeprefix('torch.')} ({self.why})"
+        return f"{self.device}{threads}, {str(dtype).removeprefix('torch.')} ({self._reason(dtype)})"
+
+    def _reason(self, dtype: torch.dtype) -> str:
+        unit = dtypes.bfloat16_unit(self.device)
+        if self.dtype is not None:
+            return self.why if dtype is self.dtype else "the prior's own"
+        if not unit:
+            return "no bfloat16 in hardware"
+        return unit if dtype is torch.bfloat16 else "this prior would lose too much in bfloat16"
 
     def share(self, items: Sequence[Item]) -> list[Item]:
-        """This process's part of the items: all of them in a plain run."""
+        """This process's part of the items: all of them where there is one process."""
         if self.count == 1:
             return list(items)
         from accelerate import PartialState
@@ -72,7 +81,7 @@ class Placement:
             return list(mine)
 
     def wait(self) -> None:
-        """Comes back when every process is here. Launchers stop all processes as soon as one ends in failure."""
+        """Returns when every process has come here. Launchers stop all processes as soon as one fails."""
         if self.count > 1:
             from accelerate import PartialState
 

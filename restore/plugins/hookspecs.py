@@ -32,7 +32,10 @@ def restore_guidances() -> Mapping[str, Callable[..., Guidance]]:  # type: ignor
 
 @hookspec
 def restore_priors() -> Mapping[str, Callable[..., Prior]]:  # type: ignore[empty-body]
-    """Prior loaders by scheme: `--prior scheme:ID` calls `loader(ID, dtype=..., local_files_only=...)`."""
+    """Prior loaders by scheme: `--prior scheme:ID` calls `loader(ID, dtype=..., local_files_only=...)`.
+
+    `dtype` is what the network shall compute in, or None if the prior is to choose (see `NetworkPrior`).
+    """
 
 
 @hookspec

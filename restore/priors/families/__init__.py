@@ -1,1 +1,1 @@
-"""Families of prior: how a network that predicts noise, a score, a velocity or the picture becomes D(x, sigma)."""
+"""Families of prior: D(x, sigma) of a network that predicts noise, a score, a velocity or the clean picture."""

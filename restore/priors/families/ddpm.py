@@ -17,12 +17,12 @@ Variance = Literal["fixed-small", "fixed-large", "learned"]
 
 
 class Reverse(NamedTuple):
-    """p(x_{t-1} | x_t) of the model, and the D it was made from; all (B, C, H, W), float32 or finer.
+    """p(x_{t-1} | x_t) of the model, and the D that it follows from; all (B, C, H, W).
 
     Attributes:
-        x0: D, the clean picture expected.
+        x0: D = E[x0 | x_t].
         mean: of x_{t-1}, in the chain's coordinates.
-        log_variance: of x_{t-1}, natural logarithm.
+        log_variance: natural logarithm of the variance of x_{t-1}.
     """
 
     x0: Tensor
@@ -33,17 +33,20 @@ class Reverse(NamedTuple):
 class DDPM(NetworkPrior):
     """x_t = sqrt(abar_t) x0 + sqrt(1 - abar_t) eps, so x = x_t / sqrt(abar_t) and sigma_t = sqrt((1 - abar_t) / abar_t).
 
-    The network's answer becomes D by its prediction type: epsilon, D = x - sigma eps (eq. 15); v (Salimans & Ho 2022,
-    2202.00512, appendix D), D = (x / sqrt(1 + sigma^2) - sigma v) / sqrt(1 + sigma^2); sample, D itself.
+    D by prediction type: epsilon, D = x - sigma eps (eq. 15); v (Salimans & Ho 2022, 2202.00512, appendix D),
+    D = (x / sqrt(1 + sigma^2) - sigma v) / sqrt(1 + sigma^2); sample, the network's answer itself.
 
     Args:
-        network: called with x_t (B, C, H, W) and t (B,); answers (B, C, H, W), or (B, 2C, H, W) when the variance is
-            learned too (Nichol & Dhariwal 2021, 2102.09672), whose second half D does not need.
+        network: called with x_t (B, C, H, W) and t (B,). It returns (B, C, H, W), or (B, 2C, H, W) where the variance is
+            learned too (Nichol & Dhariwal 2021, 2102.09672); D does not need the second half.
         alphas_cumprod: (T,), abar_t, falling.
+        prediction: what the network was trained to predict.
         variance: of the chain's reverse steps; see `reverse_step`.
-        clip: D is held in [-clip, clip], as the sampler that a network was published with does; None for D as it comes.
-            Where clean pictures lie, there lies their mean: what reaches beyond is the network's error.
-        Others: see `NetworkPrior`; the range of sigma is the table's.
+        clip: D is clamped to [-clip, clip], as the published samplers of some networks do; None to leave it as it is. A mean
+            of clean pictures lies in their range, so values beyond it are the network's error.
+        Others: see `NetworkPrior`. sigma_min and sigma_max are the table's ends.
+
+    Raises: PriorError for an unknown prediction or variance.
 
     Attributes:
         alphas_cumprod: (T,), float64 on the CPU.
@@ -68,6 +71,7 @@ class DDPM(NetworkPrior):
         table = ((1 - abar) / abar).sqrt()
         super().__init__(network, sigma_min=float(table[0]), sigma_max=float(table[-1]), **others)
         self.prediction, self.variance, self.clip = prediction, variance, clip
+        self.amplifies_rounding = prediction == "epsilon"
         self.alphas_cumprod, self.table = abar, table
         self.levels = table.flip(0)
 
@@ -77,15 +81,18 @@ class DDPM(NetworkPrior):
     def reverse_step(self, x_t: Tensor, t: Tensor) -> Reverse:
         """The model's p(x_{t-1} | x_t), for the variational bound and for ancestral sampling in the chain's coordinates.
 
-        The mean is that of q(x_{t-1} | x_t, x0 = D) (eq. 7). The variance is beta-tilde_t ("fixed-small", eq. 7), beta_t
-        ("fixed-large", section 3.2) or between both in log, log beta-tilde + (1 + v) / 2 (log beta - log beta-tilde), with v
-        the network's second half ("learned"; Nichol & Dhariwal 2021, eq. 15). beta-tilde_0 = 0 is replaced by beta-tilde_1.
+        The mean is that of q(x_{t-1} | x_t, x0 = D) (eq. 7). The variance is, by `variance`,
+        - "fixed-small": beta-tilde_t (eq. 7);
+        - "fixed-large": beta_t (section 3.2);
+        - "learned": between the two, log beta-tilde + (1 + v) / 2 (log beta - log beta-tilde), with v the network's second
+          half (Nichol & Dhariwal 2021, eq. 15).
+        beta-tilde_0 = 0 is replaced by beta-tilde_1.
 
         Args:
             x_t: (B, C, H, W) in the chain's coordinates, any H and W.
             t: (B,) whole steps in [0, T).
 
-        Raises: PriorError if the variance is learned and the network answers no second half.
+        Raises: PriorError if the variance is learned and the network returns no second half.
         """
         t = t.to(self.alphas_cumprod.device)
         abar, before = self.alphas_cumprod[t], torch.where(t > 0, self.alphas_cumprod[(t - 1).clamp(min=0)], 1.0)
@@ -129,13 +136,13 @@ class DDPM(NetworkPrior):
         return x0, rest if rest.shape[1] else None
 
     def _time(self, sigma: Tensor) -> Tensor:
-        """t with sigma_t = sigma: exact on trained levels, linear in log sigma between, held at the ends."""
+        """t with sigma_t = sigma: exact at trained levels, linear in log sigma between them, clamped to the ends."""
         table, wanted = self.table.log(), sigma.detach().to(self.table).log()
         high = torch.searchsorted(table, wanted).clamp(1, len(table) - 1)
         share = ((wanted - table[high - 1]) / (table[high] - table[high - 1])).clamp(0, 1)
         time = high - 1 + share
         near = time.round()
-        # Sigmas travel in float32: what is a trained level up to rounding is that level.
+        # Callers pass sigma in float32: what is a trained level up to rounding is that level.
         return torch.where((time - near).abs() < 1e-3, near, time).to(sigma)
 
 

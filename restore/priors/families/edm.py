@@ -13,10 +13,12 @@ class EDM(NetworkPrior):
     """D(x, sigma) = c_skip x + c_out F(c_in x, c_noise).
 
     Args:
-        network: F, called with a picture (B, C, H, W) and a level (B,), c_noise = log(sigma) / 4.
-        sigma_data: standard deviation of clean pictures the network was trained for.
+        network: F, called with c_in x (B, C, H, W) and c_noise = log(sigma) / 4 (B,).
+        sigma_data: the standard deviation of clean pictures that the network was trained with.
         Others: see `NetworkPrior`.
     """
+
+    amplifies_rounding = False  # c_out is at most sigma_data.
 
     def __init__(
         self,

@@ -11,12 +11,14 @@ from restore.priors.families.sde import TIMES
 class Flow(NetworkPrior):
     """x_t = (1 - t) x0 + t z, so sigma = t / (1 - t) and x_t = x / (1 + sigma); v = E[z - x0 | x_t] gives D = x_t - t v.
 
-    Time runs from pictures (0) to noise (1); Liu et al. count the other way.
+    Time runs from pictures (0) to noise (1); in Liu et al. it runs from noise to pictures.
 
     Args:
         network: the velocity, called with x_t (B, C, H, W) and 999 t (B,).
         Others: see `NetworkPrior`.
     """
+
+    amplifies_rounding = False  # t is at most 1.
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         time = sigma / (1 + sigma)

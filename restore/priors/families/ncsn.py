@@ -15,9 +15,11 @@ class NCSN(NetworkPrior):
 
     Args:
         network: the score, called with x (B, C, H, W) and sigma (B,).
-        count: L, the number of levels, from sigma_max to sigma_min in equal ratios (2019, section 4.2).
-        Others: see `NetworkPrior`. Song & Ermon 2020 (technique 1) set sigma_max to the largest distance between two pictures
-            and sigma_min to 0.01 for [0, 1] pictures.
+        count: L, the number of levels; they fall from sigma_max to sigma_min in equal ratios (2019, section 4.2).
+        Others: see `NetworkPrior`. Song & Ermon 2020 set sigma_max to the largest distance between two training pictures
+            (technique 1), and sigma_min to 0.01 for [0, 1] pictures.
+
+    Raises: PriorError for fewer than 2 levels, or unless 0 < sigma_min < sigma_max.
     """
 
     levels: Tensor

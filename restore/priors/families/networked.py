@@ -1,4 +1,4 @@
-"""What all priors with a network inside have in common: its sizes, its range, its arithmetic."""
+"""What all priors with a network inside have in common: its sizes, its range, its dtype."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import TypedDict
 
+from restore.device.dtype import of_hardware
 from restore.priors.prior import Prior
 
 
 class NetworkSettings(TypedDict, total=False):
-    """What every family takes beside its own keywords and its range; `NetworkPrior` says what each is and stands at."""
+    """The keywords common to all families, apart from the range of sigma; `NetworkPrior` says what each is."""
 
     channels: int
     multiple_of: int
     context: int
     sigma_start: float | None
-    dtype: torch.dtype
+    dtype: torch.dtype | None
 
 
 class NetworkPrior(Prior, ABC):
@@ -27,8 +28,16 @@ class NetworkPrior(Prior, ABC):
     Args:
         network: called with a picture (B, C, H, W) and a level or time (B,), in the family's own coordinates.
         channels, multiple_of, context, sigma_min, sigma_max, sigma_start: see `Prior`.
-        dtype: arithmetic of the network (autocast); what stands around it keeps the dtype of x.
+        dtype: of the network (autocast); None for what the hardware multiplies fastest, if the family can bear it. The
+            family's own arithmetic stays in the dtype of x.
+
+    Attributes:
+        amplifies_rounding: whether the network's answer enters D with a factor that grows with sigma, as a noise or a score
+            does. Its rounding error, about 2^-8 of it in bfloat16, then grows as well, and at high levels is larger than a
+            picture. Where it does, a dtype of None is float32 on every device.
     """
+
+    amplifies_rounding: bool = True  # Unless a family says otherwise.
 
     def __init__(
         self,
@@ -40,15 +49,22 @@ class NetworkPrior(Prior, ABC):
         sigma_min: float = 0.002,
         sigma_max: float = 80.0,
         sigma_start: float | None = None,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = torch.float32,
     ) -> None:
         super().__init__()
         self.network, self.dtype = network, dtype
         self.channels, self.multiple_of, self.context = channels, multiple_of, context
         self.sigma_min, self.sigma_max, self.sigma_start = sigma_min, sigma_max, sigma_start
 
+    def effective_dtype(self, device: torch.device) -> torch.dtype:
+        """The dtype that the network computes in on a device."""
+        if self.dtype is not None:
+            return self.dtype
+        return torch.float32 if self.amplifies_rounding else of_hardware(device)
+
     def ask(self, x: Tensor, level: Tensor) -> Tensor:
         """The network's answer to a scaled picture and a level (B,), in the dtype of x."""
-        with torch.autocast(x.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        dtype = self.effective_dtype(x.device)
+        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
             answer: Tensor = self.network(x, level)
         return answer.to(x.dtype)

@@ -12,21 +12,24 @@ from typing_extensions import Unpack
 from restore.errors import PriorError
 from restore.priors.families.networked import NetworkPrior, NetworkSettings
 
-EARLIEST = 1e-5  # The smallest t that training sees; at 0 the score is not defined (appendix C).
-LOWEST = 1e-3  # Levels below are an eighth of a grey level, and in float32 no longer told from rounding.
-TIMES = 999  # Networks hear t in [0, 1] as a step out of a thousand, as those trained on a discrete chain do.
+EARLIEST = 1e-5  # The smallest t in training: at 0 the score is not defined (appendix C).
+LOWEST = 1e-3  # An eighth of a grey level. In float32 lower levels are lost in rounding.
+TIMES = 999  # Networks are called with 999 t: the step of a chain of 1000, as those of DDPM are.
 
 
 class _Preserving(NetworkPrior, ABC):
     """beta(t) = beta_min + t (beta_max - beta_min), so -log alpha(t)^2 = B(t) = t beta_min + t^2 (beta_max - beta_min) / 2.
 
-    x_t = alpha x0 + std z, hence x = x_t / alpha and sigma = std / alpha. The network predicts z from x_t and 999 t; its score
-    is -z / std. D = x - sigma z.
+    x_t = alpha x0 + std z, so x = x_t / alpha and sigma = std / alpha. The network predicts z from x_t and 999 t (the score is
+    -z / std), and D = x - sigma z.
 
     Args:
+        network: called with x_t (B, C, H, W) and 999 t (B,).
         beta_min, beta_max: of the linear schedule (section 3.4: 0.1 and 20).
-        Others: see `NetworkPrior`; sigma_min and sigma_max default to the levels at t = 1e-5 and t = 1, the trained range, but
-            no lower than 0.001.
+        sigma_min, sigma_max: by default the trained range, t = 1e-5 (but no lower than 0.001) to t = 1.
+        Others: see `NetworkPrior`.
+
+    Raises: PriorError unless 0 < beta_min < beta_max.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class _Preserving(NetworkPrior, ABC):
         return self._sigma(time * self.beta_min + time**2 * (self.beta_max - self.beta_min) / 2)
 
     def time(self, sigma: Tensor) -> Tensor:
-        """t with sigma(t) = sigma, any shape: the positive root of B(t), written so that small levels keep their digits."""
+        """t with sigma(t) = sigma, any shape: the positive root of B(t), in the form without cancellation at small levels."""
         integral = self._integral(sigma)
         root = (self.beta_min**2 + 2 * (self.beta_max - self.beta_min) * integral).sqrt()
         return 2 * integral / (self.beta_min + root)
@@ -72,7 +75,7 @@ class _Preserving(NetworkPrior, ABC):
 
     @abstractmethod
     def _integral(self, sigma: Tensor) -> Tensor:
-        """Its inverse."""
+        """The inverse of `_sigma`."""
 
 
 class VP(_Preserving):
@@ -100,8 +103,8 @@ class VE(NetworkPrior):
 
     Args:
         network: the score, called with x (B, C, H, W) and sigma (B,).
-        levels: the trained levels, in any order, if only some are trained; see `Prior`.
-        Others: see `NetworkPrior`; the defaults of sigma are the paper's for [0, 1] pictures, doubled.
+        levels: the trained levels in any order, if they are discrete; see `Prior`.
+        Others: see `NetworkPrior`. The default range is the paper's for [0, 1] pictures, doubled for [-1, 1].
     """
 
     def __init__(

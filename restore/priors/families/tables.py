@@ -14,13 +14,14 @@ Schedule = Literal["linear", "cosine"]
 
 
 def alphas_cumprod(schedule: Schedule, steps: int = 1000) -> Tensor:
-    """abar_t of a chain of so many steps: (steps,), float64, falling.
+    """abar_t of a chain of `steps` steps: (steps,), float64, falling.
 
-    "linear": beta_t from 1e-4 to 0.02 at 1000 steps (Ho et al. 2020, section 4), scaled to as much noise at any other number.
-    "cosine": abar_t = f(t) / f(0), f(t) = cos^2(pi/2 (t / T + 0.008) / 1.008), no beta above 0.999 (Nichol & Dhariwal 2021,
-    eq. 17).
+    "linear": beta_t rises from 1e-4 to 0.02 at 1000 steps (Ho et al. 2020, section 4). At another number of steps all beta_t
+    are scaled by 1000 / steps, so that the whole chain adds about as much noise.
+    "cosine": abar_t = f(t) / f(0), f(t) = cos^2(pi/2 (t / T + 0.008) / 1.008), with beta_t at most 0.999 (Nichol & Dhariwal
+    2021, eq. 17).
 
-    Raises: PriorError for another schedule or fewer than 20 steps, of which one would add more noise than there is.
+    Raises: PriorError for another schedule, or for 20 steps or fewer, where a scaled beta_t would reach 1.
     """
     if schedule not in get_args(Schedule) or steps <= 20:
         raise PriorError(

@@ -20,7 +20,7 @@ from restore.priors.prior import Prior
 OPTIONS = {"head_channels": "64", "heads": "", "schedule": "linear"}
 
 
-def from_adm(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bool = False) -> Prior:
+def from_adm(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
     """An unconditional network of Dhariwal & Nichol 2021 as guided-diffusion saves it, on its chain of 1000 steps.
 
     Neither the heads of an attention nor the table of the chain can be read off the tensors. Heads have 64 channels and the

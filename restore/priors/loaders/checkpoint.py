@@ -29,7 +29,7 @@ class Checkpoint:
     origin: str
 
 
-def assemble(checkpoint: Checkpoint, *, dtype: torch.dtype = torch.float32) -> Prior:
+def assemble(checkpoint: Checkpoint, *, dtype: torch.dtype | None = torch.float32) -> Prior:
     """The prior, ready to use; its weights are those given, not copies."""
     prior = _hollow(checkpoint.config, dtype)
     prior.load_state_dict({f"network.{name}": value for name, value in checkpoint.weights.items()}, assign=True)
@@ -55,7 +55,7 @@ def check_weights(checkpoint: Checkpoint, source: str) -> None:
         raise PriorError(f"{source}: of the {len(wanted)} tensors expected from its architecture, {'; '.join(faults)}")
 
 
-def _hollow(config: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> Prior:
+def _hollow(config: Mapping[str, Any], dtype: torch.dtype | None = torch.float32) -> Prior:
     """The prior without weights: filling them with random numbers would take longer than reading them."""
     from accelerate import init_empty_weights
 

@@ -39,7 +39,7 @@ VARIANCES = {"fixed_large": "fixed-large", "learned_range": "learned"}
 ELSEWHERE = ("vae", "vqvae", "movq", "text_encoder", "image_encoder", "tokenizer")
 
 
-def from_diffusers(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bool = False) -> Prior:
+def from_diffusers(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
     """A DDPM, DDIM, PNDM or Score-SDE-VE pipeline, or a `UNet2DModel` with a scheduler's config beside it.
 
     Prediction type, alphas and clipping are read from the scheduler's config, so the network is asked as it was trained.

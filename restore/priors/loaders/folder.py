@@ -55,7 +55,7 @@ FAMILIES: dict[str, tuple[Callable[..., Prior], str]] = {
 }
 
 
-def build(config: dict[str, Any], *, dtype: torch.dtype = torch.float32) -> Prior:
+def build(config: dict[str, Any], *, dtype: torch.dtype | None = torch.float32) -> Prior:
     """The prior a config describes, with untrained weights.
 
     `family` is one of `FAMILIES`, `network` has a `type` of `NETWORKS` and that network's arguments, `prior` holds the family's
@@ -90,7 +90,7 @@ def save(folder: Path, config: dict[str, Any], prior: Prior, card: str, *, dtype
     (folder / CARD).write_text(card)
 
 
-def load(folder: Path, *, dtype: torch.dtype = torch.float32) -> Prior:
+def load(folder: Path, *, dtype: torch.dtype | None = torch.float32) -> Prior:
     """Reads a model folder, ready to use.
 
     Raises: PriorError if a part is missing or does not fit.

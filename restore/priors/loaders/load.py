@@ -15,7 +15,7 @@ from restore.priors.prior import Prior
 BUNDLED = {"photo": Path(__file__).parent.parent / "photo"}
 
 
-def from_folder(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bool = False) -> Prior:
+def from_folder(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
     """A model folder as `restore train` writes it, or the name of a bundled one.
 
     Raises: PriorError if it is missing or broken.
@@ -23,7 +23,7 @@ def from_folder(name: str, *, dtype: torch.dtype = torch.float32, local_files_on
     return model_folder.load(BUNDLED.get(name, Path(name)), dtype=dtype)
 
 
-def from_files(files: Files, *, dtype: torch.dtype = torch.float32) -> Prior:
+def from_files(files: Files, *, dtype: torch.dtype | None = torch.float32) -> Prior:
     """A model folder or a model in diffusers layout, whichever it is.
 
     Raises: PriorError if it is missing, broken or of another kind.

@@ -13,7 +13,7 @@ from restore.priors.prior import Prior
 PARTS = ("optimizer", "model", "ema", "step")  # What its `save_checkpoint` writes.
 
 
-def from_score_sde(name: str, *, dtype: torch.dtype = torch.float32, local_files_only: bool = False) -> Prior:
+def from_score_sde(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
     """Refuses an NCSN++ or DDPM++ checkpoint: its network follows from a config that the file does not hold (filters, skips,
     rescaling, kind of SDE), and wrong guesses would load and answer nonsense.
 

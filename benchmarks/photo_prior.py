@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="use every N-th picture only")
     arguments = parser.parse_args()
     restorer = Restorer.from_pretrained(arguments.prior)
-    dtype = str(restorer.placement.dtype).removeprefix("torch.")
+    dtype = str(restorer.prior.effective_dtype(restorer.placement.device)).removeprefix("torch.")
     prior = f"{restorer.prior_hash} {dtype}"
     photographs, results = pictures(arguments.data), Results(arguments.results)
     picked = range(0, len(photographs), arguments.every)

@@ -88,7 +88,7 @@ def machine(setting: Setting) -> Found:
         "threads": setting.threads,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch": torch.__version__,
-        "dtype": str(setting.restorer.placement.dtype).removeprefix("torch."),
+        "dtype": str(setting.restorer.prior.effective_dtype(setting.restorer.placement.device)).removeprefix("torch."),
         "prior": setting.restorer.prior_hash,
     }
 

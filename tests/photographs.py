@@ -23,7 +23,8 @@ Array = NDArray[np.uint8]
 
 @lru_cache
 def photo() -> Restorer:
-    return Restorer.from_pretrained("photo", device="cpu")
+    """In float32, so that values are the same on every CPU."""
+    return Restorer.from_pretrained("photo", device="cpu", dtype="float32")
 
 
 def crop(name: str, top: int, left: int, side: int = 128) -> Array:

@@ -12,6 +12,7 @@ WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="says what ha
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.delenv("RESTORE_DTYPE", raising=False)
 
 
 @WITHOUT_GPU

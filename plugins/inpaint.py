@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from restore.guidance import Guidance
     from restore.images import Picture
+    from restore.operators import Mask
     from restore.problem import Problem
 
 logger = logging.getLogger("restore")
@@ -57,10 +58,9 @@ class Inpaint(Task):
 
         return FILLING if problem.sigma_y == 0 else None
 
-    def finish(self, picture: Picture, restored: Tensor, options: InpaintOptions) -> Picture:
-        fill = _mask(picture, options)
-        pixels = restored if options.sigma > 0 else restored.where(fill, picture.pixels)
-        finished = picture.with_pixels(pixels)
+    def finish(self, picture: Picture, problem: Problem[Mask], restored: Tensor, options: InpaintOptions) -> Picture:
+        fill = ~problem.operator.keep
+        finished = picture.with_pixels(restored if options.sigma > 0 else restored.where(fill, picture.pixels))
         return finished.reveal(fill) if options.mask_from == "alpha" else finished
 
 

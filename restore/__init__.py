@@ -16,31 +16,42 @@ from restore.lazy import lazily
 if TYPE_CHECKING:
     from restore.errors import RestoreError
     from restore.plugins.manager import hookimpl
+    from restore.problem import Problem
     from restore.restorer import Restorer
-    from restore.results.result import Result
+    from restore.results.result import Event, Result
+    from restore.run_options import RunOptions
     from restore.shortcuts import colorize, denoise, inpaint, super_resolution
+    from restore.solver import solve
     from restore.task import Task
 
 _HOMES = {
+    "Event": "restore.results.result",
+    "Problem": "restore.problem",
     "RestoreError": "restore.errors",
     "Restorer": "restore.restorer",
     "Result": "restore.results.result",
+    "RunOptions": "restore.run_options",
     "Task": "restore.task",
     "colorize": "restore.shortcuts",
     "denoise": "restore.shortcuts",
     "hookimpl": "restore.plugins.manager",
     "inpaint": "restore.shortcuts",
+    "solve": "restore.solver",
     "super_resolution": "restore.shortcuts",
 }
 __all__ = [
+    "Event",
+    "Problem",
     "RestoreError",
     "Restorer",
     "Result",
+    "RunOptions",
     "Task",
     "colorize",
     "denoise",
     "hookimpl",
     "inpaint",
+    "solve",
     "super_resolution",
 ]
 __getattr__ = lazily(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""A task's options: one dataclass, seen as checked keywords and as a JSON schema; `restore.cli.flags` makes flags of it."""
+"""Options: a dataclass, seen as checked keywords and as a JSON schema; `restore.cli.flags` makes flags of it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,16 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
 
 from restore.errors import UsageError, suggest
+from restore.run_options import RESERVED, RunOptions, Scope, of_scope
 
 if TYPE_CHECKING:
     from restore.task import Task
 
 Built = TypeVar("Built")
 
-# Names that no option may have: keywords of `Restorer.stream`, and flags that every task has.
-KEYWORDS = {"task", "image", "seed", "name", "steps", "guidance", "sampler", "samples", "answer", "quality", "fidelity"}
-KEYWORDS |= {"early_exit"}
-FLAGS = {"inputs", "out", "seed", "steps", "guidance", "prior", "samples", "uncertainty", "answer", "device", "dtype", "tile"}
-FLAGS |= {"max_memory", "plan", "compile"}
-FLAGS |= {"contact_sheet", "metadata", "overwrite", "record", "json", "quiet", "verbose", "strict", "dry_run", "help"}
-RESERVED = frozenset(KEYWORDS | FLAGS)
 SCHEMA_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", Path: "string"}
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
 
@@ -36,8 +30,11 @@ class Option:
 
     Attributes:
         kind: bool, int, float, str or Path; `object` for a picture.
+        others: types that are accepted in place of `kind` and left as they are: objects that a text can name.
         nullable: None is a value too.
         required: must be given, whatever its default.
+        above: the value must be larger than this.
+        metadata: what else the field says; flags look there.
     """
 
     name: str
@@ -50,6 +47,9 @@ class Option:
     maximum: float | None = None
     picture: bool = False
     required: bool = False
+    above: float | None = None
+    others: tuple[type, ...] = ()
+    metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def flag(self) -> str:
@@ -58,6 +58,8 @@ class Option:
     @property
     def range(self) -> str:
         """`2 or more`, `0 to 255`, or nothing."""
+        if self.above is not None:
+            return f"above {self.above}" + ("" if self.maximum is None else f", up to {self.maximum}")
         if self.minimum is None:
             return "" if self.maximum is None else f"{self.maximum} or less"
         return f"{self.minimum} or more" if self.maximum is None else f"{self.minimum} to {self.maximum}"
@@ -72,7 +74,9 @@ class Option:
         value = self._typed(value)
         if self.choices and value not in self.choices:
             raise UsageError(f"{self.name}: {value!r} is none of {', '.join(map(str, self.choices))}")
-        low = self.minimum is not None and value < self.minimum
+        if self.others and not isinstance(value, str):
+            return value
+        low = (self.minimum is not None and value < self.minimum) or (self.above is not None and value <= self.above)
         if low or (self.maximum is not None and value > self.maximum):
             raise UsageError(f"{self.name}: {value} is out of range; give {self.range}")
         return value
@@ -92,6 +96,8 @@ class Option:
 
     def _typed(self, value: Any) -> Any:
         truth = isinstance(value, bool)
+        if self.others and isinstance(value, self.others) and not truth:
+            return value
         if self.kind is int and isinstance(value, numbers.Integral) and not truth:
             return int(value)
         if self.kind is float and isinstance(value, numbers.Real) and not truth and math.isfinite(value):
@@ -114,11 +120,12 @@ def describe(kind: type) -> tuple[Option, ...]:
         hints = typing.get_type_hints(kind)
     except Exception as error:
         raise TypeError(f"Options: types cannot be resolved at run time ({error})") from None
-    return tuple(_option(field, hints[field.name]) for field in dataclasses.fields(kind) if field.init)
+    reserved = frozenset() if kind is RunOptions else RESERVED
+    return tuple(_option(field, hints[field.name], reserved) for field in dataclasses.fields(kind) if field.init)
 
 
-def _option(field: dataclasses.Field[Any], hint: Any) -> Option:
-    if field.name in RESERVED:
+def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) -> Option:
+    if field.name in reserved:
         raise TypeError(f"Options.{field.name}: the toolkit has an option of that name; choose another")
     if field.default is not dataclasses.MISSING:
         default = field.default
@@ -128,7 +135,7 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Option:
         raise TypeError(f"Options.{field.name} has no default")
     told: Mapping[str, Any] = field.metadata
     picture = bool(told.get("picture", False))
-    kind, nullable = _unwrap(hint)
+    kind, others, choices, nullable = _unwrap(hint)
     if picture:
         kind = object
     elif kind not in SCHEMA_TYPES:
@@ -140,11 +147,14 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Option:
         nullable=nullable or default is None,
         default=default,
         help=str(told.get("help", "")),
-        choices=tuple(told.get("choices", ())),
+        choices=tuple(told.get("choices", choices)),
         minimum=told.get("min"),
         maximum=told.get("max"),
         picture=picture,
         required=bool(told.get("required", False)),
+        above=told.get("above"),
+        others=others,
+        metadata=told,
     )
     try:
         option.check(default)
@@ -153,13 +163,18 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Option:
     return option
 
 
-def _unwrap(hint: Any) -> tuple[Any, bool]:
-    """The type inside Optional, and whether it was there."""
+def _unwrap(hint: Any) -> tuple[Any, tuple[type, ...], tuple[Any, ...], bool]:
+    """The type inside Optional, types that may stand in its place, the choices of a Literal, and whether None is a value."""
+    parts, nullable = [hint], False
     if typing.get_origin(hint) in (Union, types.UnionType):
-        inner = [part for part in typing.get_args(hint) if part is not type(None)]
-        if len(inner) == 1:
-            return inner[0], True
-    return hint, False
+        parts = [part for part in typing.get_args(hint) if part is not type(None)]
+        nullable = len(parts) < len(typing.get_args(hint))
+    if len(parts) > 1 and str in parts:
+        return str, tuple(part for part in parts if part is not str), (), nullable
+    if len(parts) == 1 and typing.get_origin(parts[0]) is Literal:
+        choices = typing.get_args(parts[0])
+        return type(choices[0]), (), choices, nullable
+    return (parts[0] if len(parts) == 1 else hint), (), (), nullable
 
 
 def build(kind: type[Built], /, **keywords: Any) -> Built:
@@ -177,18 +192,28 @@ def build(kind: type[Built], /, **keywords: Any) -> Built:
     return kind(**{name: options[name].check(value) for name, value in keywords.items()})
 
 
+def run_options(scope: Scope, keywords: Mapping[str, Any]) -> RunOptions:
+    """The options of every task from keywords of one scope; errors as for `build`."""
+    known = of_scope(scope)
+    for name in keywords:
+        if name not in known:
+            raise UsageError(f"unknown option {name!r}; {suggest(name, known)}")
+    return build(RunOptions, **keywords)
+
+
 def json_schema(task: Task) -> dict[str, Any]:
-    """The options of a task as a JSON schema (draft 2020-12) of one object."""
-    options = describe(task.Options)
+    """The keywords of one call of a task, its own first, as a JSON schema (draft 2020-12) of one object."""
+    own = describe(task.Options)
+    common = [option for option in describe(RunOptions) if option.metadata["scope"] == "call"]
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": task.name,
         "description": task.help,
         "type": "object",
-        "properties": {option.name: _property(option) for option in options},
+        "properties": {option.name: _property(option) for option in [*own, *common]},
         "additionalProperties": False,
     }
-    required = [option.name for option in options if option.required]
+    required = [option.name for option in own if option.required]
     return {**schema, "required": required} if required else schema
 
 
@@ -203,6 +228,8 @@ def _property(option: Option) -> dict[str, Any]:
         found["enum"] = [*option.choices, None] if option.nullable else list(option.choices)
     if option.minimum is not None:
         found["minimum"] = option.minimum
+    if option.above is not None:
+        found["exclusiveMinimum"] = option.above
     if option.maximum is not None:
         found["maximum"] = option.maximum
     found["default"] = str(option.default) if isinstance(option.default, Path) else option.default

@@ -1,29 +1,30 @@
-"""The Python API: a prior, placed; tasks run on it."""
+"""The Python API for pictures: a prior, placed; tasks run on it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import fields
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from restore import pretrained
+from restore import images, pretrained
 from restore.device import memory
 from restore.device.placement import Placement
-from restore.guidance import Guidance
-from restore.planning.compile import Choice, check, chosen
-from restore.planning.estimate import Forecast, forecast
-from restore.planning.prepare import Asked, Limits, Work, mean, work
+from restore.errors import UsageError, suggest
+from restore.options import build, describe, run_options
+from restore.planning.estimate import Estimate, estimate
+from restore.planning.plan import LARGEST_WINDOW, Plan
+from restore.plugins import manager
 from restore.priors import Prior
+from restore.priors.views.compiled import runs_compiled, with_compiled_networks
+from restore.problem import Problem
 from restore.results import provenance
 from restore.results.consistency import consistency
-from restore.results.projection import project
 from restore.results.result import Event, Result
-from restore.sampling.samplers import Sampler
+from restore.run_options import RunOptions, of_scope, recorded
+from restore.solver import prepare, run
 from restore.task import Task
 
 logger = logging.getLogger("restore")
@@ -36,61 +37,43 @@ class Restorer:
         prior: what clean pictures look like.
         placement: where the prior runs; this machine's best by default.
         name: what the record calls the prior.
-        tile: largest side in pixels that goes through the network at once; by default 1024, or less where memory is short.
-        max_memory: what the whole process may take (on a GPU, of its memory): a size such as "2GB", or bytes.
-        compile: whether the network goes through torch.compile: "on", "off", or "auto" for where the work foreseen clearly
-            repays it. Answers are the same up to rounding. Where it fails the network runs as it is.
+        keywords: fields of `RunOptions` of scope "prior": `tile`, the largest side in pixels that goes through the network at
+            once (1024 if not given, less where memory is short); `max_memory`, what the whole process may take (on a GPU, of
+            its memory), as "2GB" or bytes; `compile`, whether the network goes through torch.compile (the same answers, up
+            to rounding).
 
-    Raises: UsageError for a tile, size or word that is none.
+    Raises: UsageError for an unknown keyword, a tile below 64 or a size of memory that is none.
     """
 
-    def __init__(
-        self,
-        prior: Prior,
-        *,
-        placement: Placement | None = None,
-        name: str = "custom",
-        tile: int | None = None,
-        max_memory: str | int | None = None,
-        compile: Literal["auto", "on", "off"] = "auto",
-    ) -> None:
-        self.placement = placement or Placement.current()
-        self.prior = prior.to(self.placement.device)
-        self.name = name
-        self.limits = Limits.of(tile, max_memory)
-        check(compile)
-        self.compile = compile
-        logger.debug("%s", self.placement.spelt())
+    def __init__(self, prior: Prior, *, placement: Placement | None = None, name: str = "custom", **keywords: Any) -> None:
+        self.options = run_options("prior", {**keywords, "prior": name})
+        if self.options.max_memory is not None:
+            memory.parse(self.options.max_memory)
+        self.placement = placement or Placement.current(self.options.device, self.options.dtype)
+        self._plain_prior = prior.to(self.placement.device)
+        self.prior = with_compiled_networks(self._plain_prior) if self.options.compile else self._plain_prior
+        logger.debug("%s", self.placement.describe(self.prior.effective_dtype(self.placement.device)))
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name: str = "photo",
-        *,
-        device: str | None = None,
-        dtype: str | None = None,
-        tile: int | None = None,
-        max_memory: str | int | None = None,
-        compile: Literal["auto", "on", "off"] = "auto",
-        local_files_only: bool = False,
-    ) -> Restorer:
+    def from_pretrained(cls, name: str = "photo", *, local_files_only: bool = False, **keywords: Any) -> Restorer:
         """Loads a prior by name: a bundled one, a model folder, a Hub id, or `scheme:id`.
 
         Args:
-            device: "cpu", "cuda", "cuda:1", "mps"; the machine's best by default.
-            dtype: arithmetic of the network, "float32", "bfloat16" or "float16"; by default what is fastest here.
-            tile, max_memory, compile: see `Restorer`.
             local_files_only: never ask the network for a model.
+            keywords: as of `Restorer`; and `device` ("cpu", "cuda", "cuda:1", "mps"; the machine's best if not given), `dtype`
+                (the network's arithmetic: "float32", "bfloat16", "float16"; what the hardware is made for if not given).
 
-        Raises: PriorError if the prior is missing or broken; UsageError for an unknown device, dtype, scheme, size or word.
+        Raises: PriorError if the prior is missing or broken; UsageError for an unknown keyword, device, dtype or scheme.
         """
-        placement = Placement.current(device, dtype)
+        options = run_options("prior", keywords)
+        placement = Placement.current(options.device, options.dtype)
         prior = pretrained.prior(name, dtype=placement.dtype, local_files_only=local_files_only)
-        return cls(prior, placement=placement, name=name, tile=tile, max_memory=max_memory, compile=compile)
+        return cls(prior, placement=placement, name=name, **keywords)
 
     @cached_property
     def prior_hash(self) -> str:
-        return provenance.weights_hash(self.prior)
+        """Of the prior's weights; see `weights_hash`."""
+        return provenance.weights_hash(self._plain_prior)
 
     def __call__(self, task: str | Task, image: Any, **keywords: Any) -> Result:
         """Runs a task on one picture to the end; arguments and errors as for `stream`."""
@@ -107,105 +90,78 @@ class Restorer:
         for index, picture in enumerate(pictures):
             yield self(task, picture, **{"name": str(index), **keywords})
 
-    def stream(
-        self,
-        task: str | Task,
-        image: Any,
-        *,
-        seed: int = 0,
-        name: str = "",
-        steps: int | None = None,
-        guidance: str | Guidance | None = None,
-        sampler: Sampler | None = None,
-        quality: Literal["fast", "balanced", "best"] = "balanced",
-        samples: int = 1,
-        answer: str | None = None,
-        fidelity: float | None = None,
-        early_exit: float | None = None,
-        **options: Any,
-    ) -> Iterator[Event]:
-        """Runs a task on one picture, an event a transition; leave the loop to cancel.
+    def stream(self, task: str | Task, image: Any, **keywords: Any) -> Iterator[Event]:
+        """Runs a task on one picture, an event a transition; leave the loop to cancel. The last event holds the result.
 
         Args:
             task: a task's name, or a task.
-            image: a schedule, PIL picture, array (H, W[, C]) uint8, uint16 or float in [0, 1], tensor (C, H, W) or
+            image: a path, PIL picture, array (H, W[, C]) uint8, uint16 or float in [0, 1], tensor (C, H, W) or
                 (1, C, H, W) in [0, 1], or a `Picture`.
-            seed: of all noise; the same seed gives the same picture.
-            name: the picture's relative schedule, so that each picture of a folder has noise of its own.
-            steps: transitions; what the method takes for the quality by default.
-            guidance: a method, or `NAME[:key=value,...]`; the task's default otherwise.
-            sampler: the transition; the method's own by default.
-            quality: "fast" for a quick look, "balanced", or "best" for a run that may take its time.
-            samples: posterior samples to draw, in batches.
-            answer: "sample" for the first draw, "mean" for the mean of the samples (the default for more than one).
-            fidelity: from 0, the first draw (crisp, invented detail), to 1, the mean or point estimate (closest to the truth,
-                smoother); between, a blend of the two.
-            early_exit: grey levels; once no open pixel of the prior's answer changes by more from one step to the next, one
-                last transition ends the run. None walks the whole schedule.
-            options: the task's own.
+            keywords: the task's own options (`restore schema TASK` lists them), and fields of `RunOptions` of scope "call":
+                seed, steps, guidance, sampler, quality, samples, fidelity, name.
 
-        Raises: UsageError, PictureError, OperatorError, OutOfMemoryError.
+        Raises: UsageError, PictureError, OperatorError, PriorError, OutOfMemoryError.
         """
-        asked = Asked(seed, name, steps, guidance, sampler, quality, samples, answer, fidelity, early_exit)
-        ready = self._work(task, image, asked, options)
-        choice = chosen(ready.runs, self.compile)
-        logger.debug("%s", choice.why)
-        total, before = sum(run.steps for run in choice.runs), 0
-        found: list[Tensor] = []
-        for run in choice.runs:
-            drawn, others = [], total - run.steps
-            for progress in run.events():
-                total = others + progress.steps
-                if progress.done is None:
-                    yield Event(before + progress.step, total, progress.x)
-                else:
-                    drawn.append(progress.done)
-            before += progress.step
-            found.append(torch.cat(drawn) if len(drawn) > 1 else drawn[0])
-        result = self._result(ready, found, asked, choice, before, image)
-        yield Event(total, total, result.mean, result)
+        task, own, options = self._read(task, keywords)
+        picture = images.as_picture(image)
+        problem = task.problem(picture, own)
+        plans, fidelity = self._plans(task, problem, own, options)
 
-    def plan(self, task: str | Task, image: Any, **keywords: Any) -> Forecast:
-        """What `stream` would take with the same arguments, found out by one evaluation of a small window; errors as there."""
-        words = {one.name for one in fields(Asked)}
-        asked = Asked(**{word: keywords.pop(word) for word in words & keywords.keys()})
-        runs = self._work(task, image, asked, keywords).runs
-        return forecast(runs, memory.used(self.placement.device))
+        def finish(result: Result) -> Result:
+            finished = task.finish(picture, problem, result.x, own)
+            return replace(
+                result,
+                picture=finished,
+                consistency=consistency(problem, finished.pixels),
+                record=self._record(task, own, options, plans, result),
+                given=image,
+            )
 
-    def _work(self, task: str | Task, image: Any, asked: Asked, options: dict[str, Any]) -> Work:
-        return work(task, image, self.prior, asked, options, limits=self.limits, device=self.placement.device)
+        return run(plans, fidelity, options.seed, finish)
 
-    def _result(self, ready: Work, found: list[Tensor], asked: Asked, choice: Choice, taken: int, image: Any) -> Result:
-        """What comes back, from the pictures of each run and the transitions that all took."""
-        samples, wanted = found[0], ready.wanted
-        finished = ready.task.finish(ready.picture, project(ready.problem, ready.answer(found)), ready.chosen)
-        return Result(
-            picture=finished,
-            samples=samples,
-            mean=mean(samples),
-            std=samples.std(dim=0, keepdim=True) if asked.samples > 1 else None,
-            consistency=consistency(ready.problem, finished.pixels),
-            answer=wanted.kind,
-            record={
-                "task": ready.task.name,
-                "options": provenance.plain(ready.chosen),
-                "seed": asked.seed,
-                "name": asked.name,
-                "steps": len(ready.runs[0].planned.schedule) - 1,
-                "transitions": taken,
-                "early_exit": asked.early_exit,
-                "guidance": type(wanted.method).__name__,
-                "samples": asked.samples,
-                "answer": wanted.kind,
-                "fidelity": wanted.fidelity,
-                "sigma_y": ready.problem.sigma_y,
-                "tile": self.limits.kept(ready.runs),
-                "prior": self.name,
-                "prior_hash": self.prior_hash,
-                "dtype": str(self.placement.dtype).removeprefix("torch."),
-                "compiled": choice.compiled,
-                "device": str(self.placement.device),
-                "versions": provenance.versions(),
-            },
-            given=image,
-        )
+    def plan(self, task: str | Task, image: Any, **keywords: Any) -> Estimate:
+        """What `stream` would take with the same arguments, found out by evaluating one window; errors as there."""
+        held = memory.used(self.placement.device)
+        started = time.perf_counter()
+        task, own, options = self._read(task, keywords)
+        problem = task.problem(images.as_picture(image), own)
+        seconds = time.perf_counter() - started
+        plans, _ = self._plans(task, problem, own, options)
+        return estimate(plans, held=held, seconds=seconds)
+
+    def _read(self, task: str | Task, keywords: Mapping[str, Any]) -> tuple[Task, Any, RunOptions]:
+        """The task, its own options, and those that every task has."""
+        task = manager.load().task(task) if isinstance(task, str) else task
+        common = of_scope("call")
+        known = [*(option.name for option in describe(task.Options)), *common]
+        for name in keywords:
+            if name not in known:
+                raise UsageError(f"unknown option {name!r}; {suggest(name, known)}")
+        own: Any = build(task.Options, **{name: value for name, value in keywords.items() if name not in common})
+        asked = run_options("call", {name: value for name, value in keywords.items() if name in common})
+        return task, own, replace(self.options, **{name: getattr(asked, name) for name in common})
+
+    def _plans(self, task: Task, problem: Problem, own: Any, options: RunOptions) -> tuple[list[Plan], float]:
+        return prepare(problem, self.prior, options, own=task.guidance(problem, own), device=self.placement.device)
+
+    def _record(self, task: Task, own: Any, options: RunOptions, plans: list[Plan], result: Result) -> dict[str, Any]:
+        least = min(plan.largest for plan in plans)
+        # What was chosen for this machine is asked for by name when the result is made again.
+        chosen = {
+            "tile": options.tile if options.tile or least == LARGEST_WINDOW else least,
+            "dtype": str(self.prior.effective_dtype(self.placement.device)).removeprefix("torch."),
+            "compile": runs_compiled(self.prior),
+        }
+        return {
+            "task": task.name,
+            "options": provenance.plain(own),
+            "request": {**provenance.plain(recorded(options)), "seed": options.seed, "name": options.name, **chosen},
+            "guidance": type(plans[0].guidance).__name__,
+            "answer": result.answer,
+            "fidelity": result.fidelity,
+            "transitions": sum(plan.steps for plan in plans),
+            "sigma_y": plans[0].problem.sigma_y,
+            "prior_hash": self.prior_hash,
+            "device": str(self.placement.device),
+            "versions": provenance.versions(),
+        }

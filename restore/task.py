@@ -42,6 +42,13 @@ class Task(ABC):
         """The task's own default method for a problem, or None for the toolkit's."""
         return None
 
-    def finish(self, picture: Picture, restored: Tensor, options: Any) -> Picture:
-        """The picture to write, from the restored pixels (1, C, H, W) in [-1, 1]: what was known is put back bit for bit."""
+    def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: Any) -> Picture:
+        """The picture to write; a task that knows some pixels exactly puts them back here, bit for bit.
+
+        Args:
+            picture: as read.
+            problem: what `problem` made of it.
+            restored: (1, C, H, W) in [-1, 1], the answer.
+            options: an instance of `Options`.
+        """
         return picture.with_pixels(restored)

@@ -7,16 +7,17 @@ import json
 import os
 import re
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from distributions import install
 from toys import TOY, Command, Ran, files, picture, process
 
-from restore import options
 from restore.cli.root import root
 from restore.cli.task import common
 from restore.plugins import manager as plugins
+from restore.run_options import RESERVED, RunOptions
 
 # To be taken away once restore/images/__init__.py imports its modules when they are first used.
 
@@ -81,12 +82,12 @@ BAD_WORDS = {
         2,
         "invalid value for '--mood': 'godo' is none of good, bug, memory, usage, spoilt; see restore soften --help",
     ),
-    "soften img.png --seed x": (2, "invalid value for '--seed': 'x' is not a valid integer; see restore soften --help"),
+    "soften img.png --seed x": (2, "invalid value for '--seed': 'x' is not a whole number; see restore soften --help"),
     "soften img.png --max-memory 2": (
         2,
         "'2' is no size of memory; give a number and a unit, such as 500MB, 2GB or 1.5GiB",
     ),
-    "soften img.png --uncertainty u.png": (2, "--uncertainty is the spread of samples; give --samples 2 or more"),
+    "soften img.png --uncertainty u.png": (2, "--uncertainty shows how samples differ; give --samples 2 or more"),
     "soften img.png -o img.png --overwrite": (
         2,
         "img.png is an input, and inputs are never written over; name another place with -o",
@@ -177,6 +178,11 @@ def test_no_task_can_take_the_name_of_a_command_or_a_flag() -> None:
     from restore.restorer import Restorer
 
     assert set(root.commands) | {"help"} == plugins.COMMANDS
-    assert {flag.name for flag in common()} <= options.RESERVED
-    keywords = set(inspect.signature(Restorer.stream).parameters) - {"self", "options"}
-    assert keywords <= options.RESERVED
+    assert {flag.name for flag in common()} <= RESERVED
+    assert set(inspect.signature(Restorer.stream).parameters) - {"self", "keywords"} <= RESERVED
+
+
+def test_every_option_of_a_run_is_a_flag_but_those_that_are_hidden() -> None:
+    hidden = {item.name for item in fields(RunOptions) if item.metadata.get("hidden")}
+    assert {flag.name for flag in common()} == {item.name for item in fields(RunOptions)} - hidden
+    assert hidden == {"name"}

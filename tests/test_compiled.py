@@ -1,4 +1,4 @@
-"""Compiled networks: the same answers, and the network as it is where compiling fails or does not pay."""
+"""Compiled networks: the same answers, and the network as it is where compiling fails."""
 
 import copy
 import logging
@@ -11,11 +11,8 @@ from torch import nn
 
 from restore import Restorer
 from restore.errors import UsageError
-from restore.planning import compile
-from restore.planning.compile import CLEARLY, SAVES, TAKES
-from restore.planning.estimate import Forecast
 from restore.priors import EDM, GrayView, PeriodicalSelfEnsemble
-from restore.priors.views.compiled import Compiled, compiled, mode_for
+from restore.priors.views.compiled import Compiled, mode_for, runs_compiled, with_compiled_networks
 
 PICTURE = crop("chelsea", 0, 0, 64)
 
@@ -95,15 +92,18 @@ def test_a_view_of_a_prior_is_compiled_inside_and_the_prior_stays(compiler, wrap
     inner = prior()
     given = wrap(inner)
     before = copy.deepcopy(given.state_dict())
-    twin, networks = compiled(given)
-    assert len(networks) == 1
+    twin = with_compiled_networks(given)
+    (network,) = (part for part in twin.modules() if isinstance(part, Compiled))
+    assert not runs_compiled(twin)
     assert type(inner.network) is Bent
     x = torch.randn(1, given.channels, 16, 16)
     with torch.no_grad():
         torch.testing.assert_close(twin(x, 0.5), given(x, 0.5), atol=1e-5, rtol=0)
-    assert networks[0].works
+    assert network.works
+    assert runs_compiled(twin)
+    assert not runs_compiled(given)
     assert given.state_dict().keys() == before.keys()
-    assert networks[0].network.convolution.weight is inner.network.convolution.weight
+    assert network.network.convolution.weight is inner.network.convolution.weight
 
 
 def restored(compile, **words):
@@ -112,58 +112,34 @@ def restored(compile, **words):
 
 
 def test_the_record_says_whether_answers_were_compiled(compiler, monkeypatch):
-    found = {word: restored(word) for word in ("on", "off", "auto")}
-    assert {word: result.record["compiled"] for word, result in found.items()} == {"on": True, "off": False, "auto": False}
+    found = {choice: restored(choice) for choice in (True, False)}
+    assert {choice: result.record["request"]["compile"] for choice, result in found.items()} == {True: True, False: False}
     assert len(compiler) == 1
-    assert found["on"].record["prior_hash"] == found["off"].record["prior_hash"]
-    torch.testing.assert_close(found["on"].samples, found["off"].samples, atol=1e-5, rtol=0)
+    assert found[True].record["prior_hash"] == found[False].record["prior_hash"]
+    torch.testing.assert_close(found[True].samples, found[False].samples, atol=1e-5, rtol=0)
     monkeypatch.setattr("torch.compile", lambda network, mode: pytest.fail("compiled") if mode is None else 1 / 0)
-    assert restored("on").record["compiled"] is False
-    assert Restorer(Shrinking(), placement=PLACE, compile="on")("denoise", PICTURE, sigma=20).record["compiled"] is False
+    assert restored(True).record["request"]["compile"] is False
+    plain = Restorer(Shrinking(), placement=PLACE, compile=True)("denoise", PICTURE, sigma=20)
+    assert plain.record["request"]["compile"] is False
 
 
-@pytest.mark.parametrize(("share", "compiles"), [(0.99, False), (1.01, True)])
-def test_auto_compiles_where_what_is_foreseen_repays_it(compiler, monkeypatch, share, compiles):
-    seconds = share * CLEARLY * TAKES["cpu"] / SAVES["cpu"]
-    forecast = Forecast(1, 1, (), 1, 1, 1, 1, 1, seconds)
-    monkeypatch.setattr(compile, "forecast", lambda runs, taken: forecast)
-    monkeypatch.setattr(compile, "LITTLE", 0)
-    assert restored("auto").record["compiled"] == compiles
-
-
-def test_auto_asks_nothing_of_the_network_for_a_small_run(monkeypatch):
-    monkeypatch.setattr(compile, "forecast", lambda runs, taken: pytest.fail("asked"))
-    restored("auto")
-
-
-def test_details_say_where_and_how_a_run_works(compiler, caplog):
+def test_details_say_where_a_run_works(caplog):
     with caplog.at_level(logging.DEBUG, "restore"):
-        restored("auto")
-        restored("on")
-        restored("off")
-    threads = torch.get_num_threads()
-    said = [record.getMessage() for record in caplog.records]
-    assert said.count(f"cpu, {threads} threads, float32 (as asked for)") == 3
-    assert [line for line in said if "compiled" in line] == [
-        "not compiled: a short run",
-        "compiled",
-        "not compiled: as asked for",
-    ]
+        restored(False)
+    assert f"cpu, {torch.get_num_threads()} threads, float32 (as asked for)" in [one.getMessage() for one in caplog.records]
 
 
-def test_an_unknown_word_is_a_usage_error():
-    with pytest.raises(UsageError, match="compile is auto, on or off, got 'maybe'"):
+def test_an_unknown_value_is_a_usage_error():
+    with pytest.raises(UsageError, match=r"compile: 'maybe' \(str\) is not true or false"):
         Restorer(Shrinking(), placement=PLACE, compile="maybe")
-    with pytest.raises(UsageError, match="compile is"):
-        Restorer.from_pretrained("photo", device="cpu", compile="yes")
 
 
 @pytest.mark.slow
 def test_the_bundled_prior_compiled_answers_the_same():
     picture = noisy(crop("chelsea", 0, 0, 128), 25)
-    view = Restorer(photo().prior, placement=photo().placement, compile="on")
+    view = Restorer(photo().prior, placement=photo().placement, compile=True)
     found, plain = view("denoise", picture, sigma=25), photo()("denoise", picture, sigma=25)
-    assert found.record["compiled"]
+    assert found.record["request"]["compile"]
     assert np.abs(found.image.astype(int) - plain.image).max() <= 1
     again = view("denoise", noisy(crop("coffee", 0, 0, 150), 25), sigma=25)  # Another size.
-    assert again.record["compiled"]
+    assert again.record["request"]["compile"]

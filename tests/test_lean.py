@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from photographs import Counting, Shrinking
-from test_solve import inpainting
+from test_solver import inpainting, planned
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from restore.guidance import DDNM, PnP
@@ -19,10 +19,8 @@ from restore.operators.operator import Spectral
 from restore.planning.activation_memory import Live
 from restore.problem import Problem, finite
 from restore.results.consistency import consistency
-from restore.tiling.solve import plan, solve
+from restore.solver import run
 from restore.tiling.tiled import Tiled
-
-CPU = torch.device("cpu")
 
 
 class Touched(TorchDispatchMode):
@@ -43,13 +41,13 @@ class Touched(TorchDispatchMode):
 def test_a_step_passes_over_what_windows_skip_a_few_times_only(method):
     problem = inpainting(1024, 1024, [(8 * k, 8 * k + 8, 8 * k, 8 * k + 4) for k in range(128)])
     counting = Counting(Shrinking())
-    planned = plan(problem, counting, method, steps=4, largest=1024)
-    assert planned.boxes == ((0, 1024, 0, 1024),)
-    run = solve(problem, counting, method, method.sampler(), planned, seed=0, names=["x"], device=CPU)
-    next(run)
+    plan = planned(problem, counting, method, 4)
+    assert plan.boxes == ((0, 1024, 0, 1024),)
+    events = run([plan], 0.0, 0)
+    next(events)
     before = counting.pixels
     with Touched() as touched:
-        next(run)
+        next(events)
     evaluated, picture = 3 * (counting.pixels - before), problem.y.numel()
     assert evaluated < 0.6 * picture
     # Windows are cut, turned, weighed and added: some passes over them. Of the whole, the sampler's own (none for PnP, which
@@ -166,11 +164,9 @@ def test_what_is_held_does_not_grow_with_steps():
     assert many == pytest.approx(few, rel=0.05)
 
 
-def test_a_guess_is_made_once(monkeypatch):
+def test_an_initial_estimate_is_made_once(monkeypatch):
     problem, made = inpainting(64, 64, [(20, 30, 20, 30)]), []
-    guess = Mask.guess
-    monkeypatch.setattr(Mask, "guess", lambda self, y: made.append(y) or guess(self, y))
-    prior = Shrinking()
-    planned = plan(problem, prior, PnP(), steps=2, largest=1024)
-    list(solve(problem, prior, PnP(), PnP().sampler(), planned, seed=0, names=["x"], device=CPU))
+    estimate = Mask.initial_estimate
+    monkeypatch.setattr(Mask, "initial_estimate", lambda self, y: made.append(y) or estimate(self, y))
+    list(run([planned(problem, Shrinking(), PnP(), 2)], 1.0, 0))
     assert len(made) == 1

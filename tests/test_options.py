@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Literal, Optional
 
 import click
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 from restore import options
 from restore.cli.flags import click_options
 from restore.errors import UsageError
+from restore.run_options import RunOptions, of_scope
 from restore.task import Task
 
 
@@ -122,7 +123,8 @@ def test_schema() -> None:
     assert (schema["title"], schema["description"], schema["type"]) == ("toy", "a toy", "object")
     assert schema["additionalProperties"] is False
     assert "required" not in schema
-    assert schema["properties"] == {
+    own = {name: found for name, found in schema["properties"].items() if name not in of_scope("call")}
+    assert own == {
         "mask": {"type": ["string", "null"], "description": "white is filled", "format": "path", "default": None},
         "mask_grow": {"type": "integer", "description": "grow by N pixels", "minimum": 0, "default": 0},
         "invert_mask": {"type": "boolean", "default": False},
@@ -134,6 +136,50 @@ def test_schema() -> None:
         "table": {"type": ["string", "null"], "format": "path", "default": None},
         "folder": {"type": "string", "format": "path", "default": "here"},
     }
+
+
+def test_the_schema_has_the_keywords_of_every_call_too() -> None:
+    common = {name: found for name, found in options.json_schema(Toy())["properties"].items() if name in of_scope("call")}
+    assert tuple(common) == of_scope("call")
+    assert common["samples"] == {"type": "integer", "description": "posterior samples to draw", "minimum": 1, "default": 1}
+    assert common["quality"]["enum"] == ["fast", "balanced", "best"]
+    assert common["fidelity"]["type"] == ["number", "null"]
+
+
+def test_run_options_are_checked_like_a_tasks_own() -> None:
+    assert options.build(RunOptions) == RunOptions()
+    with pytest.raises(UsageError, match="samples: 0 is out of range; give 1 or more"):
+        options.build(RunOptions, samples=0)
+    with pytest.raises(UsageError, match="quality: 'good' is none of fast, balanced, best"):
+        options.build(RunOptions, quality="good")
+    with pytest.raises(UsageError, match=r"steps: 1\.5 .* is not a whole number"):
+        options.build(RunOptions, steps=1.5)
+    method = object()
+    assert options.build(RunOptions, guidance=method).guidance is method
+    assert options.build(RunOptions, max_memory=10**9).max_memory == 10**9
+
+
+def test_a_reserved_name_is_the_authors_error() -> None:
+    @dataclass
+    class Odd:
+        seed: int = 0
+
+    with pytest.raises(TypeError, match=r"Options.seed: the toolkit has an option of that name; choose another"):
+        options.describe(Odd)
+
+
+def test_a_literal_names_its_choices_and_above_is_an_open_bound() -> None:
+    @dataclass
+    class Open:
+        mode: Literal["a", "b"] = "a"
+        width: float = field(default=1.0, metadata={"above": 0, "max": 2})
+
+    mode, width = options.describe(Open)
+    assert (mode.kind, mode.choices, width.range) == (str, ("a", "b"), "above 0, up to 2")
+    with pytest.raises(UsageError, match=r"width: 0\.0 is out of range; give above 0, up to 2"):
+        options.build(Open, width=0)
+    with pytest.raises(UsageError, match="mode: 'c' is none of a, b"):
+        options.build(Open, mode="c")
 
 
 def test_a_required_option_is_required_in_the_schema() -> None:

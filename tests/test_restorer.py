@@ -13,8 +13,8 @@ import restore
 from restore import Restorer, images
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
 from restore.guidance import DDNM, PnP
+from restore.planning import plan
 from restore.sampling.samplers import ddim
-from restore.tiling import solve
 
 SIDE = 24
 MASK = np.zeros((SIDE, SIDE), bool)
@@ -155,7 +155,7 @@ def test_map_gives_each_picture_noise_by_its_place():
     batch = torch.from_numpy(samples(3)).permute(2, 0, 1)[None].float().expand(3, -1, -1, -1) / 255
     keywords = {"mask": MASK, "guidance": "ddnm", "steps": 4}
     found = list(cheap().map("inpaint", batch, **keywords))
-    assert [result.record["name"] for result in found] == ["0", "1", "2"]
+    assert [result.record["request"]["name"] for result in found] == ["0", "1", "2"]
     assert {tuple(result.image.shape) for result in found} == {(3, SIDE, SIDE)}
     assert not torch.allclose(found[0].samples, found[1].samples, atol=0.05)
     for index, result in enumerate(found):
@@ -188,7 +188,7 @@ def test_an_event_a_transition_the_result_on_the_last():
 
 
 def test_events_of_several_samples_count_on(monkeypatch):
-    monkeypatch.setattr(solve, "CPU_PIXELS", 2 * SIDE**2)
+    monkeypatch.setattr(plan, "CPU_PIXELS", 2 * SIDE**2)
     events = list(cheap().stream("inpaint", samples(3), mask=MASK, steps=2, samples=3))
     assert [event.step for event in events] == [1, 2, 3, 4, 4]
     assert {event.steps for event in events} == {4}
@@ -202,12 +202,12 @@ def test_a_blend_runs_both_its_ends():
 
 @pytest.mark.parametrize("together", [1, 2, 3, 8])
 def test_samples_do_not_depend_on_the_batch_they_are_drawn_in(monkeypatch, together):
-    monkeypatch.setattr(solve, "CPU_PIXELS", together * SIDE**2)
-    words = {"mask": MASK, "steps": 3, "answer": "sample"}
+    monkeypatch.setattr(plan, "CPU_PIXELS", together * SIDE**2)
+    words = {"mask": MASK, "steps": 3, "fidelity": 0}
     found = cheap()("inpaint", samples(3), samples=4, **words).samples
     for index in range(4):
         with monkeypatch.context() as alone:
-            alone.setattr(solve, "CPU_PIXELS", 1)
+            alone.setattr(plan, "CPU_PIXELS", 1)
             single = cheap()("inpaint", samples(3), samples=index + 1, **words).samples[-1]
         assert torch.equal(found[index], single)
 
@@ -231,13 +231,13 @@ def test_samples_have_a_mean_and_a_spread():
     fill = torch.from_numpy(MASK)
     assert result.std[..., fill].min() > 0.01
     assert result.std[..., ~fill].max() < 1e-6  # What is known is certain, up to rounding.
-    assert (result.answer, result.record["samples"], result.record["guidance"]) == ("mean", 4, "MMPS")
+    assert (result.answer, result.record["request"]["samples"], result.record["guidance"]) == ("mean", 4, "MMPS")
     torch.testing.assert_close(result.picture.pixels[..., fill], result.mean[..., fill].clamp(-1, 1))
     assert cheap()("inpaint", samples(3), mask=MASK, steps=2).std is None
 
 
 def test_the_answer_may_be_the_first_sample():
-    several = cheap()("inpaint", samples(3), mask=MASK, samples=3, steps=6, answer="sample")
+    several = cheap()("inpaint", samples(3), mask=MASK, samples=3, steps=6, fidelity=0)
     assert several.answer == several.record["answer"] == "sample"
     fill = torch.from_numpy(MASK)
     assert torch.equal(several.picture.pixels[..., fill], several.samples[:1].clamp(-1, 1)[..., fill])
@@ -273,8 +273,12 @@ WRONG = {
     "guidance": ({"guidance": "repiant"}, "unknown guidance 'repiant'; did you mean 'repaint'"),
     "guidance key": ({"guidance": "pnp:wieght=1"}, "guidance pnp: .*wieght"),
     "guidance number": ({"guidance": "pnp:weight=much"}, "'weight=much' is not key=number"),
-    "no samples": ({"samples": 0}, "samples must be at least 1"),
-    "answer": ({"answer": "median"}, "answer sample or mean, got 1 and 'median'"),
+    "no samples": ({"samples": 0}, "samples: 0 is out of range; give 1 or more"),
+    "a number as method": ({"guidance": 5}, "guidance is a method or its name, got 5"),
+    "a number as sampler": ({"sampler": 5}, "sampler is a function or its name, got 5"),
+    "unknown sampler": ({"sampler": "huen"}, "unknown sampler 'huen'; did you mean 'heun'"),
+    "another scope": ({"tile": 64}, "unknown option 'tile'"),
+    "seed": ({"seed": 1.5}, "seed: 1.5 .* is not a whole number"),
     "mask": ({"mask": None}, "inpaint needs a mask"),
 }
 
@@ -303,7 +307,7 @@ def test_guidance_is_a_name_with_arguments_or_an_object():
     assert by_name.record["guidance"] == "PnP"
 
 
-def test_the_kernel_may_be_given():
+def test_the_sampler_may_be_given():
     own, given = (cheap()("inpaint", samples(3), mask=MASK, steps=3, guidance=DDNM(), sampler=k) for k in (None, ddim(0.0)))
     assert not torch.allclose(own.samples, given.samples, atol=0.01)
 
@@ -318,7 +322,7 @@ def test_steps_are_the_methods_own_or_those_asked_for():
     for keywords, steps in (({}, PnP.steps), ({"steps": 7}, 7), ({"guidance": "ddnm"}, DDNM.steps)):
         counting = Counting(Shrinking())
         result = cheap(counting)("inpaint", samples(3), mask=MASK, **keywords)
-        assert (counting.calls, result.record["steps"]) == (steps, steps)
+        assert (counting.calls, result.record["transitions"]) == (steps, steps)
 
 
 # Priors
@@ -363,7 +367,7 @@ def test_the_answer_does_not_depend_on_the_tile():
     counting = Counting(Shrinking())
     cheap(counting, tile=64)("denoise", picture, sigma=30)
     assert counting.largest <= 64
-    with pytest.raises(UsageError, match="at least 64 pixels, got 63"):
+    with pytest.raises(UsageError, match="tile: 63 is out of range; give 64 or more"):
         cheap(tile=63)
 
 
@@ -372,7 +376,7 @@ LOADING = {
     "scheme": ({"name": "difusers:a/b"}, UsageError, "did you mean 'diffusers'"),
     "device": ({"device": "cuda:99"}, UsageError, "device 'cuda:99' cannot be used here"),
     "no device": ({"device": "gpu"}, UsageError, "device 'gpu'"),
-    "dtype": ({"dtype": "int8"}, UsageError, "unknown dtype 'int8'; known: auto, float32, bfloat16, float16"),
+    "dtype": ({"dtype": "int8"}, UsageError, "dtype: 'int8' is none of auto, float32, bfloat16, float16"),
 }
 
 
@@ -395,8 +399,9 @@ def test_a_result_remembers_how_it_was_made():
     made = cheap()("inpaint", samples(3), mask=MASK, seed=5, name="a/b.png", steps=4, mask_grow=2).record
     assert made["task"] == "inpaint"
     assert made["options"]["mask_grow"] == 2
-    assert (made["seed"], made["name"], made["steps"], made["sigma_y"]) == (5, "a/b.png", 4, 0.0)
-    assert (made["prior"], made["device"], made["dtype"]) == ("custom", "cpu", "float32")
+    asked = made["request"]
+    assert (asked["seed"], asked["name"], asked["steps"], asked["prior"]) == (5, "a/b.png", 4, "custom")
+    assert (made["transitions"], made["sigma_y"], made["device"], asked["dtype"]) == (4, 0.0, "cpu", "float32")
     assert set(made["versions"]) >= {"python", "torch", "diffusion-restore"}
 
 

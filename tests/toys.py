@@ -54,7 +54,7 @@ class Soften(Task):
         if options.mood == "usage":
             raise UsageError("soften cannot be used today")
         return Problem(y=picture.pixels, operator=Identity(), sigma_y=0.1, shape=tuple(picture.pixels.shape))
-    def finish(self, picture, restored, options):
+    def finish(self, picture, problem, restored, options):
         return picture.with_pixels(-picture.pixels if options.mood == "spoilt" else restored)
 
 @hookimpl

@@ -1,26 +1,28 @@
-"""Jobs, one after the other: a bad picture is one error line, and the rest go on."""
+"""Pictures, one after the other: a bad one is one error line, and the rest go on."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.cli import console
-from restore.cli.jobs import Job, plan
-from restore.cli.request import Request
+from restore.cli.jobs import Job, jobs_of
 from restore.cli.save import save, save_map, save_sheet
 from restore.device.memory import spell
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
+from restore.run_options import RunOptions, values_of
+from restore.task import Task
 
 if TYPE_CHECKING:
+    from restore.images import Picture
     from restore.restorer import Restorer
     from restore.results.result import Result
 
@@ -29,7 +31,14 @@ NOISY, NOISELESS = 1.5, 1.0  # Largest consistency --strict lets pass: in units 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture: `status` is done, planned, skipped, inconsistent or failed; `plan` what it would take."""
+    """What became of one picture.
+
+    Attributes:
+        status: done, planned, skipped, inconsistent or failed.
+        seconds: from reading it to its file, without loading the prior.
+        code: what the exit code would be for this picture alone.
+        plan: what it would take.
+    """
 
     input: str
     output: str
@@ -46,193 +55,192 @@ class Outcome:
     plan: dict[str, Any] | None = None
 
 
-def run(request: Request) -> int:
-    """Runs a request to the end; gives the exit code.
+@dataclass(frozen=True)
+class Batch:
+    """One command line of a task.
 
-    Raises: RestoreError for what stops every picture: words, model, operator.
+    Attributes:
+        prior_hash: of the prior that made the result which is made again.
     """
-    jobs, wait = _share(plan(request), request)
-    restorer = functools.cache(lambda: _restorer(request))
-    codes = []
-    for index, job in enumerate(jobs, 1):
-        title = job.source.name if len(jobs) == 1 else f"{index}/{len(jobs)} {job.source.name}"
-        outcome = _attempt(request, job, restorer, title)
-        _print(request, outcome)
-        codes.append(outcome.code)
-    wait()
-    failed = sum(code > 0 for code in codes)
-    if failed and len(codes) > 1:
-        console.logger.info("%d of %d pictures failed", failed, len(codes))
-    return OutOfMemoryError.exit_code if OutOfMemoryError.exit_code in codes else int(failed > 0)
 
+    task: Task
+    options: RunOptions
+    prior_hash: str | None = None
 
-def _share(jobs: list[Job], request: Request) -> tuple[list[Job], Callable[[], None]]:
-    """This process's jobs, and what waits for the others'.
+    def run(self, inputs: Sequence[Path], own: Mapping[str, Any]) -> int:
+        """Runs the task on every input; gives the exit code.
 
-    All processes share the same list, so what is done already is found out later.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return jobs, lambda: None
-    from restore.device.placement import Placement
+        Args:
+            own: the task's options.
 
-    placement = Placement.current(request.device, request.dtype)
-    return placement.share(jobs), placement.wait
+        Raises: RestoreError for what stops every picture: options, model, operator.
+        """
+        jobs = jobs_of(self.task, inputs, own, self.options)
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            codes = self._run(jobs)
+        else:
+            from restore.device.placement import Placement
 
+            # All processes share the same list, so what is done already is found out later.
+            placement = Placement.current(self.options.device, self.options.dtype)
+            codes = self._run(placement.share(jobs))
+            placement.wait()
+        failed = sum(code > 0 for code in codes)
+        if failed and len(codes) > 1:
+            console.logger.info("%d of %d pictures failed", failed, len(codes))
+        return OutOfMemoryError.exit_code if OutOfMemoryError.exit_code in codes else int(failed > 0)
 
-def _restorer(request: Request) -> Restorer:
-    from restore.restorer import Restorer
+    def _run(self, jobs: Sequence[Job]) -> list[int]:
+        codes = []
+        for index, job in enumerate(jobs, 1):
+            title = job.source.name if len(jobs) == 1 else f"{index}/{len(jobs)} {job.source.name}"
+            outcome = self._attempt(job, title)
+            self._print(outcome)
+            codes.append(outcome.code)
+        return codes
 
-    return Restorer.from_pretrained(
-        request.prior,
-        device=request.device,
-        dtype=request.dtype,
-        tile=request.tile,
-        max_memory=request.max_memory,
-        compile=request.compile,
-    )
+    @cached_property
+    def _restorer(self) -> Restorer:
+        from restore.restorer import Restorer
 
+        keywords = values_of(self.options, "prior")
+        return Restorer.from_pretrained(keywords.pop("prior"), **keywords)
 
-def _attempt(request: Request, job: Job, restorer: Callable[[], Restorer], title: str) -> Outcome:
-    start = time.perf_counter()
+    def _attempt(self, job: Job, title: str) -> Outcome:
+        def outcome(status: str, **more: Any) -> Outcome:
+            return Outcome(str(job.source), str(job.out), self.task.name, status, self.options.seed, **more)
 
-    def outcome(status: str, **more: Any) -> Outcome:
-        seconds = round(time.perf_counter() - start, 3)
-        return Outcome(str(job.source), str(job.out), request.task.name, status, request.seed, seconds, **more)
+        def failure(message: str, code: int) -> Outcome:
+            return outcome("failed", error=message, code=code)
 
-    def failure(message: str, code: int) -> Outcome:
-        return outcome("failed", error=message, code=code)
-
-    try:
-        if request.plan:
-            return outcome("planned", plan=_plan(request, job, restorer))
-        if _is_done(request, job):
-            console.logger.info("%s: skipped, %s exists (--overwrite replaces it)", job.source, job.out)
-            return outcome("skipped")
-        if request.dry_run:
-            return outcome("planned")
-        result = _restore(request, job, restorer, title)
-    except (UsageError, OperatorError, PriorError):
-        raise
-    except RestoreError as error:
-        message = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
-        console.error(message)
-        console.trace()
-        return failure(message, error.exit_code)
-    except MemoryError:
-        console.error(f"{job.source}: not enough memory; give a smaller --tile")
-        return failure("not enough memory", OutOfMemoryError.exit_code)
-    except Exception as error:
-        console.bug(error, f"{job.source}: ")
-        return failure(f"{type(error).__name__}: {error}", 1)
-    return outcome(
-        **_agreement(request, job, result),
-        answer=result.answer,
-        uncertainty=None if job.map is None else str(job.map),
-        contact_sheet=None if job.sheet is None else str(job.sheet),
-    )
-
-
-def _is_done(request: Request, job: Job) -> bool:
-    """Whether the result exists and may be left as it is. Raises PictureError if it may not, or if the job has an error."""
-    if job.error is not None:
-        raise job.error
-    if request.overwrite:
-        return False
-    if job.out.exists() and not job.named:
-        return True
-    for target in job.targets:
-        if target.exists():
-            raise PictureError(f"{target} exists already; add --overwrite, or name another file")
-    return False
-
-
-def _restore(request: Request, job: Job, restorer: Callable[[], Restorer], title: str) -> Result:
-    from restore import images
-
-    picture = images.read(job.source)
-    for target in job.targets:
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PictureError(f"{target.parent}: no folder can be made here ({error.strerror}); name another place") from None
-    images.check_target(job.out, picture, overwrite=request.overwrite)
-    with console.progress(title) as show:
-        for event in restorer().stream(request.task, picture, **_keywords(request, job)):
-            show(event.step, event.steps)
-    assert event.result is not None
-    result = event.result
-    if request.prior_hash not in (None, result.record["prior_hash"]):
-        console.logger.warning("%s: prior %s has changed since the record was made", job.source, request.prior)
-    record = {**result.record, "input": _input(job.source), "request": _repeatable(request, result)} if request.record else None
-    save(job.out, result.picture, record, metadata=request.metadata, overwrite=request.overwrite)
-    if job.map is not None and result.std is not None:
-        save_map(job.map, result)
-    if job.sheet is not None:
-        save_sheet(job.sheet, result)
-    return result
+            if self.options.plan:
+                return outcome("planned", plan=self._plan(job))
+            if self._is_done(job):
+                console.logger.info("%s: skipped, %s exists (--overwrite replaces it)", job.source, job.out)
+                return outcome("skipped")
+            if self.options.dry_run:
+                return outcome("planned")
+            return outcome(**self._restore(job, title))
+        except (UsageError, OperatorError, PriorError):
+            raise
+        except RestoreError as error:
+            message = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
+            console.error(message)
+            console.trace()
+            return failure(message, error.exit_code)
+        except MemoryError:
+            console.error(f"{job.source}: not enough memory; give a smaller --tile")
+            return failure("not enough memory", OutOfMemoryError.exit_code)
+        except Exception as error:
+            console.bug(error, f"{job.source}: ")
+            return failure(f"{type(error).__name__}: {error}", 1)
 
+    def _is_done(self, job: Job) -> bool:
+        """Whether the result exists and may be left as it is. Raises PictureError if it may not, or if the job has an error."""
+        if job.error is not None:
+            raise job.error
+        if self.options.overwrite:
+            return False
+        if job.out.exists() and not job.named:
+            return True
+        for target in job.targets:
+            if target.exists():
+                raise PictureError(f"{target} exists already; add --overwrite, or name another file")
+        return False
 
-def _plan(request: Request, job: Job, restorer: Callable[[], Restorer]) -> dict[str, Any]:
-    """What a picture would take, reading and writing it included. Raises PictureError if it cannot be read."""
-    from restore import images
+    def _restore(self, job: Job, title: str) -> dict[str, Any]:
+        """Restores a picture and writes what was asked for; gives what its outcome says."""
+        start = time.perf_counter()
+        picture = self._read(job)
+        seconds = time.perf_counter() - start
+        restorer = self._restorer
+        start = time.perf_counter()
+        with console.progress(title) as show:
+            for event in restorer.stream(self.task, picture, **self._keywords(job)):
+                show(event.step, event.steps)
+        result = event.result
+        assert result is not None
+        self._save(job, result)
+        seconds += time.perf_counter() - start
+        return {
+            **self._consistency(job, result),
+            "seconds": round(seconds, 3),
+            "answer": result.answer,
+            "uncertainty": None if job.map is None else str(job.map),
+            "contact_sheet": None if job.sheet is None else str(job.sheet),
+        }
 
-    if job.error is not None:
-        raise job.error
-    before = time.perf_counter()
-    picture = images.read(job.source)
-    reading = time.perf_counter() - before
-    found = restorer().plan(request.task, picture, **_keywords(request, job))
-    writing = images.seconds_to_write(job.out, picture, found.width * found.height)
-    return {**asdict(found), "seconds": found.seconds + reading + writing}
+    def _read(self, job: Job) -> Picture:
+        """The picture of a job, when all that it will be written to can be."""
+        from restore import images
 
+        picture = images.read(job.source)
+        for target in job.targets:
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                place = target.parent
+                raise PictureError(f"{place}: no folder can be made here ({error.strerror}); name another place") from None
+        images.check_target(job.out, picture, overwrite=self.options.overwrite)
+        return picture
 
-def _keywords(request: Request, job: Job) -> dict[str, Any]:
-    """What `Restorer.stream` is told of a job."""
-    names = ("seed", "steps", "guidance", "samples", "answer", "quality", "fidelity", "early_exit")
-    told = {name: getattr(request, name) for name in names}
-    return {**told, "name": request.name or job.relative.as_posix(), **job.options}
+    def _save(self, job: Job, result: Result) -> None:
+        if self.prior_hash not in (None, result.record["prior_hash"]):
+            console.logger.warning("%s: prior %s has changed since the record was made", job.source, self.options.prior)
+        record = {**result.record, "input": _input(job.source)} if self.options.record else None
+        save(job.out, result, record, metadata=self.options.metadata, overwrite=self.options.overwrite)
+        if job.map is not None and result.std is not None:
+            save_map(job.map, result)
+        if job.sheet is not None:
+            save_sheet(job.sheet, result)
 
+    def _plan(self, job: Job) -> dict[str, Any]:
+        """What a picture would take, reading and writing it included. Raises PictureError if it cannot be read."""
+        from restore import images
 
-def _repeatable(request: Request, result: Result) -> dict[str, Any]:
-    """What was chosen for this machine is asked for by name when the result is made again: windows that memory made smaller,
-    arithmetic, compiled code."""
-    made = result.record
-    return {
-        **request.repeatable(),
-        "tile": made["tile"],
-        "dtype": made["dtype"],
-        "compile": "on" if made["compiled"] else "off",
-    }
+        if job.error is not None:
+            raise job.error
+        restorer = self._restorer
+        start = time.perf_counter()
+        picture = images.read(job.source)
+        reading = time.perf_counter() - start
+        found = restorer.plan(self.task, picture, **self._keywords(job))
+        writing = images.seconds_to_write(job.out, picture, found.width * found.height)
+        return {**asdict(found), "seconds": found.seconds + reading + writing}
+
+    def _keywords(self, job: Job) -> dict[str, Any]:
+        """What `Restorer.stream` is told of a job."""
+        common = values_of(self.options, "call")
+        return {**common, "name": self.options.name or job.relative.as_posix(), **job.options}
+
+    def _consistency(self, job: Job, result: Result) -> dict[str, Any]:
+        """Status, code and error of a finished picture: how well it agrees with what was measured."""
+        noiseless = result.record.get("sigma_y") == 0
+        limit, unit = (NOISELESS, "grey levels") if noiseless else (NOISY, "times the noise")
+        found = result.consistency
+        console.logger.debug("%s (%s): %.2f %s away from what was measured", job.out, result.answer, found, unit)
+        consistency = None if math.isnan(found) else found
+        if not self.options.strict or consistency is None or consistency <= limit:
+            return {"status": "done", "consistency": consistency}
+        message = f"{job.out} does not agree with its input: {found:.2f} {unit} away, --strict allows {limit:g}"
+        console.error(message)
+        return {"status": "inconsistent", "consistency": consistency, "error": message, "code": 1}
+
+    def _print(self, outcome: Outcome) -> None:
+        """Results alone: a path a line, or a JSON object for every picture."""
+        if self.options.json:
+            left_out = {"code"} if self.options.plan else {"code", "plan"}
+            told = {name: value for name, value in asdict(outcome).items() if name not in left_out}
+            print(json.dumps(told), flush=True)
+        elif outcome.plan is not None:
+            print(f"{outcome.input}: {_spelt(outcome.plan)}", flush=True)
+        elif outcome.status in ("done", "planned"):
+            print(outcome.output, flush=True)
 
 
 def _input(path: Path) -> dict[str, str]:
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-
-
-def _agreement(request: Request, job: Job, result: Result) -> dict[str, Any]:
-    """Status, code and error of a finished picture: how well it agrees with what was measured."""
-    noiseless = result.record.get("sigma_y") == 0
-    limit, unit = (NOISELESS, "grey levels") if noiseless else (NOISY, "times the noise")
-    found = result.consistency
-    console.logger.debug("%s (%s): %.2f %s away from what was measured", job.out, result.answer, found, unit)
-    consistency = None if math.isnan(found) else found
-    if not request.strict or consistency is None or consistency <= limit:
-        return {"status": "done", "consistency": consistency}
-    message = f"{job.out} does not agree with its input: {found:.2f} {unit} away, --strict allows {limit:g}"
-    console.error(message)
-    return {"status": "inconsistent", "consistency": consistency, "error": message, "code": 1}
-
-
-def _print(request: Request, outcome: Outcome) -> None:
-    """Results alone: a path a line, or a JSON object for every picture."""
-    if request.json:
-        left_out = {"code"} if request.plan else {"code", "plan"}
-        told = {name: value for name, value in asdict(outcome).items() if name not in left_out}
-        print(json.dumps(told), flush=True)
-    elif outcome.plan is not None:
-        print(f"{outcome.input}: {_spelt(outcome.plan)}", flush=True)
-    elif outcome.status in ("done", "planned"):
-        print(outcome.output, flush=True)
 
 
 def _spelt(plan: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Flags from a task's options."""
+"""Flags from an options dataclass: a task's own, or `RunOptions`."""
 
 from __future__ import annotations
 
@@ -38,24 +38,37 @@ class Value(click.ParamType):
         return [CompletionItem(str(choice)) for choice in self.option.choices if str(choice).startswith(incomplete)]
 
 
-def click_options(kind: type) -> list[click.Option]:
-    """The fields of an options dataclass as flags: `mask_grow` is `--mask-grow`, a bool that is off is a switch."""
-    return [_flag(option) for option in describe(kind)]
+def click_options(kind: type, **known: str) -> list[click.Option]:
+    """The fields of an options dataclass as flags: `mask_grow` is `--mask-grow`, a bool that is off is a switch.
+
+    Args:
+        known: texts that a help line names in braces.
+    """
+    return [_flag(option, known) for option in describe(kind) if not option.metadata.get("hidden")]
 
 
-def _flag(option: Option) -> click.Option:
+def _flag(option: Option, known: dict[str, str]) -> click.Option:
+    flag, range = option.flag, option.range
+    names = [flag, option.name]
+    if short := option.metadata.get("short"):
+        names.insert(0, short)
+    help = option.help.format(**known)
+    if option.metadata.get("count"):
+        return click.Option(names, count=True, default=option.default, help=help)
     if option.kind is bool:
         plain = option.default is False and not option.nullable
-        declared = option.flag if plain else f"{option.flag}/--no-{option.flag[2:]}"
-        return click.Option([declared, option.name], is_flag=True, default=option.default, help=option.help)
+        if not plain:
+            names[-2] = f"{flag}/--no-{flag[2:]}"
+        return click.Option(names, is_flag=True, default=option.default, help=help)
     notes = [f"default {option.default}"] if option.default is not None else []
-    notes = [option.range, *notes] if option.range else notes
+    notes = [range, *notes] if range and not option.metadata.get("metavar") else notes
     notes = ["required"] if option.required else notes
     # To click, a default of None is a value: what is required has no default at all.
     default = {"required": True} if option.required else {"default": option.default}
     return click.Option(
-        [option.flag, option.name],
+        names,
         type=Value(option),
+        metavar=option.metadata.get("metavar"),
         **default,
-        help=option.help + (f"  [{'; '.join(notes)}]" if notes else ""),
+        help=help + (f"  [{'; '.join(notes)}]" if notes else ""),
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from restore.cli.request import Request
 from restore.errors import PictureError, UsageError
 from restore.options import describe
+from restore.run_options import RunOptions
+from restore.task import Task
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,24 @@ class Job:
         return [target for target in (self.out, self.map, self.sheet) if target is not None]
 
 
-def plan(request: Request) -> list[Job]:
-    """Every job of a request, in a fixed order; inputs that are missing are jobs with an error.
+def jobs_of(task: Task, inputs: Sequence[Path], own: Mapping[str, Any], options: RunOptions) -> list[Job]:
+    """Every job of a command line, in a fixed order; inputs that are missing are jobs with an error.
+
+    Args:
+        own: the task's options.
 
     Raises: UsageError if results would be written over each other or over an input; PictureError for an option's missing file.
     """
-    options = _options(request)
-    several = len(request.inputs) > 1 or any(given.is_dir() for given in request.inputs)
-    out = _Target(request.out, several, "-o")
-    maps = _Target(request.uncertainty, several, "--uncertainty", suffix=".png")
-    sheets = _Target(request.contact_sheet, several, "--contact-sheet", suffix=".png")
+    _check_pictures(task, own)
+    several = len(inputs) > 1 or any(given.is_dir() for given in inputs)
+    out = _Target(options.out, several, "-o")
+    maps = _Target(options.uncertainty, several, "--uncertainty", suffix=".png")
+    sheets = _Target(options.contact_sheet, several, "--contact-sheet", suffix=".png")
     places = [target.path for target in (out, maps, sheets) if target.folder and target.path is not None]
-    found, lost = _find(request, places)
+    found, lost = _find(task, inputs, places)
     jobs = []
     for source, relative in found.items():
-        beside = source.with_name(f"{source.stem}.{request.task.name}{source.suffix}")
+        beside = source.with_name(f"{source.stem}.{task.name}{source.suffix}")
         job = Job(
             source,
             relative,
@@ -62,7 +66,7 @@ def plan(request: Request) -> list[Job]:
             sheets.place(relative),
             named=bool(out.path and not out.folder),
         )
-        jobs.append(_with_options(job, options))
+        jobs.append(_with_options(job, own))
     _refuse_collisions(jobs)
     return jobs + lost
 
@@ -104,18 +108,18 @@ class _Target:
         return self.path / (relative.with_suffix(self.suffix) if self.suffix else relative)
 
 
-def _find(request: Request, folders: list[Path]) -> tuple[dict[Path, Path], list[Job]]:
+def _find(task: Task, inputs: Sequence[Path], folders: list[Path]) -> tuple[dict[Path, Path], list[Job]]:
     """Pictures with their relative paths, and a failed job for each input without one. Earlier results are no inputs."""
     from restore.images.finding import find
 
     found: dict[Path, Path] = {}
     lost = []
-    for given in request.inputs:
+    for given in inputs:
         try:
             pictures = find([given])
             if given.is_dir():
                 inside = [folder for folder in folders if _inside(folder, given)]
-                pictures = [pair for pair in pictures if not _earlier(pair[0], request.task.name, inside)]
+                pictures = [pair for pair in pictures if not _earlier(pair[0], task.name, inside)]
             if not pictures:
                 raise PictureError(f"{given}: nothing but results of earlier runs in this folder")
         except PictureError as error:
@@ -147,15 +151,14 @@ def _refuse_collisions(jobs: list[Job]) -> None:
             takers[place] = job.source
 
 
-def _options(request: Request) -> dict[str, Any]:
-    for option in describe(request.task.Options):
-        value = request.options.get(option.name)
+def _check_pictures(task: Task, own: Mapping[str, Any]) -> None:
+    for option in describe(task.Options):
+        value = own.get(option.name)
         if option.picture and isinstance(value, Path) and not value.exists():
             raise PictureError(f"{option.flag} {value}: no such file or folder; check the name")
-    return dict(request.options)
 
 
-def _with_options(job: Job, options: dict[str, Any]) -> Job:
+def _with_options(job: Job, options: Mapping[str, Any]) -> Job:
     """The job with this picture's own files, where an option names a folder of them."""
     try:
         own = {name: _match(job, name, value) if _is_folder(value) else value for name, value in options.items()}

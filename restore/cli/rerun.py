@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from restore.cli import console
-from restore.cli.request import Request
 from restore.errors import PictureError
 from restore.options import describe
 from restore.plugins.manager import load
+from restore.run_options import RunOptions
 from restore.task import Task
 
 
@@ -36,29 +36,20 @@ def rerun_command(
 ) -> int:
     """Make a result again from the record that --record left."""
     console.set_level(quiet, verbose)
-    from restore.cli.batch import run
+    from restore.cli.batch import Batch
     from restore.cli.save import load_record
 
     record = load_record(result)
     try:
         task = load().task(record["task"])
-        request = Request(
-            task=task,
-            inputs=(_source(record["input"], source, result),),
-            options=_options(task, record["options"]),
-            out=out or str(result),
-            seed=record["seed"],
-            name=record["name"],
-            prior_hash=record["prior_hash"],
-            device=device,
-            overwrite=overwrite,
-            json=json,
-            record=True,
-            **record["request"],
-        )
+        asked = {**record["request"], "device": device, "out": out or str(result), "overwrite": overwrite, "json": json}
+        options = RunOptions(**asked, record=True)
+        source = _source(record["input"], source, result)
+        own = _options(task, record["options"])
+        prior_hash = record["prior_hash"]
     except (KeyError, TypeError) as error:
         raise PictureError(f"{result}: its record is not complete ({error}); it may be of another version") from None
-    return run(request)
+    return Batch(task, options, prior_hash).run((source,), own)
 
 
 def _source(recorded: dict[str, str], given: Path | None, result: Path) -> Path:

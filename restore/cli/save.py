@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from restore.errors import PictureError
 
 if TYPE_CHECKING:
-    from restore.images import Picture
     from restore.results.result import Result
 
 
 def save(
-    path: Path, picture: Picture, record: dict[str, Any] | None, *, metadata: Literal["keep", "strip"], overwrite: bool
+    path: Path, result: Result, record: dict[str, Any] | None, *, metadata: Literal["keep", "strip"], overwrite: bool
 ) -> None:
-    """A picture, with its record in a PNG's text or beside any other format.
+    """The picture of a result, with its record in a PNG's text or beside any other format.
 
     Raises: PictureError if it cannot be written.
     """
@@ -29,7 +28,8 @@ def save(
 
     text = None if record is None else json.dumps(record)
     inside = path.suffix.lower() == ".png"
-    images.write(path, picture, metadata=metadata, record=text if inside else None, overwrite=overwrite)
+    assert result.picture is not None
+    images.write(path, result.picture, metadata=metadata, record=text if inside else None, overwrite=overwrite)
     if text is not None and not inside:
         put(sidecar(path), (json.dumps(record, indent=2) + "\n").encode())
 
@@ -40,6 +40,7 @@ def save_map(path: Path, result: Result) -> None:
     from restore.results.figures import uncertainty
 
     assert result.std is not None
+    assert result.picture is not None
     _put_picture(path, uncertainty(np.asarray(to_pillow(result.picture).convert("RGB")), result.std))
 
 

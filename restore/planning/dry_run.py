@@ -1,35 +1,37 @@
-"""A run walked through on a stamp of a picture with a prior that costs nothing: what it asks, and what it holds."""
+"""A dry run: a method walks its schedule on a small picture, with a prior that costs nothing."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from restore.engine import reverse
 from restore.errors import RestoreError
-from restore.guidance.guidance import Guidance
+from restore.guidance import Guidance
 from restore.operators import Identity, Mask
 from restore.planning.activation_memory import Live
 from restore.priors.prior import Prior
+from restore.priors.view import PriorView
 from restore.problem import Problem
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler
 
-SIDE = 32
+SIDE = 32  # Pixels, of the picture that stands for the real one.
+SMALLER = 16  # The same, for first estimates alone: solvers take many small steps there.
+UNKNOWN = 6.0  # Pictures held by a method that cannot be tried here.
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class DryRun:
     """What a method does with the prior.
 
     Attributes:
-        levels: at which it is asked, in order.
-        pictures: that go through at each of them, per sample.
-        gradients: how often one is taken through an answer.
-        held: the most bytes in tensors of the run at once, y apart, per byte of one sample's picture.
+        levels: noise levels at which it evaluates the prior, in order.
+        pictures: that it evaluates at each of them, per sample.
+        gradients: how often it takes a gradient through an answer.
+        held: the most bytes of tensors that it holds at once, y apart, per byte of one sample's picture.
     """
 
     levels: tuple[float, ...]
@@ -38,62 +40,49 @@ class Rehearsal:
     held: float
 
 
-def rehearse(
-    problem: Problem, prior: Prior, method: Guidance, sampler: Sampler, schedule: Tensor, *, side: int = SIDE
-) -> Rehearsal:
-    """Walks a schedule. What a method asks follows from its schedule, not from the picture; a method whose solver may stop
-    early, as MMPS's may, takes no more gradients in earnest than `iterations` allow, and here perhaps fewer.
+def dry_run(problem: Problem, prior: Prior, guidance: Guidance, sampler: Sampler, schedule: Tensor) -> DryRun:
+    """Counts what a method evaluates, and the memory it holds beside the network.
 
-    The operator is replaced by one of the same kind that fits a stamp. Where the method refuses it, one question a transition
-    is taken for granted.
-
-    Args:
-        side: of the stamp in pixels.
+    What a method evaluates depends on its schedule, not on the picture, so counts are exact, but for solvers that may stop
+    early, as those of MMPS and TDS. The operator is replaced by one of the same kind that fits the small picture. Where the
+    method refuses that one, an evaluation a transition is taken for granted.
     """
-    listening = _Listening(prior)
+    listener = Listener(prior)
     steps = len(schedule) - 1
     try:
-        stamp = _stamp(problem, listening.channels, side)
-        with torch.no_grad(), Live() as live:
-            if stamp.start is None and schedule[0] < 0.999 * prior.sigma_max:
-                stamp = replace(stamp, start=stamp.operator.initial_estimate(stamp.y))  # As `solve` has it.
-            for _ in reverse(stamp, method.wrap_prior(listening), method, sampler, schedule, Noise([0])):
-                pass
+        small = _stand_in(problem, listener, schedule, SIDE)
+        _walk(small, listener, guidance, sampler, schedule)
+        levels, pictures, gradients = tuple(listener.levels_asked), tuple(listener.pictures), listener.gradients
+        with Live() as live:
+            _walk(small, listener, guidance, sampler, beginning(schedule))
     except RestoreError:
-        return Rehearsal(tuple(schedule[:-1].tolist()), (1,) * steps, 0, 6.0)
-    size = listening.channels * side**2 * 4
-    return Rehearsal(tuple(listening.levels_asked), tuple(listening.pictures), listening.gradients, live.peak / size)
+        return DryRun(tuple(schedule[:-1].tolist()), (1,) * steps, 0, UNKNOWN)
+    held = live.peak / (listener.channels * SIDE**2 * 4)
+    if needs_initial_estimate(problem, prior, schedule):
+        held = max(held, _held_by_initial_estimate(problem, listener.channels))
+    return DryRun(levels, pictures, gradients, held)
 
 
-def walked(problem: Problem, prior: Prior, method: Guidance, sampler: Sampler, schedule: Tensor, *, side: int = 512) -> float:
-    """Seconds a pixel and transition that a method takes beside the prior, the faster of two short walks."""
-    found = []
-    for _ in range(2):
-        before = time.perf_counter()
-        rehearse(problem, prior, method, sampler, schedule, side=side)
-        found.append(time.perf_counter() - before)
-    return min(found) / ((len(schedule) - 1) * side**2)
+def needs_initial_estimate(problem: Problem, prior: Prior, schedule: Tensor) -> bool:
+    """Whether a run begins around an estimate that is still to be made.
+
+    A run that begins below the prior's highest level begins there (Chung et al. 2022, 2112.05146, theorem 1: what the estimate
+    gets wrong is forgotten while sigma falls, faster than it would be from pure noise).
+    """
+    return problem.start is None and bool(schedule[0] < 0.999 * prior.sigma_max)
 
 
-def _stamp(problem: Problem, channels: int, side: int) -> Problem:
-    shape = (1, channels, side, side)
-    y = torch.zeros(shape)
-    start = None if problem.start is None else torch.zeros(shape)
-    if isinstance(problem.operator, Identity):
-        return Problem(y=y, operator=Identity(), sigma_y=problem.sigma_y, shape=shape, start=start)
-    keep = torch.ones(1, 1, side, side, dtype=torch.bool)
-    keep[..., : side // 2] = False
-    return Problem(y=y, operator=Mask(keep), sigma_y=problem.sigma_y, shape=shape, start=start)
+def beginning(schedule: Tensor) -> Tensor:
+    """Two transitions, the first and one to 0: as much of a schedule as shows what its steps cost."""
+    return torch.cat([schedule[:2], schedule[-1:]]) if len(schedule) > 2 else schedule
 
 
-class _Listening(Prior):
-    """Answers at once, and remembers what it was asked."""
+class Listener(PriorView):
+    """Answers at once, without the prior, and keeps what it was asked."""
 
     def __init__(self, prior: Prior) -> None:
-        super().__init__()
-        self.channels, self.context = prior.channels, prior.context
-        self.sigma_min, self.sigma_max, self.levels = prior.sigma_min, prior.sigma_max, prior.levels
-        self.sigma_start = prior.sigma_start
+        super().__init__(prior)
+        self.multiple_of = 1
         self.levels_asked: list[float] = []
         self.pictures: list[int] = []
         self.gradients = 0
@@ -108,3 +97,36 @@ class _Listening(Prior):
 
     def _pulled(self, gradient: Tensor) -> None:
         self.gradients += 1
+
+
+@torch.no_grad()
+def _walk(problem: Problem, prior: Prior, guidance: Guidance, sampler: Sampler, schedule: Tensor) -> None:
+    for _ in reverse(problem, guidance.wrap_prior(prior), guidance, sampler, schedule, Noise([0])):
+        pass
+
+
+def _stand_in(problem: Problem, prior: Prior, schedule: Tensor, side: int) -> Problem:
+    """A problem of the same kind on an empty picture: nothing lost, or half of it."""
+    shape = (1, prior.channels, side, side)
+    begins_near = problem.start is not None or needs_initial_estimate(problem, prior, schedule)
+    kept = torch.ones(1, 1, side, side, dtype=torch.bool)
+    kept[..., : side // 2] = False
+    return Problem(
+        y=torch.zeros(shape),
+        operator=Identity() if isinstance(problem.operator, Identity) else Mask(kept),
+        sigma_y=problem.sigma_y,
+        shape=shape,
+        start=torch.zeros(shape) if begins_near else None,
+    )
+
+
+def _held_by_initial_estimate(problem: Problem, channels: int) -> float:
+    """Pictures' bytes; of a mask, the one operator whose estimate takes more than a few."""
+    if not isinstance(problem.operator, Mask):
+        return 0.0
+    kept = torch.ones(1, 1, SMALLER, SMALLER, dtype=torch.bool)
+    kept[..., : SMALLER // 2] = False
+    with torch.no_grad(), Live() as live:
+        Mask(kept).initial_estimate(torch.zeros(1, 1, SMALLER, SMALLER))
+    # Channels are filled one after the other: only the answers add up.
+    return (live.peak / (4 * SMALLER**2) + channels - 1) / channels

@@ -39,6 +39,10 @@ class Prior(nn.Module, ABC):
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """D for x (B, C, H, W), H and W multiples of `multiple_of`, and sigma (B,); same shape and dtype as x."""
 
+    def effective_dtype(self, device: torch.device) -> torch.dtype:
+        """The dtype that the network computes in on a device; float32 for a prior that does not say."""
+        return torch.float32
+
     def forward(self, x: Tensor, sigma: Tensor | float) -> Tensor:
         """The clean picture expected behind a noisy one; differentiable in x.
 

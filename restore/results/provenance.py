@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,8 +34,8 @@ def versions() -> dict[str, str]:
 
 
 def plain(options: Any) -> dict[str, Any]:
-    """A task's options as JSON values; pictures given as objects become their type's name."""
-    values = {item.name: getattr(options, item.name) for item in fields(options)}
+    """Options as JSON values, from a dataclass or a mapping; an object becomes its type's name."""
+    values = options if isinstance(options, Mapping) else {item.name: getattr(options, item.name) for item in fields(options)}
     return {name: _plain(value) for name, value in values.items()}
 
 

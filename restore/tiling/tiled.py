@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from restore.device.memory import is_lack_of_memory
 from restore.errors import OutOfMemoryError, UsageError
 from restore.priors.prior import Prior
+from restore.priors.view import PriorView
 from restore.tiling.layout import Window, overlap_for, shift_at, windows
 
 LEAST = 64  # Side in pixels; smaller windows would be mostly overlap.
@@ -30,7 +31,7 @@ class Fits:
     window: int
 
 
-class Tiled(Prior):
+class Tiled(PriorView):
     """Evaluates overlapping windows and merges them inside every call: guidance and data steps see the whole picture.
 
     Windows are of one size. Each counts for its own part of the picture and fades out across the part's borders, well before
@@ -55,12 +56,9 @@ class Tiled(Prior):
     def __init__(
         self, prior: Prior, *, window: int = 512, overlap: int | None = None, wanted: Tensor | None = None, batch: int = 1
     ) -> None:
-        super().__init__()
-        self.prior, self.wanted, self.fits = prior, wanted, Fits(batch, window)
+        super().__init__(prior)
+        self.wanted, self.fits = wanted, Fits(batch, window)
         self.overlap = overlap_for(prior.context, window) if overlap is None else overlap
-        self.channels, self.multiple_of, self.context = prior.channels, prior.multiple_of, prior.context
-        self.sigma_min, self.sigma_max, self.levels = prior.sigma_min, prior.sigma_max, prior.levels
-        self.sigma_start = prior.sigma_start
         if not 0 <= self.overlap < window:
             raise UsageError(f"windows of {window} pixels cannot overlap by {self.overlap}")
 

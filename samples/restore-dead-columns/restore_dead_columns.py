@@ -34,7 +34,7 @@ class DeadColumns(Task):
         keep = _kept(pixels, options.every)
         return Problem(y=keep * pixels, operator=Mask(keep), sigma_y=0.0, shape=tuple(pixels.shape))
 
-    def finish(self, picture: Picture, restored: Tensor, options: Options) -> Picture:
+    def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: Options) -> Picture:
         return picture.with_pixels(picture.pixels.where(_kept(picture.pixels, options.every), restored))
 
 

@@ -67,21 +67,25 @@ def mode_for(device: torch.device) -> str:
     return "reduce-overhead" if device.type == "cuda" else "default"
 
 
-def compiled(prior: Prior) -> tuple[Prior, list[Compiled]]:
-    """A prior whose networks are compiled, and these; the prior given stays as it is. None are found in priors of a kind that
-    is not `NetworkPrior`."""
-    found: list[Compiled] = []
-    return _twin(prior, found), found
+def with_compiled_networks(prior: Prior) -> Prior:
+    """A twin of the prior, which shares all weights, whose networks are compiled; the prior given stays as it is.
+
+    Only priors of kind `NetworkPrior` have a network that can be found and compiled; the others come back as they are.
+    """
+    return _twin(prior)
 
 
-def _twin(prior: Any, found: list[Compiled]) -> Any:
-    """A copy that shares all weights."""
+def runs_compiled(prior: Prior) -> bool:
+    """Whether answers of the prior came from compiled code; known after the first."""
+    return any(part.works for part in prior.modules() if isinstance(part, Compiled))
+
+
+def _twin(prior: Any) -> Any:
     twin = copy.copy(prior)
     twin._modules = dict(prior._modules)  # nn.Module's own copy shares the table of parts.
     for name, part in prior._modules.items():
         if isinstance(part, Prior):
-            twin._modules[name] = _twin(part, found)
+            twin._modules[name] = _twin(part)
     if isinstance(prior, NetworkPrior):
-        found.append(Compiled(prior.network))
-        twin.network = found[-1]
+        twin.network = Compiled(prior.network)
     return twin

@@ -1,4 +1,4 @@
-"""A prior asked about turned and mirrored pictures: another way at each level, or all ways at once."""
+"""Self-ensembles: a prior asked about rotated and mirrored pictures, one orientation a level or all at once."""
 
 from __future__ import annotations
 
@@ -6,54 +6,39 @@ import torch
 from torch import Tensor
 
 from restore.priors.prior import Prior
+from restore.priors.view import PriorView
 
 
-class PeriodicalSelfEnsemble(Prior):
-    """T' D(T x, sigma) with T one of the eight symmetries of the square, chosen by sigma.
+class PeriodicalSelfEnsemble(PriorView):
+    """T' D(T x, sigma), with T one of the eight symmetries of the square, another at each level.
 
-    Pictures are about as likely either way round, so every T gives as good an answer; a method that asks many times along a
-    path averages out what the network prefers in one direction, at no cost (the "periodical self-ensemble" of Zhang et al.
-    2021, 2008.13751, section 4.2).
+    Every orientation of a photograph is about as likely as it is upright, so every T gives as good an answer. A method that
+    asks at many levels averages out what the network prefers in one direction, at no cost (Zhang et al. 2021, 2008.13751,
+    section 4.2).
     """
 
-    def __init__(self, prior: Prior) -> None:
-        super().__init__()
-        self.prior = prior
-        like_of(self, prior)
-
-    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        # A path falls by some tenths of log sigma a step: sixteenths change the symmetry at each.
-        return _turned(self.prior, x, sigma, round(float(sigma[0].log()) * 16) % 8)
+    def forward(self, x: Tensor, sigma: Tensor | float) -> Tensor:
+        # Schedules fall by some tenths of log sigma a step: counting sixteenths changes the symmetry at each.
+        level = torch.as_tensor(sigma).flatten()[0]
+        return _in_orientation(self.prior, x, sigma, round(float(level.log()) * 16) % 8)
 
 
-class GeometricSelfEnsemble(Prior):
+class GeometricSelfEnsemble(PriorView):
     """The mean of T' D(T x, sigma) over the eight symmetries T of the square, for eight evaluations.
 
-    The "geometric self-ensemble" of Lim et al. 2017 (1707.02921, section 3.4): what the network prefers in one direction
-    averages out at every level, where `PeriodicalSelfEnsemble` needs many levels for it.
+    (Lim et al. 2017, 1707.02921, section 3.4.)
     """
 
-    def __init__(self, prior: Prior) -> None:
-        super().__init__()
-        self.prior = prior
-        like_of(self, prior)
-
-    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        answer = _turned(self.prior, x, sigma, 0)
-        for turn in range(1, 8):
-            answer = answer + _turned(self.prior, x, sigma, turn)
-        return answer / 8
+    def forward(self, x: Tensor, sigma: Tensor | float) -> Tensor:
+        total = _in_orientation(self.prior, x, sigma, 0)
+        for orientation in range(1, 8):
+            total = total + _in_orientation(self.prior, x, sigma, orientation)
+        return total / 8
 
 
-def like_of(view: Prior, prior: Prior) -> None:
-    """Gives a view of a prior the prior's sizes and range."""
-    view.channels, view.multiple_of, view.context = prior.channels, prior.multiple_of, prior.context
-    view.sigma_min, view.sigma_max, view.levels = prior.sigma_min, prior.sigma_max, prior.levels
-    view.sigma_start = prior.sigma_start
-
-
-def _turned(prior: Prior, x: Tensor, sigma: Tensor, turn: int) -> Tensor:
-    """D asked about x turned by quarters, and mirrored from 4 on, and turned back."""
-    x = torch.rot90(x, turn % 4, (-2, -1))
-    answer = prior(x.flip(-1) if turn >= 4 else x, sigma)
-    return torch.rot90(answer.flip(-1) if turn >= 4 else answer, -turn % 4, (-2, -1))
+def _in_orientation(prior: Prior, x: Tensor, sigma: Tensor | float, orientation: int) -> Tensor:
+    """D of x rotated by `orientation` quarter turns, mirrored too from 4 on, and brought back."""
+    mirrored = orientation >= 4
+    x = torch.rot90(x, orientation % 4, (-2, -1))
+    x0: Tensor = prior(x.flip(-1) if mirrored else x, sigma)
+    return torch.rot90(x0.flip(-1) if mirrored else x0, -orientation % 4, (-2, -1))

@@ -12,6 +12,6 @@ def test_kept_columns_are_measured_and_put_back():
     problem = task.problem(picture, Options(every=5))
     assert [bool(column.any()) for column in problem.y[0, 0].T] == [False, True, True, True, True] * 2
 
-    restored = task.finish(picture, torch.zeros(1, 3, 4, 10), Options(every=5)).pixels
+    restored = task.finish(picture, problem, torch.zeros(1, 3, 4, 10), Options(every=5)).pixels
     assert bool((restored[..., ::5] == 0).all())
     assert bool((restored[..., 1:5] == picture.pixels[..., 1:5]).all())

@@ -1,4 +1,4 @@
-"""What a person's words mean: which runs, and what lies between an estimate and a sample."""
+"""Which methods make an answer, and what lies between an estimate and a sample."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,11 @@ from gaussian import Gaussian, decaying
 from photographs import Counting, Shrinking, cheap
 
 from restore.errors import OperatorError, UsageError
-from restore.guidance import DDNM, MMPS, Denoising, DenoisingSamples, Guidance, PnP, SDEdit
+from restore.guidance import DDNM, MMPS, Denoising, DenoisingSamples, PnP, SDEdit
 from restore.operators import JPEG, Identity, Mask
-from restore.planning.estimators import recipe
+from restore.planning.methods import choose_methods, kind_of
 from restore.problem import Problem
+from restore.run_options import RunOptions
 
 SHAPE = (1, 1, 8, 8)
 KEEP = torch.arange(64).reshape(1, 1, 8, 8) % 3 > 0
@@ -20,52 +21,51 @@ NOISY = Problem(torch.zeros(SHAPE), Identity(), 0.5, SHAPE)
 WISHES = {
     "nothing said": (HOLES, {}, (PnP, None, 0, 1.0, "estimate")),
     "several": (HOLES, {"samples": 4}, (None, MMPS, 4, 1.0, "mean")),
-    "a sample": (HOLES, {"answer": "sample"}, (None, MMPS, 1, 0.0, "sample")),
-    "the first of several": (HOLES, {"answer": "sample", "samples": 3}, (None, MMPS, 3, 0.0, "sample")),
+    "a sample": (HOLES, {"fidelity": 0.0}, (None, MMPS, 1, 0.0, "sample")),
+    "the first of several": (HOLES, {"fidelity": 0.0, "samples": 3}, (None, MMPS, 3, 0.0, "sample")),
     "half way": (HOLES, {"fidelity": 0.5}, (PnP, MMPS, 1, 0.5, "blend")),
     "half way to a mean": (HOLES, {"fidelity": 0.5, "samples": 3}, (None, MMPS, 3, 0.5, "blend")),
-    "a sampler named": (HOLES, {"given": DDNM()}, (None, DDNM, 1, 0.0, "sample")),
-    "a sampler, half way": (HOLES, {"given": DDNM(), "fidelity": 0.5}, (PnP, DDNM, 1, 0.5, "blend")),
-    "an estimate named": (HOLES, {"given": PnP()}, (PnP, None, 0, 1.0, "estimate")),
+    "a sampler named": (HOLES, {"guidance": DDNM()}, (None, DDNM, 1, 0.0, "sample")),
+    "a sampler, half way": (HOLES, {"guidance": DDNM(), "fidelity": 0.5}, (PnP, DDNM, 1, 0.5, "blend")),
+    "an estimate named": (HOLES, {"guidance": PnP()}, (PnP, None, 0, 1.0, "estimate")),
     "noise": (NOISY, {}, (Denoising, None, 0, 1.0, "estimate")),
     "noise, several": (NOISY, {"samples": 2}, (None, DenoisingSamples, 2, 1.0, "mean")),
-    "a task that estimates": (NOISY, {"tasks_own": Denoising(), "samples": 2}, (None, DenoisingSamples, 2, 1.0, "mean")),
-    "a task that samples": (NOISY, {"tasks_own": SDEdit()}, (None, SDEdit, 1, 0.0, "sample")),
+    "a task that estimates": (NOISY, {"own": Denoising(), "samples": 2}, (None, DenoisingSamples, 2, 1.0, "mean")),
+    "a task that samples": (NOISY, {"own": SDEdit()}, (None, SDEdit, 1, 0.0, "sample")),
 }
 
 
-def kind(method: Guidance | None) -> type | None:
-    return None if method is None else type(method)
+def chosen(problem, own=None, **words):
+    """The point estimate's method, that of samples and how many, the fidelity, and what the answer is."""
+    draws, fidelity = choose_methods(problem, RunOptions(**words), own)
+    estimate = next((type(draw.guidance) for draw in draws if draw.guidance.answer == "estimate"), None)
+    sampling = next(((type(draw.guidance), draw.pictures) for draw in draws if draw.guidance.answer == "sample"), (None, 0))
+    return estimate, *sampling, fidelity, kind_of([draw.guidance for draw in draws], fidelity)
 
 
 @pytest.mark.parametrize(("problem", "words", "wanted"), WISHES.values(), ids=WISHES)
-def test_words_become_runs(problem, words, wanted):
-    found = recipe(problem, **words)
-    assert (kind(found.estimator), kind(found.sampler), found.samples, found.fidelity, found.kind) == wanted
+def test_options_become_methods(problem, words, wanted):
+    assert chosen(problem, **words) == wanted
 
 
 CONTRADICTIONS = {
-    "both words": ({"answer": "mean", "fidelity": 0.3}, "answer and fidelity say the same thing"),
-    "too faithful": ({"fidelity": 1.5}, "fidelity goes from 0 .* to 1 .*, got 1.5"),
-    "not a number": ({"fidelity": float("nan")}, "fidelity goes from 0"),
-    "an estimate has no samples": ({"given": PnP(), "samples": 2}, "PnP is a point estimate and draws no samples"),
-    "an estimate is no sample": ({"given": PnP(), "answer": "sample"}, "PnP is a point estimate"),
-    "an estimate does not blend": ({"given": PnP(), "fidelity": 0.0}, "PnP is a point estimate"),
-    "the mean of one": ({"given": DDNM(), "answer": "mean"}, "the mean of one sample is that sample"),
-    "a sampler at full fidelity": ({"given": DDNM(), "fidelity": 1.0}, "nothing for DDNM to do"),
-    "a task without estimate": ({"tasks_own": SDEdit(), "fidelity": 0.5}, "draws samples and has no point estimate"),
+    "an estimate has no samples": ({"guidance": PnP(), "samples": 2}, "PnP is a point estimate and draws no samples"),
+    "an estimate is no sample": ({"guidance": PnP(), "fidelity": 0.0}, "PnP is a point estimate"),
+    "an estimate does not blend": ({"guidance": PnP(), "fidelity": 0.5}, "PnP is a point estimate"),
+    "a sampler at full fidelity": ({"guidance": DDNM(), "fidelity": 1.0}, "nothing for DDNM to do"),
+    "a task without estimate": ({"own": SDEdit(), "fidelity": 0.5}, "draws samples and has no point estimate"),
 }
 
 
 @pytest.mark.parametrize(("words", "message"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
 def test_contradictions_are_usage_errors(words, message):
     with pytest.raises(UsageError, match=message):
-        recipe(HOLES, **words)
+        chosen(HOLES, **words)
 
 
 def test_an_operator_without_a_default_method_says_so():
     with pytest.raises(OperatorError, match="no default method for a JPEG operator; name one with --guidance"):
-        recipe(Problem(torch.zeros(1, 3, 16, 16), JPEG(50), 0.0, (1, 3, 16, 16)))
+        chosen(Problem(torch.zeros(1, 3, 16, 16), JPEG(50), 0.0, (1, 3, 16, 16)))
 
 
 def test_fidelity_trades_error_for_spread_as_theory_has_it():
@@ -111,7 +111,7 @@ def test_better_quality_takes_more_evaluations_where_more_are_better(words):
 
 
 def test_an_unknown_quality_is_a_usage_error():
-    with pytest.raises(UsageError, match="quality is fast, balanced or best, got 'good'"):
+    with pytest.raises(UsageError, match="quality: 'good' is none of fast, balanced, best"):
         cheap(Shrinking())("denoise", np.full((24, 24, 3), 0.4), sigma=5, quality="good")
 
 

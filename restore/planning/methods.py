@@ -1,0 +1,124 @@
+"""Which guidance methods make an answer: a point estimate, posterior samples, or both and a picture between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from torch import Tensor
+
+from restore.errors import OperatorError, UsageError
+from restore.guidance import Denoising, DenoisingSamples, Guidance, PnP
+from restore.operators import Identity, Linear
+from restore.plugins import manager
+from restore.problem import Problem
+from restore.run_options import RunOptions
+from restore.spec import parse
+
+Kind = Literal["estimate", "sample", "mean", "blend"]
+
+
+class Draw(NamedTuple):
+    """A method, and how many pictures it makes."""
+
+    guidance: Guidance
+    pictures: int
+
+
+def choose_methods(problem: Problem, options: RunOptions, own: Guidance | None = None) -> tuple[list[Draw], float]:
+    """The methods whose pictures make the answer, samples first, and the fidelity of the answer.
+
+    By default one point estimate, of fidelity 1; with several samples their mean. The fidelity is 0 by default for one sample
+    of a method that draws samples, whether it was asked for or is the task's own.
+
+    Args:
+        options: `guidance`, `samples` and `fidelity` are looked at.
+        own: the method a task wants where nobody asks for another.
+
+    Raises: UsageError for options that contradict each other; OperatorError where the operator has no default method.
+    """
+    samples, fidelity, given = options.samples, options.fidelity, _given(options.guidance)
+    estimates = given is not None and given.answer == "estimate"
+    if estimates and (samples > 1 or (fidelity is not None and fidelity < 1)):
+        raise UsageError(
+            f"{type(given).__name__} is a point estimate and draws no samples; leave the method out, or name one that samples"
+        )
+    if fidelity is None:
+        chosen = given or own
+        fidelity = 0.0 if samples == 1 and chosen is not None and chosen.answer == "sample" else 1.0
+    if samples == 1 and fidelity == 1 and given is not None and not estimates:
+        raise UsageError(f"fidelity 1 of one sample leaves nothing for {type(given).__name__} to do; ask for more samples")
+    draws = []
+    if samples > 1 or fidelity < 1:
+        draws.append(Draw(given if given is not None and not estimates else _default_sampling(problem, own), samples))
+    if samples == 1 and fidelity > 0:
+        draws.append(Draw(given if given is not None and estimates else _default_estimate(problem, own), 1))
+    return draws, fidelity
+
+
+def blend(pictures: Sequence[Tensor], fidelity: float) -> Tensor:
+    """The answer (1, C, H, W) = fidelity * faithful + (1 - fidelity) * draw.
+
+    `draw` is the first posterior sample, `faithful` the point estimate or the mean of the samples. Between a posterior mean
+    and a posterior sample the squared error is (1 + (1 - fidelity)^2) times the least possible, and the straight line is how
+    closeness is traded for realism (Freirich et al. 2021, 2107.02555).
+
+    Args:
+        pictures: what each of the methods made, (N, C, H, W), in the order of `choose_methods`.
+        fidelity: in [0, 1].
+    """
+    if fidelity == 0:
+        return pictures[0][:1]
+    faithful = mean(pictures[-1])
+    return faithful if fidelity == 1 else fidelity * faithful + (1 - fidelity) * pictures[0][:1]
+
+
+def mean(samples: Tensor) -> Tensor:
+    """(1, C, H, W); of one sample that itself, as pictures may be large."""
+    return samples if len(samples) == 1 else samples.mean(dim=0, keepdim=True)
+
+
+def kind_of(methods: Sequence[Guidance], fidelity: float) -> Kind:
+    """What the answer is: a point estimate, a posterior sample, the mean of samples, or a blend of a sample and another."""
+    if fidelity == 0:
+        return "sample"
+    if fidelity < 1:
+        return "blend"
+    return "estimate" if methods[-1].answer == "estimate" else "mean"
+
+
+def _given(guidance: str | Guidance | None) -> Guidance | None:
+    if isinstance(guidance, str):
+        method: Guidance = parse("guidance", guidance, manager.load().guidance)
+        return method
+    if guidance is None or isinstance(guidance, Guidance):
+        return guidance
+    raise UsageError(f"guidance is a method or its name, got {guidance!r}")
+
+
+def _default_estimate(problem: Problem, own: Guidance | None) -> Guidance:
+    if own is not None:
+        if own.answer == "estimate":
+            return own
+        raise UsageError("this task draws samples and has no point estimate; ask for more samples, or fidelity 0")
+    if isinstance(problem.operator, Identity):
+        return Denoising()
+    if isinstance(problem.operator, Linear):
+        return PnP()
+    raise _no_default(problem)
+
+
+def _default_sampling(problem: Problem, own: Guidance | None) -> Guidance:
+    if own is not None and own.answer == "sample":
+        return own
+    if isinstance(problem.operator, Identity):
+        return DenoisingSamples()
+    if isinstance(problem.operator, Linear):
+        # docs/reports: closest to the truth of all that sample photographs, and as sure of itself as the next.
+        sampling: Guidance = manager.load().guidance("mmps")()
+        return sampling
+    raise _no_default(problem)
+
+
+def _no_default(problem: Problem) -> OperatorError:
+    return OperatorError(f"no default method for a {type(problem.operator).__name__} operator; name one with --guidance")

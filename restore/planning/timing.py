@@ -1,0 +1,124 @@
+"""Seconds of a run, from short measurements: one evaluation of the prior, and two transitions without it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from restore.engine import reverse
+from restore.planning.dry_run import Listener, beginning, needs_initial_estimate
+from restore.planning.plan import Plan, part_of, view_of
+from restore.priors.prior import Prior
+from restore.problem import Problem
+from restore.results.consistency import consistency
+from restore.results.projection import project
+from restore.sampling.noise import Noise
+
+SHARE = 1 / 8  # Of the evaluations of a run that measuring one may cost.
+WARM_UP = 64  # Side in pixels of the first evaluation, in which libraries set themselves up.
+LARGEST_PART = 256  # Side in pixels of what is walked through, where the operator can be cropped.
+ENOUGH = 0.05  # Seconds; what is over sooner is measured again.
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """Evaluations of the prior in one box of a picture.
+
+    Attributes:
+        size: (height, width) of the windows.
+        first: windows of the first evaluation.
+        forward, backward: windows evaluated, and gradients taken through them, over all steps and samples.
+    """
+
+    size: tuple[int, int]
+    first: int
+    forward: float
+    backward: float
+
+    @property
+    def pixels(self) -> int:
+        """Of one window."""
+        return self.size[0] * self.size[1]
+
+
+def in_network(prior: Prior, work: Sequence[Evaluations], device: torch.device) -> float:
+    """Seconds of all evaluations, from that of one window that is small against them all."""
+    total = sum(one.pixels * (one.forward + 2 * one.backward) for one in work)
+    side = max(WARM_UP, int((SHARE * total) ** 0.5))
+    largest = max(work, key=lambda one: one.pixels).size
+    gradients = any(one.backward for one in work)
+    small = min(largest[0], WARM_UP), min(largest[1], WARM_UP)
+    set_up, few = _evaluated(prior, small, device, gradients=gradients, tries=1)
+    window = min(largest[0], side), min(largest[1], side)
+    (forward, backward), pixels = _evaluated(prior, window, device, gradients=gradients)
+    seconds = sum(one.pixels * (one.forward * forward + one.backward * backward) for one in work) / pixels
+    return seconds + max(0.0, sum(set_up) - (forward + backward) * few / pixels)
+
+
+def beside_network(plan: Plan) -> float:
+    """Seconds of a plan's first estimates and transitions, without the evaluations."""
+    areas = [(bottom - top) * (right - left) for top, bottom, left, right in plan.boxes]
+    index = areas.index(max(areas))
+    part = _middle(part_of(plan.problem, plan.boxes[index]))
+    listener = Listener(plan.prior)
+    schedule, seconds, start = beginning(plan.schedule), 0.0, part.start
+    with torch.no_grad():
+        if needs_initial_estimate(part, plan.prior, plan.schedule):
+            before = time.perf_counter()
+            start = part.operator.initial_estimate(part.y)
+            seconds = time.perf_counter() - before
+        part = replace(part, start=start)
+        view = view_of(plan.guidance.wrap_prior(listener), part, plan.windows[index], plan.at_once, torch.device("cpu"))
+
+        def walk() -> None:
+            for _ in reverse(part, view, plan.guidance, plan.sampler, schedule, Noise([0])):
+                pass
+
+        transitions = _shortest(walk) / (len(schedule) - 1) * (len(plan.schedule) - 1)
+    pixels = part.shape[-2] * part.shape[-1]
+    return (seconds * (plan.steps > 0) + transitions * len(plan.names)) * sum(areas) / pixels
+
+
+def afterwards(problem: Problem) -> float:
+    """Seconds to put an answer into range and hold it against what was measured."""
+    x = torch.zeros(problem.shape)
+    return _shortest(lambda: (project(problem, x, rounds=1), consistency(problem, x)))
+
+
+def _middle(problem: Problem) -> Problem:
+    """The middle of a large problem, where it can be cut."""
+    height, width = problem.shape[-2:]
+    rows, columns = min(height, LARGEST_PART), min(width, LARGEST_PART)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return part_of(problem, (top, top + rows, left, left + columns))
+
+
+def _evaluated(
+    prior: Prior, size: tuple[int, int], device: torch.device, *, gradients: bool, tries: int = 3
+) -> tuple[tuple[float, float], int]:
+    """Seconds of D and of its gradient, for a window of this size rounded down to the network's blocks, and its pixels."""
+    height, width = (max(prior.multiple_of, side // prior.multiple_of * prior.multiple_of) for side in size)
+    x = torch.zeros(1, prior.channels, height, width, device=device)
+
+    with torch.no_grad():
+        forward = _shortest(lambda: prior(x, 1.0), tries)
+    if not gradients:
+        return (forward, 0.0), height * width
+    x.requires_grad_()
+    both = _shortest(lambda: torch.autograd.grad(prior(x, 1.0).sum(), x), tries)
+    return (forward, max(0.0, both - forward)), height * width
+
+
+def _shortest(work: Callable[[], object], tries: int = 3) -> float:
+    """Seconds of the fastest try; one is enough for what takes long."""
+    found: list[float] = []
+    while not found or (len(found) < tries and sum(found) < ENOUGH):
+        before = time.perf_counter()
+        work()
+        if torch.cuda.is_initialized():  # GPUs work on after the call.
+            torch.cuda.synchronize()
+        found.append(time.perf_counter() - before)
+    return min(found)

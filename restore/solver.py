@@ -1,0 +1,195 @@
+"""A measurement problem solved with a prior: plans, walked transition by transition, and one result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restore.device import memory
+from restore.engine import reverse
+from restore.errors import OutOfMemoryError, PriorError, UsageError
+from restore.guidance import Guidance
+from restore.options import run_options
+from restore.planning.dry_run import needs_initial_estimate
+from restore.planning.methods import blend, choose_methods, kind_of, mean
+from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan, part_of
+from restore.priors import GrayView, Prior
+from restore.problem import Problem
+from restore.results.consistency import consistency
+from restore.results.projection import project
+from restore.results.result import Event, Result
+from restore.run_options import RunOptions
+from restore.sampling.noise import Noise, seed_for
+from restore.sampling.samplers import Sampler, named
+from restore.tiling.regions import crop
+
+
+def solve(
+    problem: Problem,
+    prior: Prior,
+    guidance: str | Guidance | None = None,
+    *,
+    device: torch.device | None = None,
+    **keywords: Any,
+) -> Iterator[Event]:
+    """Restores what was measured, an event a transition; leave the loop to cancel.
+
+        operator = Blur.gaussian((256, 256), 2.0)
+        problem = Problem(y=y, operator=operator, sigma_y=0.05, shape=(1, 3, 256, 256))
+        for event in restore.solve(problem, prior):
+            print(event.step, event.steps)
+        event.result.x  # (1, 3, 256, 256) in [-1, 1]
+
+    Args:
+        problem: what was measured, of one picture.
+        prior: what clean pictures look like. A colour prior also restores gray pictures.
+        guidance: a method, or `NAME[:key=value,...]`; chosen by the operator if not given.
+        device: where the prior is; found by its weights if not given.
+        keywords: fields of `RunOptions` of scope "call": seed, steps, samples, fidelity, sampler, quality, name.
+
+    Raises: UsageError, OperatorError, PriorError, OutOfMemoryError.
+    """
+    options = run_options("call", {"guidance": guidance, **keywords})
+    plans, fidelity = prepare(problem, prior, options, device=device or device_of(prior))
+    return run(plans, fidelity, options.seed)
+
+
+def prepare(
+    problem: Problem, prior: Prior, options: RunOptions, *, own: Guidance | None = None, device: torch.device
+) -> tuple[list[Plan], float]:
+    """Plans that fit into memory, one a method, samples first, and the fidelity of the answer. Nothing is evaluated yet.
+
+    Args:
+        own: the method a task wants where nobody asks for another.
+
+    Raises: UsageError, OperatorError, PriorError; OutOfMemoryError where a bound on memory is too small.
+    """
+    draws, fidelity = choose_methods(problem, options, own)
+    prior = _for_channels(prior, problem.shape[1])
+    sampler = _sampler(options.sampler)
+    bound = None if options.max_memory is None else memory.parse(options.max_memory)
+    plans = []
+    for chosen, count in draws:
+        guidance, steps = chosen.preset(options.quality)
+        plan = make_plan(
+            problem,
+            prior,
+            guidance,
+            sampler,
+            steps=steps if options.steps is None else options.steps,
+            names=tuple(f"{options.name}#{index}" for index in range(count)),
+            largest=options.tile or LARGEST_WINDOW,
+            device=device,
+        )
+        plans.append(plan if options.tile else fit(plan, bound))
+    return plans, fidelity
+
+
+def run(
+    plans: Sequence[Plan], fidelity: float, seed: int, finish: Callable[[Result], Result] = lambda result: result
+) -> Iterator[Event]:
+    """Walks plans of one problem; the last event holds the result.
+
+    Args:
+        finish: what is done with the result before it is handed on.
+
+    Raises: OutOfMemoryError if the least window does not fit.
+    """
+    step, steps = 0, sum(plan.steps for plan in plans)
+    pictures = []
+    for plan in plans:
+        drawn = []
+        for x, done in _walk(plan, seed):
+            if done is None:
+                step += 1
+                yield Event(step, steps, x)
+            else:
+                drawn.append(done)
+        pictures.append(torch.cat(drawn) if len(drawn) > 1 else drawn[0])
+    problem, samples = plans[0].problem, pictures[0]
+    x = project(problem, blend(pictures, fidelity))
+    result = Result(
+        x=x,
+        samples=samples,
+        mean=mean(samples),
+        std=samples.std(dim=0, keepdim=True) if len(samples) > 1 else None,
+        consistency=consistency(problem, x),
+        answer=kind_of([plan.guidance for plan in plans], fidelity),
+        fidelity=fidelity,
+    )
+    yield Event(steps, steps, x, finish(result))
+
+
+@torch.no_grad()
+def _walk(plan: Plan, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """The state (B, C, h, w) after each transition, and None; after each batch its pictures (B, C, H, W), on the CPU, twice."""
+    height, width = plan.problem.shape[-2:]
+    whole = (0, height, 0, width)
+    for first in range(0, len(plan.names), plan.batch):
+        names = plan.names[first : first + plan.batch]
+        done = None
+        if plan.boxes != (whole,):
+            done = plan.problem.operator.pinv(plan.problem.y).repeat(len(names), 1, 1, 1)
+        for index, box in enumerate(plan.boxes):
+            x = torch.zeros(1)
+            for x in _restored(plan, index, names, seed):
+                yield x, None
+            if done is None:
+                done = x.cpu()
+            else:
+                crop(done, box).copy_(x)
+        assert done is not None
+        yield done, done
+
+
+def _restored(plan: Plan, index: int, names: Sequence[str], seed: int) -> Iterator[Tensor]:
+    """The transitions of one box, for some samples together."""
+    part, device = part_of(plan.problem, plan.boxes[index]), plan.device
+    part = replace(
+        part,
+        operator=part.operator.to(device),
+        y=part.y.to(device),
+        start=None if part.start is None else part.start.to(device),
+    )
+    if needs_initial_estimate(part, plan.prior, plan.schedule):
+        part = replace(part, start=part.operator.initial_estimate(part.y))
+    part = replace(part, y=part.y.expand(len(names), *part.y.shape[1:]), shape=(len(names), *part.shape[1:]))
+    noise = Noise([seed_for(seed, f"{name}/{index}") for name in names])
+    try:
+        yield from reverse(part, plan.view(index), plan.guidance, plan.sampler, plan.schedule.to(device), noise)
+    except OutOfMemoryError:
+        raise
+    except (RuntimeError, MemoryError) as error:
+        if not memory.is_lack_of_memory(error):
+            raise
+        height, width = part.shape[-2:]
+        raise OutOfMemoryError(
+            f"not enough memory for {len(names)} picture(s) of {width}x{height} pixels, whatever the window; "
+            "free some memory, or cut the picture"
+        ) from error
+
+
+def device_of(prior: Prior) -> torch.device:
+    """Where a prior's weights are; the CPU for one without."""
+    return next((weights.device for weights in prior.parameters()), torch.device("cpu"))
+
+
+def _sampler(sampler: str | Sampler | None) -> Sampler | None:
+    if isinstance(sampler, str):
+        return named(sampler)
+    if sampler is None or callable(sampler):
+        return sampler
+    raise UsageError(f"sampler is a function or its name, got {sampler!r}")
+
+
+def _for_channels(prior: Prior, channels: int) -> Prior:
+    """The prior as pictures of so many channels need it."""
+    if channels == prior.channels:
+        return prior
+    if channels == 1:
+        return GrayView(prior)
+    raise PriorError(f"the prior knows pictures of {prior.channels} channel(s), the task asks for {channels}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -51,8 +52,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         inner = self.first(x)
-        # In full precision: a rounded gain is the same error at every pixel, which shifts the mean colour.
-        with torch.autocast(x.device.type, enabled=False):
+        with _full_precision(x.device):
             gain = (1 + self.gain(level)).to(inner.dtype)[:, :, None, None]
             if self.shift is not None:
                 inner = inner + self.shift(level).to(inner.dtype)[:, :, None, None]
@@ -112,7 +112,7 @@ class ResidualUNet(nn.Module):
         self.up_blocks = stages(reversed(range(len(widths) - 1)))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):  # As for gains.
+        with _full_precision(x.device):
             level = self.level(level)
         x = self.head(F.pixel_unshuffle(x, self.patch))
         skips = []
@@ -135,6 +135,13 @@ def _reach(blocks: Sequence[int], patch: int) -> int:
     strides = [patch * 2**level for level in range(len(blocks))]
     convolutions = [4 * count for count in blocks[:-1]] + [2 * blocks[-1]]
     return sum(stride * count for stride, count in zip(strides, convolutions, strict=True)) + 2 * patch + strides[-1]
+
+
+def _full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """For gains and constants: rounded to bfloat16 they are wrong by the same at every pixel, which shifts the mean colour."""
+    if not torch.amp.is_autocast_available(device.type):  # The meta device has none.
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def _stages(modules: nn.ModuleList) -> list[list[nn.Module]]:

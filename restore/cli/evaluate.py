@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restore.cli import console
+from restore.cli.flags import click_options
 from restore.cli.info import table
 from restore.cli.sample import Size, check_targets, own_size, write_grid
 from restore.errors import UsageError
+from restore.run_options import RunOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,17 +46,12 @@ ROWS = 12  # Of the table of steps; --json holds all.
 )
 @click.option("--seed", type=int, default=0, metavar="N", help="of all noise  [default 0]")
 @click.option("--batch", type=click.IntRange(min=1), default=64, metavar="N", help="pictures at once  [default 64]")
-@click.option("--device", help="cpu, cuda, cuda:1, mps; this machine's best if not given")
 @click.option(
     "--dtype",
     type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
     default="float32",
     help="arithmetic of the network; short ones blur the figures  [default float32]",
 )
-@click.option("--overwrite", is_flag=True, help="replace what exists")
-@click.option("--json", is_flag=True, help="print a JSON object")
-@click.option("-q", "--quiet", is_flag=True, help="errors only")
-@click.option("-v", "--verbose", count=True, help="details; -vv: tracebacks too")
 def evaluate_command(prior: str, data: Path, quiet: bool, verbose: int, **options: Any) -> None:
     """Measure PRIOR on DATA, a folder of pictures or an .npz/.npy array: bits a dimension, denoising by noise level.
 
@@ -67,6 +64,9 @@ def evaluate_command(prior: str, data: Path, quiet: bool, verbose: int, **option
         options["likelihood"] = "bound"
         check_targets([options["plot"]], options["overwrite"])
     _run(prior, data, **options)
+
+
+evaluate_command.params += click_options(RunOptions, "device", "overwrite", "json", "quiet", "verbose")
 
 
 def _run(

@@ -38,13 +38,15 @@ class Value(click.ParamType):
         return [CompletionItem(str(choice)) for choice in self.option.choices if str(choice).startswith(incomplete)]
 
 
-def click_options(kind: type, **known: str) -> list[click.Option]:
+def click_options(kind: type, *only: str, **known: str) -> list[click.Option]:
     """The fields of an options dataclass as flags: `mask_grow` is `--mask-grow`, a bool that is off is a switch.
 
     Args:
+        only: names of the fields wanted; all but hidden ones if none is named.
         known: texts that a help line names in braces.
     """
-    return [_flag(option, known) for option in describe(kind) if not option.metadata.get("hidden")]
+    options = [option for option in describe(kind) if not option.metadata.get("hidden")]
+    return [_flag(option, known) for option in options if not only or option.name in only]
 
 
 def _flag(option: Option, known: dict[str, str]) -> click.Option:

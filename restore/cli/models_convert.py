@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 def convert_command(source: str, out: Path, dtype: str, overwrite: bool) -> None:
     """Write the prior SOURCE (adm:FILE.pt, diffusers:ID, a folder or Hub id) as a model folder OUT."""
     from restore.pretrained import checkpoint
-    from restore.priors.loaders.checkpoint import assemble
+    from restore.priors.loaders.checkpoint import build_prior
 
     _check(out, overwrite)
     found = checkpoint(source)
     made = f"A prior ({found.config['family']}, network {found.config['network']['type']}) made by `restore models convert`."
-    _write(out, dict(found.config), assemble(found), made, about(found), dtype)
+    _write(out, dict(found.config), build_prior(found), made, about(found), dtype)
 
 
 @click.command("average")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from restore.cli import console
+from restore.cli.flags import click_options
 from restore.errors import PictureError
 from restore.options import describe
 from restore.plugins.manager import load
@@ -19,11 +20,6 @@ from restore.task import Task
 @click.argument("result", type=click.Path(path_type=Path))
 @click.option("-o", "--out", metavar="OUT", help="where the new picture goes; RESULT itself with --overwrite")
 @click.option("--input", "source", type=click.Path(path_type=Path), help="the input, if it is not where the record says")
-@click.option("--device", help="cpu, cuda, cuda:1, mps; this machine's best if not given")
-@click.option("--overwrite", is_flag=True, help="replace what exists")
-@click.option("--json", is_flag=True, help="print a JSON object")
-@click.option("-q", "--quiet", is_flag=True, help="errors only")
-@click.option("-v", "--verbose", count=True, help="details; -vv: tracebacks too")
 def rerun_command(
     result: Path,
     out: str | None,
@@ -50,6 +46,9 @@ def rerun_command(
     except (KeyError, TypeError) as error:
         raise PictureError(f"{result}: its record is not complete ({error}); it may be of another version") from None
     return Batch(task, options, prior_hash).run((source,), own)
+
+
+rerun_command.params += click_options(RunOptions, "device", "overwrite", "json", "quiet", "verbose")
 
 
 def _source(recorded: dict[str, str], given: Path | None, result: Path) -> Path:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from restore.cli import console
+from restore.cli.flags import click_options
 from restore.errors import PriorError
+from restore.run_options import RunOptions
 from restore.sampling.samplers import SAMPLERS
 
 if TYPE_CHECKING:
@@ -59,12 +61,6 @@ class Size(click.ParamType):
     metavar="FILM.png",
     help="write how the first pictures came about: a row of x, scaled to be seen, above a row of D",
 )
-@click.option("--device", help="cpu, cuda, cuda:1, mps; this machine's best if not given")
-@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16", "float16"]), help="arithmetic of the network")
-@click.option("--overwrite", is_flag=True, help="replace what exists")
-@click.option("--json", is_flag=True, help="print a JSON object")
-@click.option("-q", "--quiet", is_flag=True, help="errors only")
-@click.option("-v", "--verbose", count=True, help="details; -vv: tracebacks too")
 def sample_command(prior: str, quiet: bool, verbose: int, **options: Any) -> None:
     """Draw pictures from PRIOR alone, into one grid.
 
@@ -72,6 +68,9 @@ def sample_command(prior: str, quiet: bool, verbose: int, **options: Any) -> Non
     """
     console.set_level(quiet, verbose)
     _run(prior, **options)
+
+
+sample_command.params += click_options(RunOptions, "device", "dtype", "overwrite", "json", "quiet", "verbose")
 
 
 def _run(

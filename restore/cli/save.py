@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restore.errors import PictureError
+from restore.files import write_atomically
 
 if TYPE_CHECKING:
     from restore.results.result import Result
@@ -86,12 +86,8 @@ def load_record(path: Path) -> dict[str, Any]:
 
 
 def put(path: Path, data: bytes) -> None:
-    """Writes a file under a temporary name and renames it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Writes a file, whole or not at all. Raises PictureError if it cannot be written."""
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        write_atomically(path, data)
     except OSError as error:
         raise PictureError(f"{path}: cannot be written ({error.strerror}); check space and permissions") from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -15,10 +15,11 @@ from restore.errors import PriorError, UsageError
 from restore.guidance import SDEdit, Unconditional
 from restore.guidance.unconditional import nothing_measured
 from restore.operators import Mask
+from restore.planning.plan import make_plan
 from restore.priors import Prior
 from restore.problem import Problem
 from restore.sampling import samplers, schedules
-from restore.tiling.solve import plan, solve
+from restore.solver import run
 
 PRIOR = Gaussian(0.04 * decaying(6, 0.7), mean=0.2)
 LEVELS = torch.linspace(0.01, 10.0, 100).double().flip(0)
@@ -221,11 +222,11 @@ def test_a_start_is_cut_with_its_window():
     start = torch.rand(1, 3, 64, 512, generator=generator) - 0.5
     problem = Problem(start * keep, Mask(keep), 0.0, (1, 3, 64, 512), start)
     method = SDEdit(0.05)
-    planned = plan(problem, Shrinking(), method, steps=2, largest=1024)
-    assert len(planned.boxes) == 1
-    assert planned.boxes[0][3] - planned.boxes[0][2] < 512
-    *_, last = solve(problem, Shrinking(), method, method.sampler(), planned, seed=0, names=["x"], device=torch.device("cpu"))
-    assert (last.done - start)[~keep.expand_as(start)].abs().max() < 0.1
+    plan = make_plan(problem, Shrinking(), method, steps=2)
+    assert len(plan.boxes) == 1
+    assert plan.boxes[0][3] - plan.boxes[0][2] < 512
+    *_, last = run([plan], 0.0, 0)
+    assert (last.result.samples - start)[~keep.expand_as(start)].abs().max() < 0.1
 
 
 def test_unconditional_does_not_look_at_y():

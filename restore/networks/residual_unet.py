@@ -51,12 +51,17 @@ class Block(nn.Module):
         nn.init.zeros_(self.gain.bias)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        inner = self.first(x)
         with _full_precision(x.device):
-            gain = (1 + self.gain(level)).to(inner.dtype)[:, :, None, None]
-            if self.shift is not None:
-                inner = inner + self.shift(level).to(inner.dtype)[:, :, None, None]
-        return x + self.second(F.relu(inner) * gain)
+            gain = (1 + self.gain(level)).to(x.dtype)[:, :, None, None]
+        # No name holds what the first convolution returns: on a CPU its memory is used again while it is in the cache.
+        return x + self.second(F.relu(self._shifted(x, level)) * gain)
+
+    def _shifted(self, x: Tensor, level: Tensor) -> Tensor:
+        inner: Tensor = self.first(x)
+        if self.shift is None:
+            return inner
+        with _full_precision(x.device):
+            return inner + self.shift(level).to(inner.dtype)[:, :, None, None]
 
 
 class ResidualUNet(nn.Module):

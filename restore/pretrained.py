@@ -1,4 +1,4 @@
-"""From a name to a prior: `photo`, a model folder, a Hub id, or `scheme:id` of a plugin."""
+"""Priors by name: `photo`, a model folder, a Hub id, or `scheme:ID` for a loader of a plugin."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from restore.errors import PriorError, suggest
 from restore.plugins import manager as plugins
 from restore.priors.loaders import adm, diffusers
 from restore.priors.loaders.checkpoint import Checkpoint
-from restore.priors.loaders.hub import Files
-from restore.priors.loaders.load import BUNDLED, from_files, from_folder, translate
+from restore.priors.loaders.hub import ModelFiles
+from restore.priors.loaders.load import BUNDLED, from_files, from_folder, read_checkpoint
 from restore.priors.prior import Prior
 
 
 def prior(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
-    """The prior a person named.
+    """Load the prior of a name.
 
     Args:
-        dtype: what its network computes in; None for what the hardware multiplies fastest, if the prior can bear it (see
-            `NetworkPrior`).
+        name: a bundled prior ("photo"), a model folder, a Hub id ("owner/model") or "scheme:ID".
+        dtype: what its network computes in; None to choose by the hardware (see `NetworkPrior`).
+        local_files_only: use the Hub's local cache alone, never the network.
 
-    Raises: PriorError if it is missing or broken; UsageError for an unknown scheme.
+    Raises: PriorError if it is missing or damaged; UsageError for an unknown scheme.
     """
     scheme, rest = _parts(name)
     if scheme:
@@ -34,33 +35,36 @@ def prior(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_o
 
 
 def checkpoint(name: str, *, local_files_only: bool = False) -> Checkpoint:
-    """The prior a person named, in the terms of a model folder: what to build, and the weights to put into it.
+    """The config and weights of a prior, from which a model folder can be written.
 
-    Raises: PriorError if it is missing or broken, or of a scheme that does not say how its priors are built.
+    Args:
+        name, local_files_only: as for `prior`.
+
+    Raises: PriorError if it is missing or damaged, or its scheme gives no config; UsageError for an unknown scheme.
     """
     scheme, rest = _parts(name)
     if scheme == "adm":
-        return adm.translate(rest)
+        return adm.read_checkpoint(rest)
     if scheme == "diffusers":
-        return diffusers.translate(Files(rest, local_files_only=local_files_only))
+        return diffusers.read_checkpoint(ModelFiles(rest, local_files_only=local_files_only))
     if scheme in ("", "folder"):
         place = str(BUNDLED.get(rest, rest))
-        return translate(_files(place, local_files_only))
-    prior(name, local_files_only=local_files_only)  # Its own errors come first.
-    raise PriorError(f"priors of {scheme}: do not say how they are built; adm:, diffusers:, folders and Hub ids do")
+        return read_checkpoint(_files(place, local_files_only))
+    prior(name, local_files_only=local_files_only)  # If it cannot be loaded at all, that is the error to report.
+    raise PriorError(f"priors of {scheme}: have no config; those of adm:, diffusers:, model folders and Hub ids have")
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """Scheme, empty if there is none, and the rest."""
+    """Scheme and ID; the scheme is empty if there is none, or if the whole name is an existing path."""
     scheme, colon, rest = name.partition(":")
     return (scheme, rest) if colon and not Path(name).exists() else ("", name)
 
 
-def _files(name: str, local_files_only: bool) -> Files:
+def _files(name: str, local_files_only: bool) -> ModelFiles:
     """The files of a folder or Hub id. Raises PriorError for a name that can be neither."""
     looks_like_hub_id = name.count("/") == 1 and not name.startswith((".", "/")) and not name.endswith("/")
     if Path(name).is_dir() or (looks_like_hub_id and not Path(name).is_file()):
-        return Files(name, local_files_only=local_files_only)
+        return ModelFiles(name, local_files_only=local_files_only)
     if Path(name).is_file():
-        raise PriorError(f"prior {name!r} is a file; name its kind before it: adm:{name} or score-sde:{name}")
+        raise PriorError(f"prior {name!r} is a file; put its kind before it: adm:{name} or score-sde:{name}")
     raise PriorError(f"prior {name!r} is no bundled prior, folder or Hub id; {suggest(name, BUNDLED)}")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import PriorError
-from restore.networks.adm import ADM, waves
+from restore.networks.adm import ADM, timestep_embedding
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Its own dependencies warn while they are imported.
@@ -125,8 +125,8 @@ def test_it_answers_what_diffusers_answers_with_the_same_weights(resample_blocks
         assert (network(x, time + 100) - found).abs().max() > 1e-3
 
 
-def test_waves_are_cosines_then_sines_from_fast_to_slow() -> None:
-    found = waves(torch.tensor([0.0, 5.0]), 6)
+def test_the_timestep_embedding_is_cosines_then_sines_from_fast_to_slow() -> None:
+    found = timestep_embedding(torch.tensor([0.0, 5.0]), 6)
     wanted = torch.tensor([5.0, 5.0 * 10000 ** (-1 / 3), 5.0 * 10000 ** (-2 / 3)])
     torch.testing.assert_close(found[0], torch.tensor([1.0, 1, 1, 0, 0, 0]))
     torch.testing.assert_close(found[1], torch.cat([wanted.cos(), wanted.sin()]))

@@ -12,7 +12,7 @@ from restore.device import dtype
 from restore.device.placement import Placement
 from restore.errors import UsageError
 from restore.networks.diffusers import DiffusersUNet
-from restore.networks.noise_conditioning import Score
+from restore.networks.noise_conditioning import ScoreNetwork
 from restore.networks.residual_unet import ResidualUNet
 from restore.priors import DDPM, EDM, NCSN, VE, VP, Flow, GrayView, SubVP
 from restore.priors.families.tables import alphas_cumprod
@@ -176,8 +176,8 @@ FAMILIES = {
     "flow": (lambda of: Flow(unet(), multiple_of=2, dtype=of), lambda sigma: sigma / (1 + sigma)),
     "vp": (lambda of: VP(unet(), multiple_of=2, dtype=of), lambda sigma: sigma),
     "subvp": (lambda of: SubVP(unet(), multiple_of=2, dtype=of), lambda sigma: sigma),
-    "ve": (lambda of: VE(Score(residual()), multiple_of=4, dtype=of), lambda sigma: sigma),
-    "ncsn": (lambda of: NCSN(Score(residual()), multiple_of=4, dtype=of), lambda sigma: sigma),
+    "ve": (lambda of: VE(ScoreNetwork(residual()), multiple_of=4, dtype=of), lambda sigma: sigma),
+    "ncsn": (lambda of: NCSN(ScoreNetwork(residual()), multiple_of=4, dtype=of), lambda sigma: sigma),
 }
 BOUNDED = ("v", "sample", "edm", "flow")
 

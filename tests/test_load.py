@@ -274,18 +274,18 @@ NETWORKS = [
     ({"_class_name": "DiTTransformer2DModel"}, "DiTTransformer2DModel; only an unconditional UNet2DModel"),
     ({"num_class_embeds": 10}, "class-conditional (10 classes)"),
     ({"class_embed_type": "timestep"}, "class-conditional (timestep classes)"),
-    ({"in_channels": 4, "out_channels": 4}, "takes 4 channels and answers 4"),
-    ({"out_channels": 5}, "takes 3 channels and answers 5"),
-    ({"time_embedding_type": "learned"}, "whole time steps only"),
+    ({"in_channels": 4, "out_channels": 4}, "has 4 input and 4 output channels"),
+    ({"out_channels": 5}, "has 3 input and 5 output channels"),
+    ({"time_embedding_type": "learned"}, "a table of integer steps"),
     ({"block_out_channels": [64, 64]}, "cannot be read or do not fit"),
     ({"layers_per_block": 2}, "weights are missing"),
     ({"down_block_types": ["NoBlock", "DownBlock2D"]}, "cannot be read or do not fit"),
 ]
 SCHEDULERS = [
-    ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatchEulerDiscreteScheduler; known are"),
-    ({"prediction_type": "flow_prediction"}, "predicts 'flow_prediction', which is not known here; known: epsilon"),
-    ({"beta_schedule": "loud"}, "table of betas cannot be made"),
-    ({"beta_start": 0.0, "beta_end": 0.0}, "do not fall from step to step"),
+    ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatchEulerDiscreteScheduler; supported are"),
+    ({"prediction_type": "flow_prediction"}, "prediction type 'flow_prediction' is not supported; supported: epsilon"),
+    ({"beta_schedule": "loud"}, "betas of its scheduler config cannot be computed"),
+    ({"beta_start": 0.0, "beta_end": 0.0}, "do not decrease from step to step"),
     ({"variance_type": "learned_range"}, "no second half"),
 ]
 

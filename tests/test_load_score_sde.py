@@ -27,7 +27,7 @@ POSITIONS = {"all_modules.0.weight": torch.ones(512, 128), "all_modules.1.weight
     ("content", "said"),
     [
         (checkpoint(FOURIER), ["NCSN++ for the VE SDE, 0.1 million weights", "google/ncsnpp-celebahq-256", "diffusers:FOLDER"]),
-        (checkpoint(POSITIONS), ["DDPM++, or NCSN++ told whole steps", "diffusers:FOLDER"]),
+        (checkpoint(POSITIONS), ["DDPM++, or NCSN++ conditioned on integer timesteps", "diffusers:FOLDER"]),
         (checkpoint({"weight": torch.ones(1)}), ["expected NCSN++ or DDPM++", "found 2 tensors, sigmas, weight"]),
         (checkpoint(FOURIER, model=3), ["expected NCSN++ or DDPM++", "found a int"]),
         (

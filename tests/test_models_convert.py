@@ -128,8 +128,8 @@ def test_info_tells_what_files_of_others_say(place: Path, restore: Command, make
     [
         ("adm:absent.pt", 3, "no such file"),
         ("absent", 3, "no bundled prior, folder or Hub id"),
-        ("img.png", 3, "is a file; name its kind before it: adm:img.png"),
-        ("toy:fast", 3, "priors of toy: do not say how they are built"),
+        ("img.png", 3, "is a file; put its kind before it: adm:img.png"),
+        ("toy:fast", 3, "priors of toy: have no config"),
         ("nothing:here", 2, "unknown prior 'nothing'"),
     ],
 )

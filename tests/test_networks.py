@@ -2,13 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from restore.networks.noise_conditioning import Score, told
+from restore.networks.noise_conditioning import ScoreNetwork, with_conditioning
 from restore.networks.residual_unet import Block, NoiseLevel, ResidualUNet
 from restore.networks.unet2d import UNet2D
 
 
 def network(channels=3, widths=(8, 16, 24), blocks=1, patch=2, seed=0):
-    """Weights drawn anew, all of them: as built, the tail is zero and the noise level is not heard."""
+    """All weights random: as initialized, the tail is zero and the noise level has no effect."""
     built = ResidualUNet(channels, widths, blocks, patch)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -101,7 +101,7 @@ def test_levels_are_told_apart_over_the_trained_range():
     assert apart.min() > 0
 
 
-# With constants
+# With biases
 
 
 def with_constants(**words):
@@ -113,7 +113,7 @@ def with_constants(**words):
     return built
 
 
-def test_with_constants_a_network_answers_to_nothing_and_knows_where_it_is():
+def test_with_biases_the_output_of_zeros_depends_on_the_position():
     built = with_constants()
     answer = built(torch.zeros(1, 1, 32, 32, dtype=torch.float64), LEVEL[:1])
     assert answer.abs().max() > 0.01
@@ -121,7 +121,7 @@ def test_with_constants_a_network_answers_to_nothing_and_knows_where_it_is():
     assert torch.equal(network(1)(torch.zeros(1, 1, 32, 32, dtype=torch.float64), LEVEL[:1]), torch.zeros_like(answer))
 
 
-def test_with_constants_every_parameter_is_used_and_as_built_the_answer_is_zero():
+def test_with_biases_every_parameter_has_a_gradient_and_the_initial_output_is_zero():
     built = with_constants(out_channels=2)
     answer = built(pictures(2, 1, 16, 16), LEVEL)
     assert answer.shape == (2, 2, 16, 16)
@@ -131,36 +131,36 @@ def test_with_constants_every_parameter_is_used_and_as_built_the_answer_is_zero(
     assert not fresh(torch.ones(1, 1, 8, 8), torch.zeros(1)).any()
 
 
-# How networks are told the noise
+# Noise conditioning
 
 
-class Listening(nn.Module):
-    def __init__(self, hears):
+class Recording(nn.Module):
+    def __init__(self, conditioning):
         super().__init__()
-        self.hears = hears
+        self.conditioning = conditioning
 
-    def forward(self, x, level):
-        self.heard = level
+    def forward(self, x, noise):
+        self.noise = noise
         return 3 * x
 
 
-def test_levels_and_times_are_translated_both_ways():
+def test_c_noise_and_timestep_convert_both_ways():
     levels = torch.tensor([0.002, 1.0, 80.0], dtype=torch.float64).log() / 4
-    network = Listening("time")
-    told(network, "level")(torch.zeros(3, 1, 1, 1), levels)
-    times = network.heard
+    network = Recording("timestep")
+    with_conditioning(network, "c_noise")(torch.zeros(3, 1, 1, 1), levels)
+    times = network.noise
     assert 0 < times[0] < times[1] < times[2] < 1000
-    back = Listening("level")
-    told(back, "time")(torch.zeros(3, 1, 1, 1), times)
-    torch.testing.assert_close(back.heard, levels, atol=1e-12, rtol=0)
-    assert told(network, "time") is network
+    back = Recording("c_noise")
+    with_conditioning(back, "timestep")(torch.zeros(3, 1, 1, 1), times)
+    torch.testing.assert_close(back.noise, levels, atol=1e-12, rtol=0)
+    assert with_conditioning(network, "timestep") is network
 
 
-def test_a_score_is_the_noise_a_network_sees_divided_by_sigma():
-    network, sigma = Listening("level"), torch.tensor([0.02, 5.0], dtype=torch.float64)
+def test_a_score_is_the_scaled_output_divided_by_sigma():
+    network, sigma = Recording("c_noise"), torch.tensor([0.02, 5.0], dtype=torch.float64)
     x = pictures(2, 1, 4, 4)
-    answer = Score(network, sigma_data=0.5)(x, sigma)
-    torch.testing.assert_close(network.heard, sigma.log() / 4)
+    answer = ScoreNetwork(network, sigma_data=0.5)(x, sigma)
+    torch.testing.assert_close(network.noise, sigma.log() / 4)
     shape = sigma[:, None, None, None]
     torch.testing.assert_close(answer, -3 * x / (shape**2 + 0.25).sqrt() / shape)
 
@@ -169,7 +169,7 @@ def test_a_score_is_the_noise_a_network_sees_divided_by_sigma():
 
 
 @pytest.mark.parametrize("patch", [1, 2])
-def test_unet2d_takes_multiples_of_its_multiple_and_hears_the_time(patch):
+def test_unet2d_takes_multiples_of_its_multiple_and_depends_on_the_timestep(patch):
     torch.manual_seed(0)
     built = UNet2D(1, widths=(8, 16), blocks=1, attention=(1,), patch=patch, out_channels=2)
     assert built.multiple_of == 2 * patch

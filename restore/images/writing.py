@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from restore.errors import PictureError, UsageError
+from restore.files import write_atomically
 from restore.images import tiff
 from restore.images.encode import deep_png, opencv, options_for
 from restore.images.formats import CMYK, DEEP, LONGEST_SIDE, SUFFIXES
@@ -59,7 +59,12 @@ def write(
     except Exception as error:  # Pillow and OpenCV raise whatever the metadata provokes
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"{path}: cannot be written in this format ({reason}); strip the metadata or name a .png") from error
-    _put(path, data, overwrite=overwrite)
+    try:
+        write_atomically(path, data, overwrite=overwrite)
+    except FileExistsError as error:  # It appeared while we worked.
+        raise PictureError(f"{path}: exists already; allow overwriting or name another file") from error
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be written ({error.strerror}); check space and permissions") from error
 
 
 def check_target(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
@@ -104,22 +109,6 @@ def _check_place(path: Path, overwrite: bool) -> None:
 
 def _has_transparency(picture: Picture) -> bool:
     return picture.alpha is not None and bool((picture.alpha != np.iinfo(picture.alpha.dtype).max).any())
-
-
-def _put(path: Path, data: bytes, *, overwrite: bool) -> None:
-    """Write under a name of its own in the same folder, then rename."""
-    part = path.with_name(f".restore-{uuid.uuid4().hex}.part")
-    try:
-        try:
-            part.write_bytes(data)
-            if path.exists() and not overwrite:  # it appeared while we worked
-                raise PictureError(f"{path}: exists already; allow overwriting or name another file")
-            os.replace(part, path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be written ({error.strerror}); check space and permissions") from error
 
 
 def encoded(path: Path, picture: Picture, metadata: Metadata, record: str | None) -> bytes:

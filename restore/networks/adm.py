@@ -1,7 +1,7 @@
-"""The U-Net of Dhariwal & Nichol 2021 (2105.05233, section 3): group norm modulated by time, multi-head attention at chosen
+"""The U-Net of Dhariwal & Nichol 2021 (2105.05233, section 3): adaptive group normalization, multi-head attention at chosen
 resolutions, and residual blocks that resample.
 
-Modules are named as in the checkpoints that guided-diffusion and its descendants save, so those load as they are.
+Modules have the names of guided-diffusion's, so that its checkpoints load unchanged.
 """
 
 from __future__ import annotations
@@ -19,28 +19,32 @@ GROUPS = 32
 
 
 class ADM(nn.Module):
-    """Called with x_t (B, channels, H, W) and t (B,) in steps; answers (B, channels, H, W), or (B, 2 channels, H, W) with a
-    learned variance.
+    """The U-Net of guided-diffusion, unconditional.
+
+    Shape: x_t (B, channels, H, W) and the timestep t (B,) -> (B, channels, H, W), or (B, 2 channels, H, W) with a learned
+    variance.
 
     Args:
         channels: of the picture.
         widths: feature channels of each level, finest first, multiples of 32; each level halves the resolution.
-        time_width: sines and cosines that tell the time; its embedding is four times as wide.
-        blocks: residual blocks a level on the way down; one more on the way up.
-        attention: levels, 0 the finest, whose blocks are followed by attention. The coarsest point always has one.
-        head_channels: features of an attention head, if not `heads` says how many heads each attention has.
-        resample_blocks: resolutions change inside residual blocks, by pooling and repetition, rather than by a convolution.
-        scale_shift: time scales and shifts the second norm (adaptive group normalization), rather than being added before it.
-        learned_variance: the network answers a second half.
+        time_width: width of the sinusoidal timestep embedding; the MLP after it is four times as wide.
+        blocks: residual blocks per level of the encoder; the decoder has one more per level.
+        attention: levels, 0 the finest, whose blocks are followed by attention. The middle block always has attention.
+        head_channels: feature channels per attention head; ignored if `heads` gives the number of heads.
+        heads: attention heads per layer.
+        resample_blocks: residual blocks change the resolution (pooling down, nearest neighbour up), rather than convolutions.
+        scale_shift: the timestep embedding scales and shifts the second normalization (adaptive group normalization), rather
+            than being added before it.
+        learned_variance: the output has a second half, from which the variance of the reverse step follows.
 
     Attributes:
         multiple_of: H and W must be multiples of it.
 
-    Raises: PriorError for feature channels that cannot be grouped or shared among heads.
+    Raises: PriorError for feature channels that groups or heads do not divide.
     """
 
-    hears = "time"
-    channels_last = False  # Normalisation and attention are the slower for it on CPUs.
+    conditioning = "timestep"
+    channels_last = False  # Group normalisation and attention are slower in this layout on CPUs.
 
     def __init__(
         self,
@@ -58,10 +62,11 @@ class ADM(nn.Module):
     ) -> None:
         super().__init__()
         if any(width % GROUPS for width in widths):
-            raise PriorError(f"feature channels come in groups: widths must be multiples of {GROUPS}, got {tuple(widths)}")
+            raise PriorError(f"group normalization needs widths that are multiples of {GROUPS}, got {tuple(widths)}")
         self.channels, self.time_width = channels, time_width
         self.multiple_of = 2 ** (len(widths) - 1)
-        # Attention looks everywhere: as far as in training, where the coarsest level is 8 pixels wide.
+        # With attention the receptive field is the whole picture. In training the coarsest level is 8 pixels wide; half of
+        # that is context enough.
         self.context = max(64, 8 * self.multiple_of // 2)
         embedding = 4 * time_width
         self.time_embed = nn.Sequential(nn.Linear(time_width, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
@@ -69,12 +74,12 @@ class ADM(nn.Module):
         def block(before: int, after: int, resample: str = "") -> ResidualBlock:
             return ResidualBlock(before, after, embedding, scale_shift=scale_shift, resample=resample)
 
-        def look(features: int) -> Attention:
+        def attend(features: int) -> Attention:
             return Attention(features, features // heads if heads else head_channels)
 
         def stage(before: int, after: int, level: int) -> list[nn.Module]:
-            looks = [look(after)] if level in attention else []
-            return [block(before, after), *looks]
+            attentions = [attend(after)] if level in attention else []
+            return [block(before, after), *attentions]
 
         def resample(features: int, kind: str) -> nn.Module:
             if resample_blocks:
@@ -83,42 +88,42 @@ class ADM(nn.Module):
 
         features = widths[0]
         down: list[Stage] = [Stage(nn.Conv2d(channels, features, 3, padding=1))]
-        kept = [features]
+        skips = [features]
         for level, width in enumerate(widths):
             for _ in range(blocks):
                 down.append(Stage(*stage(features, width, level)))
                 features = width
-                kept.append(features)
+                skips.append(features)
             if level < len(widths) - 1:
                 down.append(Stage(resample(features, "down")))
-                kept.append(features)
+                skips.append(features)
         self.input_blocks = nn.ModuleList(down)
-        self.middle_block = Stage(block(features, features), look(features), block(features, features))
+        self.middle_block = Stage(block(features, features), attend(features), block(features, features))
         up: list[Stage] = []
         for level, width in reversed(list(enumerate(widths))):
             for index in range(blocks + 1):
-                parts = stage(features + kept.pop(), width, level)
+                parts = stage(features + skips.pop(), width, level)
                 features = width
                 up.append(Stage(*parts, *([resample(features, "up")] if level and index == blocks else [])))
         self.output_blocks = nn.ModuleList(up)
-        answers = 2 * channels if learned_variance else channels
-        self.out = nn.Sequential(nn.GroupNorm(GROUPS, features), nn.SiLU(), nn.Conv2d(features, answers, 3, padding=1))
+        outputs = 2 * channels if learned_variance else channels
+        self.out = nn.Sequential(nn.GroupNorm(GROUPS, features), nn.SiLU(), nn.Conv2d(features, outputs, 3, padding=1))
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        embedding = self.time_embed(waves(time, self.time_width).to(x.dtype))
-        kept = []
+        embedding = self.time_embed(timestep_embedding(time, self.time_width).to(x.dtype))
+        skips = []
         for stage in self.input_blocks:
             x = stage(x, embedding)
-            kept.append(x)
+            skips.append(x)
         x = self.middle_block(x, embedding)
         for stage in self.output_blocks:
-            x = stage(torch.cat([x, kept.pop()], dim=1), embedding)
-        answer: Tensor = self.out(x)
-        return answer
+            x = stage(torch.cat([x, skips.pop()], dim=1), embedding)
+        output: Tensor = self.out(x)
+        return output
 
 
 class Stage(nn.Sequential):
-    """Modules in turn; time goes to those that take it."""
+    """Modules in sequence; residual blocks also get the timestep embedding."""
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:  # type: ignore[override]  # Sequential takes one input.
         for module in self:
@@ -127,7 +132,7 @@ class Stage(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """skip(x) + conv(silu(norm(h) (1 + scale) + shift)) with h = conv(silu(norm(x))); both branches resampled first, if at all.
+    """skip(x) + conv(silu(norm(h) (1 + scale) + shift)) with h = conv(silu(norm(x))); `resample` applies to both branches.
 
     Shape: (B, before, H, W) and (B, embedding) -> (B, after, H', W').
     """
@@ -137,7 +142,7 @@ class ResidualBlock(nn.Module):
         self.scale_shift, self.resample = scale_shift, resample
         self.in_layers = nn.Sequential(nn.GroupNorm(GROUPS, before), nn.SiLU(), nn.Conv2d(before, after, 3, padding=1))
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding, 2 * after if scale_shift else after))
-        # The third place held dropout in training.
+        # nn.Identity is where dropout was in training; it keeps the index of the convolution.
         self.out_layers = nn.Sequential(
             nn.GroupNorm(GROUPS, after), nn.SiLU(), nn.Identity(), nn.Conv2d(after, after, 3, padding=1)
         )
@@ -155,8 +160,8 @@ class ResidualBlock(nn.Module):
             h = norm(h + time)
         for module in rest:
             h = module(h)
-        answer: Tensor = self.skip_connection(self._resampled(x)) + h
-        return answer
+        output: Tensor = self.skip_connection(self._resampled(x)) + h
+        return output
 
     def _resampled(self, x: Tensor) -> Tensor:
         if self.resample == "down":
@@ -165,12 +170,12 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """x + projection of multi-head self-attention over all pixels; queries, keys and values of one head lie together."""
+    """x + projection of multi-head self-attention over all pixels. In `qkv`, the channels of one head are contiguous."""
 
     def __init__(self, features: int, head_channels: int) -> None:
         super().__init__()
         if features % head_channels:
-            raise PriorError(f"{features} feature channels cannot be shared among heads of {head_channels}")
+            raise PriorError(f"heads of {head_channels} channels do not divide {features} feature channels")
         self.heads = features // head_channels
         self.norm = nn.GroupNorm(GROUPS, features)
         self.qkv = nn.Conv1d(features, 3 * features, 1)
@@ -181,9 +186,9 @@ class Attention(nn.Module):
         flat = x.flatten(2)
         parts = self.qkv(self.norm(flat)).reshape(batch, self.heads, -1, height * width).transpose(2, 3)
         query, key, value = parts.chunk(3, dim=3)
-        looked = F.scaled_dot_product_attention(query, key, value)
-        answer: Tensor = flat + self.proj_out(looked.transpose(2, 3).reshape(batch, features, -1))
-        return answer.reshape(x.shape)
+        attended = F.scaled_dot_product_attention(query, key, value)
+        output: Tensor = flat + self.proj_out(attended.transpose(2, 3).reshape(batch, features, -1))
+        return output.reshape(x.shape)
 
 
 class Downsample(nn.Module):
@@ -194,23 +199,23 @@ class Downsample(nn.Module):
         self.op = nn.Conv2d(features, features, 3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        answer: Tensor = self.op(x)
-        return answer
+        output: Tensor = self.op(x)
+        return output
 
 
 class Upsample(nn.Module):
-    """Repetition of pixels, then a convolution."""
+    """Nearest-neighbour interpolation by 2, then a convolution."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        answer: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-        return answer
+        output: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return output
 
 
-def waves(time: Tensor, width: int) -> Tensor:
+def timestep_embedding(time: Tensor, width: int) -> Tensor:
     """Cosines and sines of t at frequencies 10000^(-i / half), i < half = width // 2; (B,) -> (B, width), float32."""
     half = width // 2
     frequencies = torch.exp(torch.arange(half, device=time.device) * (-math.log(10000.0) / half))

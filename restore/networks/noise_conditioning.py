@@ -1,37 +1,41 @@
-"""How a network of any kind is asked by a family of any kind.
+"""Noise conditioning: any network under any family, whichever noise variable each of them uses.
 
-Networks say by `hears` how they like to be told the noise: "level", log(sigma) / 4 as EDM has it, about -1.6 to 1.1 (networks
-of our own), or "time", 0 to 999 as DDPM has it (diffusers').
+A network says by its attribute `conditioning` what its second argument is, (B,) each:
+
+- "c_noise": log(sigma) / 4, as in EDM (Karras et al. 2022, table 1); -1.6 to 1.1 for sigma from 0.002 to 80.
+- "timestep": 0 to 999, as in DDPM; fractions are allowed.
+- "sigma": the noise level itself; such a network returns the score.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-# time = RATE (level + SHIFT) takes the levels of sigma 0.002 to 80 into 0 to 1000.
+# timestep = RATE (c_noise + SHIFT) maps sigma from 0.002 to 80 into 0 to 1000.
 RATE, SHIFT = 370.0, 1.6
 
 
-class Told(nn.Module):
-    """A network told scale * level + shift instead of level."""
+class AffineConditioning(nn.Module):
+    """F(x, scale * noise + shift) for a network F(x, noise)."""
 
     def __init__(self, network: nn.Module, scale: float, shift: float) -> None:
         super().__init__()
         self.network, self.scale, self.shift = network, scale, shift
 
-    def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        answer: Tensor = self.network(x, self.scale * level + self.shift)
-        return answer
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        output: Tensor = self.network(x, self.scale * noise + self.shift)
+        return output
 
 
-class Score(nn.Module):
+class ScoreNetwork(nn.Module):
     """s(x, sigma) = -F(x / sqrt(sigma^2 + sigma_data^2), log(sigma) / 4) / sigma.
 
-    F sees and answers values around 1 at every level. The division by sigma is technique 3 of Song & Ermon 2020 (2006.09011);
-    the scaling of x is that of Karras et al. 2022.
+    The inputs and outputs of F have a standard deviation near 1 at every noise level. The division by sigma is technique 3 of
+    Song & Ermon 2020 (2006.09011); the scaling of x is c_in of Karras et al. 2022 (2206.00364).
 
     Args:
-        network: F; hears levels.
+        network: F, with conditioning "c_noise".
+        sigma_data: standard deviation of the data.
     """
 
     def __init__(self, network: nn.Module, sigma_data: float = 0.5) -> None:
@@ -40,12 +44,18 @@ class Score(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         scale = (sigma**2 + self.sigma_data**2).rsqrt()[:, None, None, None]
-        answer: Tensor = self.network(scale * x, sigma.log() / 4)
-        return -answer / sigma[:, None, None, None]
+        output: Tensor = self.network(scale * x, sigma.log() / 4)
+        return -output / sigma[:, None, None, None]
 
 
-def told(network: nn.Module, how: str) -> nn.Module:
-    """The network as one that may be told the noise as "level" or "time", whichever it hears itself."""
-    if how == network.hears:
+def with_conditioning(network: nn.Module, conditioning: str) -> nn.Module:
+    """The network as one whose conditioning is "c_noise" or "timestep"; itself if it already is.
+
+    Args:
+        network: with one of these two conditionings.
+    """
+    if conditioning == network.conditioning:
         return network
-    return Told(network, RATE, RATE * SHIFT) if how == "level" else Told(network, 1 / RATE, -SHIFT)
+    if conditioning == "c_noise":
+        return AffineConditioning(network, RATE, RATE * SHIFT)
+    return AffineConditioning(network, 1 / RATE, -SHIFT)

@@ -1,12 +1,11 @@
-"""A residual U-Net that takes the noise level as a gain, bias-free if not asked otherwise.
+"""A residual U-Net whose noise level sets per-channel gains, bias-free by default.
 
-Without constants no layer adds a number of its own, so the network is positively homogeneous in its picture: twice the
-contrast in, twice the contrast out. That generalises across noise levels (Mohan et al. 2020, 1906.05478), keeps flat areas
-flat, and costs less than normalisation. Plain ReLU and 3x3 convolutions on pixel-unshuffled input are the fastest shapes a CPU
-has (Zhang et al. 2021, 2008.13751 use the same skeleton).
+Without biases the network is positively homogeneous in x: F(a x, c) = a F(x, c) for a > 0. Such networks generalise across
+noise levels (Mohan et al. 2020, 1906.05478) and need no normalisation layers. ReLU and 3x3 convolutions on pixel-unshuffled
+input are fast on CPUs; DRUNet (Zhang et al. 2021, 2008.13751) has the same layout.
 
-With constants it is no longer local and homogeneous but can draw pictures of one size from nothing: together with the zeros
-around the picture they tell every layer where it is.
+With biases the network is no longer homogeneous. Biases and zero padding together encode the position in the picture, which a
+model needs to sample whole pictures of one size.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 
 
 class NoiseLevel(nn.Module):
-    """Fourier features of a scalar noise level, then a small MLP: (B,) -> (B, width)."""
+    """Fourier features of c_noise, then a small MLP: (B,) -> (B, width)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -36,7 +35,7 @@ class NoiseLevel(nn.Module):
 
 
 class Block(nn.Module):
-    """x + conv(gain * relu(conv(x))), the gain set per channel by the noise level, and with constants a bias, too."""
+    """x + conv(gain * relu(conv(x) + shift)); gain and shift (with `constants`) are linear in the noise embedding."""
 
     def __init__(self, width: int, level_width: int, constants: bool = False) -> None:
         super().__init__()
@@ -70,15 +69,17 @@ class ResidualUNet(nn.Module):
     Args:
         channels: picture channels, 1 or 3.
         widths: feature channels of each level, finest first.
-        blocks: residual blocks a level on the way down, and again on the way up; one number for all, or one a level.
+        blocks: residual blocks per level, in the encoder and again in the decoder; one number for all levels, or one each.
         patch: pixel-unshuffle factor before the finest level.
-        constants: layers have biases.
-        out_channels: channels of the answer, `channels` if not given; twice as many for a learned variance.
+        constants: convolutions have biases.
+        out_channels: output channels, `channels` by default; twice as many for a learned variance.
 
-    Shape: picture (B, channels, H, W) with H and W multiples of `multiple_of`, level (B,) -> (B, out_channels, H, W).
+    Shape: x (B, channels, H, W) with H and W multiples of `multiple_of`, c_noise (B,) -> (B, out_channels, H, W).
+
+    Raises: ValueError if `blocks` does not give one positive number for each level.
     """
 
-    hears = "level"
+    conditioning = "c_noise"
     channels_last = True
 
     def __init__(
@@ -96,7 +97,7 @@ class ResidualUNet(nn.Module):
         counts = [blocks] * len(widths) if isinstance(blocks, int) else list(blocks)
         if len(counts) != len(widths) or min(counts) < 1:
             raise ValueError(f"blocks takes one positive count for each of {len(widths)} levels, got {blocks}")
-        self.context = _reach(counts, patch)
+        self.context = _receptive_field(counts, patch)
         level_width = widths[0]
         self.level = NoiseLevel(level_width)
         self.head = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1, bias=constants)
@@ -134,9 +135,9 @@ class ResidualUNet(nn.Module):
         return F.pixel_shuffle(self.tail(x), self.patch)
 
 
-def _reach(blocks: Sequence[int], patch: int) -> int:
-    """How many pixels to each side one output pixel sees."""
-    # A 3x3 convolution at stride r reaches r further; two a block, blocks twice a level but for the coarsest.
+def _receptive_field(blocks: Sequence[int], patch: int) -> int:
+    """Radius in pixels: how far to each side one output pixel depends on the input."""
+    # A 3x3 convolution at stride r adds r. A block has two; every level but the coarsest has encoder and decoder blocks.
     strides = [patch * 2**level for level in range(len(blocks))]
     convolutions = [4 * count for count in blocks[:-1]] + [2 * blocks[-1]]
     return sum(stride * count for stride, count in zip(strides, convolutions, strict=True)) + 2 * patch + strides[-1]

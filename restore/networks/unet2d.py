@@ -1,4 +1,4 @@
-"""diffusers' U-Net with group normalisation, residual blocks and attention (the architecture of Ho et al. 2020, appendix B)."""
+"""The U-Net of Ho et al. 2020 (2006.11239, appendix B), as implemented by diffusers: group normalisation and attention."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 class UNet2D(nn.Module):
-    """diffusers' `UNet2DModel`, built from a few numbers. It has constants and sees the whole picture.
+    """diffusers' `UNet2DModel`, built from a few numbers.
 
     Args:
         channels: picture channels.
         widths: feature channels of each level, finest first; multiples of 8.
-        blocks: residual blocks a level.
+        blocks: residual blocks per level.
         attention: levels, counted from the finest (0), that have self-attention.
-        patch: pixel-unshuffle factor before the finest level: 2 makes it four times cheaper; diffusers' pipelines need 1.
-        out_channels: channels of the answer, `channels` if not given; twice as many for a learned variance.
+        patch: pixel-unshuffle factor before the finest level; 2 costs a quarter of 1, and diffusers' pipelines need 1.
+        out_channels: output channels, `channels` by default; twice as many for a learned variance.
 
-    Shape: picture (B, channels, H, W), H and W multiples of `multiple_of`, time (B,) in 0 to 999 -> (B, out_channels, H, W).
+    Shape: x (B, channels, H, W), H and W multiples of `multiple_of`, timestep (B,) in 0 to 999 -> (B, out_channels, H, W).
     """
 
-    hears = "time"
-    channels_last = False  # Its normalisation is the slower for it on CPUs.
+    conditioning = "timestep"
+    channels_last = False  # Group normalisation is slower in this layout on CPUs.
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class UNet2D(nn.Module):
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # diffusers' talk with its own dependencies.
+            warnings.simplefilter("ignore")  # Importing diffusers raises deprecation warnings of its dependencies.
             from diffusers import UNet2DModel
 
         levels = range(len(widths))
@@ -61,9 +61,9 @@ class UNet2D(nn.Module):
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         shuffled = F.pixel_unshuffle(x, self.patch) if self.patch > 1 else x
         if x.device.type == "cpu":
-            # The fused attention's gradient takes ten times as long as the plain one's on CPUs (torch 2.13).
+            # On CPUs the gradient of fused attention takes ten times as long as that of the plain one (torch 2.13).
             with sdpa_kernel(SDPBackend.MATH):
-                answer: Tensor = self.network(shuffled, time).sample
+                output: Tensor = self.network(shuffled, time).sample
         else:
-            answer = self.network(shuffled, time).sample
-        return F.pixel_shuffle(answer, self.patch) if self.patch > 1 else answer
+            output = self.network(shuffled, time).sample
+        return F.pixel_shuffle(output, self.patch) if self.patch > 1 else output

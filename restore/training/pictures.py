@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from restore.files import write_atomically
 from restore.generate import sample, schedule_for
 from restore.priors.prior import Prior
 from restore.results.figures import Canvas, contact_sheet
@@ -66,10 +67,8 @@ def samples(prior: Prior, size: int, count: int = 16, steps: int = 20) -> Canvas
 
 
 def write(path: Path, canvas: Canvas) -> None:
-    """Writes a picture whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    partial.write_bytes(cv2.imencode(".png", np.ascontiguousarray(canvas[..., ::-1]))[1].tobytes())
-    partial.replace(path)
+    """Write an RGB picture as PNG, whole or not at all."""
+    write_atomically(path, cv2.imencode(".png", np.ascontiguousarray(canvas[..., ::-1]))[1].tobytes())
 
 
 def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:

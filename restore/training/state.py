@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from restore.errors import PriorError
+from restore.files import write_atomically
 from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
 
@@ -54,4 +55,4 @@ def keep_metrics(out: Path, step: int) -> None:
     path = out / METRICS
     if path.is_file():
         lines = [line for line in path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
-        path.write_text("".join(line + "\n" for line in lines))
+        write_atomically(path, "".join(line + "\n" for line in lines).encode())

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from restore.device.dtype import multiplies_bfloat16
 from restore.errors import PriorError, UsageError
+from restore.files import write_atomically
 from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
 from restore.training import optimizers
@@ -155,11 +156,9 @@ def train(
         if not accelerator.is_main_process:
             return
         model_folder.save(out, config, average, card(report))
-        partial = out / f".{STATE}.part"
         kept = {"prior": prior.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
         reached = {"step": report.step, "seconds": report.seconds, "loss": report.loss, "losses": torch.tensor(losses)}
-        torch.save({**kept, **reached}, partial)
-        partial.replace(out / STATE)
+        write_atomically(out / STATE, lambda path: torch.save({**kept, **reached}, path))
         on_checkpoint(average, report, losses)
 
     unread: list[Tensor] = []

@@ -1,5 +1,7 @@
-"""State-dicts of guided-diffusion and its descendants (the DPS paper's `ffhq_10m.pt`), whose architecture is read off the
-names and shapes of what they hold."""
+"""State dicts of guided-diffusion and of projects built on it (such as `ffhq_10m.pt` of the DPS paper).
+
+The file holds no config: the architecture follows from the names and shapes of its tensors.
+"""
 
 from __future__ import annotations
 
@@ -14,51 +16,59 @@ from torch import Tensor
 
 from restore.errors import PriorError, UsageError, suggest
 from restore.priors.loaders import safe_unpickle
-from restore.priors.loaders.checkpoint import Checkpoint, assemble, check_weights
+from restore.priors.loaders.checkpoint import Checkpoint, build_prior, check_weights
 from restore.priors.prior import Prior
 
 OPTIONS = {"head_channels": "64", "heads": "", "schedule": "linear"}
 
 
 def from_adm(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
-    """An unconditional network of Dhariwal & Nichol 2021 as guided-diffusion saves it, on its chain of 1000 steps.
+    """An unconditional network of Dhariwal & Nichol 2021 (2105.05233) as guided-diffusion saves it; a DDPM of 1000 steps.
 
-    Neither the heads of an attention nor the table of the chain can be read off the tensors. Heads have 64 channels and the
-    table is linear, as in the published unconditional models; `FILE?head_channels=32`, `FILE?heads=4` and
-    `FILE?schedule=cosine` say otherwise, joined by `&`. D is held in [-1, 1], as guided-diffusion's sampler does.
+    The tensors show neither the number of attention heads nor the noise schedule. The defaults are those of the published
+    unconditional models: 64 channels per head, linear schedule. Options after the file name change them, joined by `&`:
+    `FILE?head_channels=32`, `FILE?heads=4`, `FILE?schedule=cosine`. D is clipped to [-1, 1], as guided-diffusion's sampler
+    does.
 
     Args:
-        name: a file that `torch.save` wrote, with options or without.
+        name: a file that `torch.save` wrote, with or without options.
+        dtype: what the network computes in; None to choose by the hardware (see `NetworkPrior`).
+        local_files_only: not used; every loader takes it.
 
-    Raises: PriorError if it cannot be read, is conditional or is of another kind; UsageError for an unknown option.
+    Raises: PriorError if the file cannot be read, or its network is conditional or has another architecture; UsageError for an
+    unknown option.
     """
-    return assemble(translate(name), dtype=dtype)
+    return build_prior(read_checkpoint(name), dtype=dtype)
 
 
-def translate(name: str) -> Checkpoint:
-    """As `from_adm`, in the terms of a model folder."""
-    path, options = _split(name)
-    state = _state(path)
+def read_checkpoint(name: str) -> Checkpoint:
+    """Config and weights of the prior that `from_adm` returns; the same errors."""
+    path, options = _split_options(name)
+    state = _unconditional_state(path)
     network = {"type": "adm", **architecture(state, str(path)), "head_channels": int(options["head_channels"])}
     if options["heads"]:
         network["heads"] = int(options["heads"])
     variance = "learned" if network["learned_variance"] else "fixed-small"
     prior = {"schedule": options["schedule"], "steps": 1000, "prediction": "epsilon", "variance": variance, "clip": 1.0}
-    # All published ones were trained where the coarsest level is 8 pixels wide.
+    # In all published models the coarsest level is 8 pixels wide.
     size = 8 * 2 ** (len(network["widths"]) - 1)
     config = {"family": "ddpm", "network": network, "prior": prior, "size": size}
-    checkpoint = Checkpoint(config, state, f"guided-diffusion state-dict {path.name}")
+    checkpoint = Checkpoint(config, state, f"guided-diffusion state dict {path.name}")
     check_weights(checkpoint, str(path))
     return checkpoint
 
 
 def architecture(state: Mapping[str, Tensor], path: str) -> dict[str, Any]:
-    """Arguments of `ADM` that a state-dict tells of; the tensors may be on the meta device.
+    """The arguments of `ADM` that follow from a state dict.
 
-    The first stage on the way up that ends by resampling closes the coarsest level, which tells how many blocks a level has;
-    the shapes of the blocks tell the rest.
+    The number of blocks per level follows from the first decoder stage that upsamples, since it ends the coarsest level; the
+    other arguments follow from shapes.
 
-    Raises: PriorError if what is needed for that is missing.
+    Args:
+        state: its tensors may be on the meta device.
+        path: the file's name in errors.
+
+    Raises: PriorError if a tensor that is needed is missing.
     """
 
     def shape(name: str) -> torch.Size:
@@ -69,20 +79,20 @@ def architecture(state: Mapping[str, Tensor], path: str) -> dict[str, Any]:
     channels = shape("input_blocks.0.0.weight")[1]
     stages = 1 + max((int(found[1]) for key in state if (found := re.match(r"output_blocks\.(\d+)\.", key))), default=-1)
     ups = re.compile(r"output_blocks\.(\d+)\.[12]\.(?:in_layers\.0|conv)\.weight")
-    closing = sorted(int(found[1]) for key in state if (found := ups.fullmatch(key)))
-    blocks = closing[0] if closing else stages - 1
+    upsampling = sorted(int(found[1]) for key in state if (found := ups.fullmatch(key)))
+    blocks = upsampling[0] if upsampling else stages - 1
     if blocks < 1 or stages % (blocks + 1):
         raise PriorError(
-            f"{path} is of another architecture than guided-diffusion's U-Net: {stages} stages on the way up, "
-            f"resampling after {', '.join(map(str, closing)) or 'none'}"
+            f"{path} is of another architecture than guided-diffusion's U-Net: {stages} decoder stages, "
+            f"upsampling after {', '.join(map(str, upsampling)) or 'none'}"
         )
     firsts = [1 + level * (blocks + 1) for level in range(stages // (blocks + 1))]
     widths = [shape(f"input_blocks.{first}.0.out_layers.3.weight")[0] for first in firsts]
-    answers = shape("out.2.weight")[0]
-    if channels not in (1, 3) or answers not in (channels, 2 * channels):
+    outputs = shape("out.2.weight")[0]
+    if channels not in (1, 3) or outputs not in (channels, 2 * channels):
         raise PriorError(
-            f"{path}: its network takes {channels} channels and answers {answers}; pictures have 1 or 3, answers as many or, "
-            "with a learned variance, twice as many"
+            f"{path}: its network has {channels} input and {outputs} output channels; expected 1 or 3 input channels, and as "
+            "many output channels or, with a learned variance, twice as many"
         )
     return {
         "channels": channels,
@@ -92,47 +102,50 @@ def architecture(state: Mapping[str, Tensor], path: str) -> dict[str, Any]:
         "attention": [level for level, first in enumerate(firsts) if f"input_blocks.{first}.1.qkv.weight" in state],
         "resample_blocks": f"input_blocks.{blocks + 1}.0.op.weight" not in state,
         "scale_shift": shape("input_blocks.1.0.emb_layers.1.weight")[0] == 2 * widths[0],
-        "learned_variance": answers == 2 * channels,
+        "learned_variance": outputs == 2 * channels,
     }
 
 
-def _split(name: str) -> tuple[Path, dict[str, str]]:
+def _split_options(name: str) -> tuple[Path, dict[str, str]]:
     """A file and its options."""
-    path, _, words = (name, "", "") if Path(name).is_file() else name.partition("?")
-    given = dict(parse_qsl(words, keep_blank_values=True))
+    path, _, query = (name, "", "") if Path(name).is_file() else name.partition("?")
+    given = dict(parse_qsl(query, keep_blank_values=True))
     for key, value in given.items():
         if key not in OPTIONS:
             raise UsageError(f"adm: has no option {key!r}; {suggest(key, OPTIONS)}")
         if key == "schedule" and value not in ("linear", "cosine"):
-            raise UsageError(f"adm: schedule is linear or cosine, got {value!r}")
+            raise UsageError(f"adm: schedule must be linear or cosine, got {value!r}")
         if key != "schedule" and not (value.isdecimal() and int(value) > 0):
-            raise UsageError(f"adm: {key} is a whole number above 0, got {value!r}")
+            raise UsageError(f"adm: {key} must be a positive integer, got {value!r}")
     return Path(path), {**OPTIONS, **given}
 
 
-def _state(path: Path) -> dict[str, Tensor]:
-    """The tensors of an unconditional diffusion network, float32. Raises PriorError for all else, saying what it is."""
+def _unconditional_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of an unconditional diffusion network, float32.
+
+    Raises: PriorError for any other file, with what it holds.
+    """
     value = safe_unpickle.read(path)
     state = safe_unpickle.named_tensors(value)
-    expected = "expected the state-dict of an unconditional diffusion network of guided-diffusion"
+    expected = "expected the state dict of an unconditional diffusion network of guided-diffusion"
     if "label_emb.weight" in state:
         classes = state["label_emb.weight"].shape[0]
         raise PriorError(f"{path} is class-conditional ({classes} classes); give an unconditional network")
-    for known, what in _OTHERS.items():
+    for known, what in _OTHER_KINDS.items():
         keys = state or (value if isinstance(value, dict) else {})
         if any(str(key).startswith(known) for key in keys) and "input_blocks.0.0.weight" not in state:
             raise PriorError(f"{path}: {expected}, found {what}")
     if "input_blocks.0.0.weight" in state and not any(key.startswith("output_blocks.") for key in state):
         raise PriorError(f"{path}: {expected}, found a classifier or encoder (no output_blocks)")
     if "input_blocks.0.0.weight" not in state:
-        raise PriorError(f"{path}: {expected} (input_blocks.0.0.weight and so on), found {safe_unpickle.described(value)}")
+        raise PriorError(f"{path}: {expected} (input_blocks.0.0.weight and so on), found {safe_unpickle.describe(value)}")
     return {key: tensor.float() for key, tensor in state.items()}
 
 
-_OTHERS = {
+_OTHER_KINDS = {
     "down_blocks.": "weights of a network of diffusers; give its folder as diffusers:FOLDER",
     "all_modules.": "a network of score_sde_pytorch; see score-sde:FILE",
-    "ema": "a checkpoint with a moving average; save its state-dict alone, or see score-sde:FILE",
+    "ema": "a checkpoint with a moving average; save its state dict alone, or see score-sde:FILE",
     "model.diffusion_model.": "a checkpoint of latent diffusion, which works on latents, not on pictures",
-    "state_dict": "a checkpoint around a state-dict; save that alone: torch.save(checkpoint['state_dict'], FILE)",
+    "state_dict": "a checkpoint that contains a state dict; save that alone: torch.save(checkpoint['state_dict'], FILE)",
 }

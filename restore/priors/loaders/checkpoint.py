@@ -1,4 +1,4 @@
-"""Somebody else's checkpoint in the terms of this project's model folders."""
+"""A checkpoint of any origin as a config and weights: what a model folder holds."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from restore.priors.prior import Prior
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What `folder.build` needs to know, and what to put into it.
+    """A prior as a config for `folder.build` and the weights of its network.
 
     Attributes:
-        config: of a model folder.
-        weights: the network's, under the names of its state-dict.
-        origin: where it came from, for a card.
+        config: as in a model folder.
+        weights: the network's state dict.
+        origin: where the checkpoint came from, for the model card.
     """
 
     config: Mapping[str, Any]
@@ -29,34 +29,46 @@ class Checkpoint:
     origin: str
 
 
-def assemble(checkpoint: Checkpoint, *, dtype: torch.dtype | None = torch.float32) -> Prior:
-    """The prior, ready to use; its weights are those given, not copies."""
-    prior = _hollow(checkpoint.config, dtype)
+def build_prior(checkpoint: Checkpoint, *, dtype: torch.dtype | None = torch.float32) -> Prior:
+    """The prior of a checkpoint, in evaluation mode. It shares the checkpoint's tensors.
+
+    Args:
+        dtype: what the network computes in; None to choose by the hardware (see `NetworkPrior`).
+    """
+    prior = _without_weights(checkpoint.config, dtype)
     prior.load_state_dict({f"network.{name}": value for name, value in checkpoint.weights.items()}, assign=True)
     return folder.channels_last(prior.eval().requires_grad_(False))
 
 
 def check_weights(checkpoint: Checkpoint, source: str) -> None:
-    """Whether the weights are the network's, by names and shapes; the tensors may be on the meta device.
+    """Compare names and shapes of the weights with those of the network that the config describes.
 
-    Raises: PriorError saying what was expected and what was found.
+    Args:
+        checkpoint: its tensors may be on the meta device.
+        source: the checkpoint's name in errors.
+
+    Raises: PriorError that counts missing tensors, unexpected ones and those of another shape, and names the first of each.
     """
-    wanted = {name.removeprefix("network."): value for name, value in _hollow(checkpoint.config).state_dict().items()}
+    expected = {
+        name.removeprefix("network."): value for name, value in _without_weights(checkpoint.config).state_dict().items()
+    }
     found = checkpoint.weights
-    missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-    other = sorted(name for name in wanted.keys() & found.keys() if wanted[name].shape != found[name].shape)
+    missing, unexpected = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    reshaped = sorted(name for name in expected.keys() & found.keys() if expected[name].shape != found[name].shape)
     faults = [
-        f"{len(names)} {what}, {names[0]} first" for names, what in ((missing, "missing"), (unknown, "not known")) if names
+        f"{len(names)} {what} ({names[0]} first)"
+        for names, what in ((missing, "are missing"), (unexpected, "are unexpected"))
+        if names
     ]
-    if other:
-        shapes = f"{tuple(wanted[other[0]].shape)}, found {tuple(found[other[0]].shape)}"
-        faults.append(f"{len(other)} of another shape, {other[0]} first: expected {shapes}")
+    if reshaped:
+        shapes = f"expected {tuple(expected[reshaped[0]].shape)}, found {tuple(found[reshaped[0]].shape)}"
+        faults.append(f"{len(reshaped)} have another shape ({reshaped[0]} first: {shapes})")
     if faults:
-        raise PriorError(f"{source}: of the {len(wanted)} tensors expected from its architecture, {'; '.join(faults)}")
+        raise PriorError(f"{source}: its architecture has {len(expected)} tensors, of which {'; '.join(faults)}")
 
 
-def _hollow(config: Mapping[str, Any], dtype: torch.dtype | None = torch.float32) -> Prior:
-    """The prior without weights: filling them with random numbers would take longer than reading them."""
+def _without_weights(config: Mapping[str, Any], dtype: torch.dtype | None = torch.float32) -> Prior:
+    """The prior with its parameters on the meta device: initializing them would take longer than reading the weights."""
     from accelerate import init_empty_weights
 
     with init_empty_weights(include_buffers=False):

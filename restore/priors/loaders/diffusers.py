@@ -1,4 +1,4 @@
-"""Unconditional priors in diffusers layout: a `UNet2DModel`, and the scheduler that says how it was trained."""
+"""Unconditional pipelines of diffusers: a `UNet2DModel`, and the scheduler config that says how it was trained."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 
 from restore.errors import PriorError
 from restore.priors.families.ddpm import Prediction
-from restore.priors.loaders.checkpoint import Checkpoint, assemble
-from restore.priors.loaders.hub import Files, read_json
+from restore.priors.loaders.checkpoint import Checkpoint, build_prior
+from restore.priors.loaders.hub import ModelFiles, read_json
 from restore.priors.prior import Prior
 
 if TYPE_CHECKING:
@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 
 NETWORK = "UNet2DModel"
 VE_SCHEDULER = "ScoreSdeVeScheduler"
-# Samplers of one and the same discrete variance-preserving chain: they differ in how they walk it, not in its table.
-CLIPPING = ("DDPMScheduler", "DDPMParallelScheduler", "DDIMScheduler", "DDIMParallelScheduler")  # By default.
+# Schedulers of a discrete variance-preserving chain. They differ in the sampler, not in alphas_cumprod; the first clip D unless
+# the config says otherwise.
+CLIPPING = (
+    "DDPMScheduler",
+    "DDPMParallelScheduler",
+    "DDIMScheduler",
+    "DDIMParallelScheduler",
+)
 DISCRETE = (
     *CLIPPING,
     "PNDMScheduler",
@@ -36,40 +42,42 @@ DISCRETE = (
 )
 TABLE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr")
 VARIANCES = {"fixed_large": "fixed-large", "learned_range": "learned"}
-ELSEWHERE = ("vae", "vqvae", "movq", "text_encoder", "image_encoder", "tokenizer")
+LATENT_OR_CONDITIONAL = ("vae", "vqvae", "movq", "text_encoder", "image_encoder", "tokenizer")
 
 
 def from_diffusers(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
-    """A DDPM, DDIM, PNDM or Score-SDE-VE pipeline, or a `UNet2DModel` with a scheduler's config beside it.
+    """A DDPM, DDIM, PNDM or Score-SDE-VE pipeline, or a `UNet2DModel` with a scheduler config beside it.
 
-    Prediction type, alphas and clipping are read from the scheduler's config, so the network is asked as it was trained.
+    Prediction type, alphas_cumprod and clipping are those of the scheduler config.
 
     Args:
         name: a folder or a Hub id.
+        dtype: what the network computes in; None to choose by the hardware (see `NetworkPrior`).
+        local_files_only: use the cache alone, never the network.
 
-    Raises: PriorError if it cannot be found (offline, say), is conditional, works on latents, or is of another kind.
+    Raises: PriorError if it cannot be found or fetched, is conditional, works on latents, or has another network or scheduler.
     """
-    return assemble(translate(Files(name, local_files_only=local_files_only)), dtype=dtype)
+    return build_prior(read_checkpoint(ModelFiles(name, local_files_only=local_files_only)), dtype=dtype)
 
 
-def translate(files: Files) -> Checkpoint:
-    """As `from_diffusers`, in the terms of a model folder."""
+def read_checkpoint(files: ModelFiles) -> Checkpoint:
+    """Config and weights of the prior that `from_diffusers` returns; the same errors."""
     name = files.name
     _refuse_parts(name, files.get("model_index.json"))
     config_path = files.need("config of a network", "unet/config.json", "config.json")
     config = _checked(name, read_json(config_path))
     scheduler = _scheduler(files)
-    place = "unet/" if config_path.parent.name == "unet" else ""
-    weights = files.need("weights", *(f"{place}diffusion_pytorch_model.{kind}" for kind in ("safetensors", "bin")))
-    exploding = scheduler["_class_name"] == VE_SCHEDULER
-    prior = _levels(scheduler) if exploding else _asked(name, scheduler, config)
+    prefix = "unet/" if config_path.parent.name == "unet" else ""
+    weights = files.need("weights", *(f"{prefix}diffusion_pytorch_model.{kind}" for kind in ("safetensors", "bin")))
+    variance_exploding = scheduler["_class_name"] == VE_SCHEDULER
+    prior = _ve_settings(scheduler) if variance_exploding else _ddpm_settings(name, scheduler, config)
     network: Any = _network(name, config_path.parent, weights)
-    words = {key: value for key, value in network.config.items() if not key.startswith("_")}
+    arguments = {key: value for key, value in network.config.items() if not key.startswith("_")}
     size = config.get("sample_size")
     return Checkpoint(
         config={
-            "family": "ve" if exploding else "ddpm",
-            "network": {"type": "diffusers", "config": words, "scores": exploding},
+            "family": "ve" if variance_exploding else "ddpm",
+            "network": {"type": "diffusers", "config": arguments, "scores": variance_exploding},
             "prior": prior,
             **({"size": size} if isinstance(size, int) else {}),
         },
@@ -79,44 +87,48 @@ def translate(files: Files) -> Checkpoint:
 
 
 def alphas_cumprod(name: str, scheduler: dict[str, Any]) -> Tensor:
-    """abar_t (T,) of a scheduler's config, falling. Raises PriorError for a table that is none."""
-    with _quiet():
+    """abar_t (T,) of a scheduler config, strictly decreasing.
+
+    Args:
+        name: the prior's name in errors.
+
+    Raises: PriorError if diffusers cannot make the table, or it does not decrease.
+    """
+    with _no_warnings():
         from diffusers import DDPMScheduler
 
         try:
             chain: Any = DDPMScheduler(**{key: scheduler[key] for key in TABLE if key in scheduler})
         except (NotImplementedError, TypeError, ValueError) as error:
-            raise PriorError(f"prior {name}: its scheduler's table of betas cannot be made: {error}") from None
-    # A chain rescaled to end in pure noise has abar_T = 0, a level no x0 + sigma z can have.
+            raise PriorError(f"prior {name}: the betas of its scheduler config cannot be computed: {error}") from None
+    # Zero terminal SNR means abar_T = 0 and sigma infinite, which x0 + sigma z cannot represent.
     table: Tensor = chain.alphas_cumprod[chain.alphas_cumprod > 0]
     if len(table) < 2 or not bool((table.diff() < 0).all()):
-        raise PriorError(
-            f"prior {name}: its scheduler's alphas do not fall from step to step, as those of a diffusion chain do"
-        )
+        raise PriorError(f"prior {name}: alphas_cumprod of its scheduler config do not decrease from step to step")
     return table
 
 
-def _levels(scheduler: dict[str, Any]) -> dict[str, Any]:
-    """Levels of a Score-SDE-VE chain, which sees pictures in [0, 1], in units of [-1, 1] pictures."""
+def _ve_settings(scheduler: dict[str, Any]) -> dict[str, Any]:
+    """sigma_min and sigma_max of a Score-SDE-VE config, which are for pictures in [0, 1], for pictures in [-1, 1]."""
     return {name: 2 * float(scheduler[name]) for name in ("sigma_min", "sigma_max")}
 
 
-def _asked(name: str, scheduler: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """How the network of a discrete chain is asked."""
+def _ddpm_settings(name: str, scheduler: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of family ddpm that a scheduler config stands for."""
     prediction = scheduler.get("prediction_type", "epsilon")
-    if scheduler.get("predict_epsilon") is False:  # How it was said before there were three.
+    if scheduler.get("predict_epsilon") is False:  # The older key, from before there were three prediction types.
         prediction = "sample"
     if prediction not in get_args(Prediction):
         known = ", ".join(get_args(Prediction))
-        raise PriorError(f"prior {name}: its network predicts {prediction!r}, which is not known here; known: {known}")
+        raise PriorError(f"prior {name}: prediction type {prediction!r} is not supported; supported: {known}")
     variance = VARIANCES.get(scheduler.get("variance_type", ""), "fixed-small")
     if variance == "learned" and config["out_channels"] != 2 * config["in_channels"]:
         raise PriorError(
-            f"prior {name}: its scheduler says the variance is learned, its network has no second half to answer it"
+            f"prior {name}: its scheduler config has a learned variance, but its network has no second half of output channels"
         )
     clip = None
     if scheduler.get("thresholding"):
-        clip = 1.0  # Dynamic thresholding clips too, at a percentile that is a matter of the sampler.
+        clip = 1.0  # Dynamic thresholding also clips D; its percentile belongs to the sampler.
     elif scheduler.get("clip_sample", scheduler["_class_name"] in CLIPPING):
         clip = float(scheduler.get("clip_sample_range", 1.0))
     table = alphas_cumprod(name, scheduler).double().tolist()
@@ -124,9 +136,9 @@ def _asked(name: str, scheduler: dict[str, Any], config: dict[str, Any]) -> dict
 
 
 def _refuse_parts(name: str, index: Path | None) -> None:
-    """Refuses pipelines whose network does not look at pictures alone."""
+    """Raise PriorError for pipelines that work on latents or are conditional."""
     parts = read_json(index) if index is not None else {}
-    found = [part for part in ELSEWHERE if parts.get(part)]
+    found = [part for part in LATENT_OR_CONDITIONAL if parts.get(part)]
     if found:
         kind = parts.get("_class_name", "pipeline")
         raise PriorError(
@@ -136,7 +148,7 @@ def _refuse_parts(name: str, index: Path | None) -> None:
 
 
 def _checked(name: str, config: dict[str, Any]) -> dict[str, Any]:
-    """The config of a network that can be asked. Raises PriorError for all others."""
+    """The config of an unconditional network on pictures, with defaults filled in. Raises PriorError for any other."""
     kind = config.get("_class_name")
     if kind != NETWORK:
         text = " (conditional by cross-attention)" if kind == "UNet2DConditionModel" else ""
@@ -145,17 +157,19 @@ def _checked(name: str, config: dict[str, Any]) -> dict[str, Any]:
         classes = config.get("num_class_embeds") or config["class_embed_type"]
         raise PriorError(f"prior {name} is class-conditional ({classes} classes); give an unconditional one")
     if config.get("time_embedding_type") == "learned":
-        raise PriorError(f"prior {name}: its network knows whole time steps only; one with a continuous time is needed")
-    picture, answer = config.get("in_channels", 3), config.get("out_channels", 3)
-    if picture not in (1, 3) or answer not in (picture, 2 * picture):
         raise PriorError(
-            f"prior {name}: its network takes {picture} channels and answers {answer}; pictures have 1 or 3, "
-            "answers as many or, with a learned variance, twice as many"
+            f"prior {name}: its timestep embedding is a table of integer steps; give one with positional or fourier embedding"
         )
-    return {"block_out_channels": (224, 448, 672, 896), **config, "in_channels": picture, "out_channels": answer}
+    inputs, outputs = config.get("in_channels", 3), config.get("out_channels", 3)
+    if inputs not in (1, 3) or outputs not in (inputs, 2 * inputs):
+        raise PriorError(
+            f"prior {name}: its network has {inputs} input and {outputs} output channels; expected 1 or 3 input channels, and "
+            "as many output channels or, with a learned variance, twice as many"
+        )
+    return {"block_out_channels": (224, 448, 672, 896), **config, "in_channels": inputs, "out_channels": outputs}
 
 
-def _scheduler(files: Files) -> dict[str, Any]:
+def _scheduler(files: ModelFiles) -> dict[str, Any]:
     what = "scheduler config (save it beside the network's, or give the pipeline's own folder)"
     path = files.need(what, "scheduler/scheduler_config.json", "scheduler_config.json")
     scheduler = {"_class_name": None, **read_json(path)}
@@ -164,15 +178,15 @@ def _scheduler(files: Files) -> dict[str, Any]:
         return {"sigma_min": 0.01, "sigma_max": 1348.0, **scheduler}  # diffusers' defaults.
     if kind not in DISCRETE:
         raise PriorError(
-            f"prior {files.name}: its scheduler is a {kind}; known are {VE_SCHEDULER} and those of a discrete chain "
-            f"(DDPMScheduler, DDIMScheduler, PNDMScheduler and others of its samplers)"
+            f"prior {files.name}: its scheduler is a {kind}; supported are {VE_SCHEDULER} and those of a DDPM "
+            f"(DDPMScheduler, DDIMScheduler, PNDMScheduler and others)"
         )
     return scheduler
 
 
 def _network(name: str, folder: Path, weights: Path) -> nn.Module:
-    """The trained network. Raises PriorError if weights are missing, damaged or of another network."""
-    with _quiet():
+    """The trained network. Raises PriorError if weights are missing, damaged or do not fit the config."""
+    with _no_warnings():
         from diffusers import UNet2DModel
 
         try:
@@ -188,8 +202,8 @@ def _network(name: str, folder: Path, weights: Path) -> nn.Module:
     return network
 
 
-class _quiet(warnings.catch_warnings):  # noqa: N801  # A context manager, named as they are.
-    """diffusers' talk with its own dependencies is not for the person who loads a model."""
+class _no_warnings(warnings.catch_warnings):  # noqa: N801  # Named as context managers are.
+    """Importing diffusers and loading a model raise deprecation warnings that whoever loads it can do nothing about."""
 
     def __enter__(self) -> None:
         super().__enter__()

@@ -1,4 +1,4 @@
-"""Model folders: `config.json`, `model.safetensors` and a card, as diffusers lays them out."""
+"""Model folders: `config.json`, `model.safetensors` and a model card, `README.md`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from restore.errors import PriorError, suggest
+from restore.files import write_atomically
 from restore.networks.adm import ADM
 from restore.networks.diffusers import DiffusersUNet
-from restore.networks.noise_conditioning import Score, told
+from restore.networks.noise_conditioning import ScoreNetwork, with_conditioning
 from restore.networks.residual_unet import ResidualUNet
 from restore.networks.unet2d import UNet2D
 from restore.priors.families.ddpm import DDPM
@@ -36,32 +37,34 @@ NETWORKS: dict[str, Callable[..., Any]] = {
 
 
 def _ddpm(
-    network: nn.Module, *, schedule: Schedule = "linear", steps: int = 1000, table: list[float] | None = None, **words: Any
+    network: nn.Module, *, schedule: Schedule = "linear", steps: int = 1000, table: list[float] | None = None, **settings: Any
 ) -> DDPM:
     abar = alphas_cumprod(schedule, steps) if table is None else torch.tensor(table, dtype=torch.float64)
-    return DDPM(network, abar, **words)
+    return DDPM(network, abar, **settings)
 
 
-# What makes a prior of each family, and how that family tells its network the noise. "score" is by sigma itself, which networks
-# made for it hear; others are made into one.
+# The constructor of each family, and the noise conditioning of the network it calls (see networks/noise_conditioning.py).
+# "sigma" takes a network that returns the score; other networks are wrapped as one.
 FAMILIES: dict[str, tuple[Callable[..., Prior], str]] = {
-    "ddpm": (_ddpm, "time"),
-    "edm": (EDM, "level"),
-    "flow": (Flow, "time"),
-    "ncsn": (NCSN, "score"),
-    "subvp": (SubVP, "time"),
-    "ve": (VE, "score"),
-    "vp": (VP, "time"),
+    "ddpm": (_ddpm, "timestep"),
+    "edm": (EDM, "c_noise"),
+    "flow": (Flow, "timestep"),
+    "ncsn": (NCSN, "sigma"),
+    "subvp": (SubVP, "timestep"),
+    "ve": (VE, "sigma"),
+    "vp": (VP, "timestep"),
 }
 
 
 def build(config: dict[str, Any], *, dtype: torch.dtype | None = torch.float32) -> Prior:
-    """The prior a config describes, with untrained weights.
+    """The prior that a config describes, with untrained weights.
 
-    `family` is one of `FAMILIES`, `network` has a `type` of `NETWORKS` and that network's arguments, `prior` holds the family's
-    own settings (for ddpm the `schedule` and number of `steps` of its table among them, or the `table` of abar itself).
+    Args:
+        config: `family`, one of `FAMILIES`; `network`, a `type` of `NETWORKS` with that network's arguments; `prior`, the
+            family's own arguments. For ddpm these include `schedule` and `steps`, or the `table` of alphas_cumprod itself.
+        dtype: what the network computes in; None to choose by the hardware (see `NetworkPrior`).
 
-    Raises: PriorError for a family or network this version does not know.
+    Raises: PriorError for an unknown family or network; TypeError or ValueError for arguments that they do not take.
     """
     family, network_config = config.get("family"), dict(config.get("network", {}))
     if family not in FAMILIES:
@@ -71,29 +74,38 @@ def build(config: dict[str, Any], *, dtype: torch.dtype | None = torch.float32) 
         raise PriorError(f"unknown network {kind!r}; {suggest(str(kind), NETWORKS)}")
     network = NETWORKS[kind](**network_config)
     sizes = {"channels": network.channels, "multiple_of": network.multiple_of, "context": network.context}
-    make, how = FAMILIES[family]
-    if network.hears == "sigma" and how != "score":
-        raise PriorError(f"network {kind!r} answers a score, which family {family!r} has no use for")
-    scores = network if network.hears == "sigma" else Score(told(network, "level"))
-    asked = scores if how == "score" else told(network, how)
-    return make(asked, dtype=dtype, **sizes, **config.get("prior", {}))
+    make, conditioning = FAMILIES[family]
+    if network.conditioning == conditioning == "sigma":
+        conditioned = network
+    elif network.conditioning == "sigma":
+        raise PriorError(f"network {kind!r} predicts the score; family {family!r} takes another prediction")
+    elif conditioning == "sigma":
+        conditioned = ScoreNetwork(with_conditioning(network, "c_noise"))
+    else:
+        conditioned = with_conditioning(network, conditioning)
+    return make(conditioned, dtype=dtype, **sizes, **config.get("prior", {}))
 
 
 def save(folder: Path, config: dict[str, Any], prior: Prior, card: str, *, dtype: torch.dtype = torch.float16) -> None:
-    """Writes a model folder; half precision halves it and costs nothing measurable (11 bits of mantissa)."""
+    """Write a model folder; each file is replaced whole.
+
+    Args:
+        card: text of README.md.
+        dtype: of the stored weights. float16 halves the file; its 11 significant bits cost no measurable quality.
+
+    Raises: OSError if a file cannot be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in prior.state_dict().items()}
-    partial = folder / f".{WEIGHTS}.part"
-    save_file(weights, partial, metadata={"format": "pt"})
-    partial.replace(folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-    (folder / CARD).write_text(card)
+    write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path, metadata={"format": "pt"}))
+    write_atomically(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    write_atomically(folder / CARD, card.encode())
 
 
 def load(folder: Path, *, dtype: torch.dtype | None = torch.float32) -> Prior:
-    """Reads a model folder, ready to use.
+    """The prior in a model folder, in evaluation mode.
 
-    Raises: PriorError if a part is missing or does not fit.
+    Raises: PriorError if a file is missing or damaged, or weights do not fit the config.
     """
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
@@ -103,15 +115,15 @@ def load(folder: Path, *, dtype: torch.dtype | None = torch.float32) -> Prior:
         prior = build(config, dtype=dtype)
         prior.load_state_dict({name: value.float() for name, value in load_file(folder / WEIGHTS).items()})
     except (ValueError, TypeError, AttributeError, RuntimeError, SafetensorError, OSError) as error:
-        # Whatever is wrong in a folder shows here: broken files, unknown keys, weights of another network.
+        # Damaged files, unknown keys in the config, weights of another network.
         raise PriorError(f"{folder}: {CONFIG} and {WEIGHTS} cannot be read or do not fit: {_last_line(error)}") from None
     return channels_last(prior.eval().requires_grad_(False))
 
 
 def channels_last(prior: Prior) -> Prior:
-    """The prior with convolutions laid out as CPUs and tensor cores want them; a third faster, same values.
+    """The prior in channels-last memory format: convolutions take a third less time, on CPUs and on tensor cores.
 
-    Networks for which it does not pay say so and stay as they are.
+    Networks that are slower in it have an attribute `channels_last` that is False; these stay as they are.
     """
     if all(getattr(part, "channels_last", True) for part in prior.modules()):
         prior.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form.

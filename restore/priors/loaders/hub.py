@@ -1,4 +1,4 @@
-"""The files of a model, in a folder or on the Hub (through its cache)."""
+"""The files of a model: in a folder, or on the Hub and in its local cache."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 from restore.errors import PriorError
 
 
-class Files:
-    """What a model consists of, fetched file by file when asked for.
+class ModelFiles:
+    """The files of one model; those on the Hub are downloaded one by one, when they are first needed.
 
     `HF_HOME`, `HF_HUB_OFFLINE`, `HF_TOKEN` and `HF_ENDPOINT` are honoured.
 
     Args:
         name: a folder, or a Hub id `owner/model`.
-        local_files_only: never ask the network; what was fetched before still counts.
+        local_files_only: use the cache alone, never the network.
     """
 
     def __init__(self, name: str, *, local_files_only: bool = False) -> None:
         self.name = name
         self._local_only = local_files_only
-        self._unreachable: str | None = None  # Why the network gives nothing, empty if it does; None until it was tried.
+        self._unreachable: str | None = None  # Why the Hub cannot be used; empty if it can; None until tried.
 
     def get(self, *paths: str) -> Path | None:
-        """The first of these files that the model has; None if it has none of them.
+        """The local path of the first of these files that the model has; None if it has none of them.
 
-        Raises: PriorError if the Hub refuses, or does not know the model.
+        Raises: PriorError if the Hub has no such model or denies access to it.
         """
         root = Path(self.name)
         if root.is_dir():
@@ -36,9 +36,12 @@ class Files:
         return next((found for path in paths if (found := self._fetch(path)) is not None), None)
 
     def need(self, what: str, *paths: str) -> Path:
-        """As `get`; without any of them the model cannot be loaded.
+        """As `get`, for files of which the model must have one.
 
-        Raises: PriorError as `get`, and if there is none, saying `what` is missing and where it was looked for.
+        Args:
+            what: what the file is, for the error.
+
+        Raises: PriorError as `get`, and if the model has none of them.
         """
         found = self.get(*paths)
         if found is not None:
@@ -66,17 +69,17 @@ class Files:
             if self._unreachable:
                 return None
             raise PriorError(
-                f"prior {self.name}: {_endpoint()} went away, or is no Hub; check HF_ENDPOINT, or give a folder"
+                f"prior {self.name}: {_endpoint()} stopped answering, or is no Hub; check HF_ENDPOINT, or give a folder"
             ) from None
         except errors.EntryNotFoundError:
             return None
         except Exception as error:
-            # The Hub's client speaks through one of several HTTP libraries, each with errors of its own.
+            # The Hub's client uses one of several HTTP libraries, which share no base class of errors.
             said = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder="...")
             raise PriorError(f"prior {self.name}: {path} cannot be fetched from {_endpoint()}: {said}") from None
 
     def _network(self, path: str) -> bool:
-        """Whether the Hub answers, tried once: the client itself would try for half a minute, and again for every file."""
+        """Whether the Hub answers. Tried once per model: the client retries for half a minute, for every file again."""
         from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_url
 
         if self._unreachable is None:
@@ -89,12 +92,12 @@ class Files:
                 try:
                     get_hf_file_metadata(hf_hub_url(self.name, path), timeout=constants.HF_HUB_ETAG_TIMEOUT)
                 except (errors.HFValidationError, errors.RepositoryNotFoundError, errors.EntryNotFoundError):
-                    pass  # An answer; `_fetch` gets it again and says what it means.
+                    pass  # The Hub answers; `_fetch` meets the same error and reports it.
                 except errors.HfHubHTTPError as error:
                     status = error.response.status_code
                     self._unreachable = f"{_endpoint()} answers {status}; try again later, or give a folder"
                 except Exception:
-                    # One of several HTTP libraries, each with errors of its own, found no way there.
+                    # As in `_fetch`: any error of an HTTP library.
                     self._unreachable = f"{_endpoint()} cannot be reached; check the network and HF_ENDPOINT, or give a folder"
         return not self._unreachable
 

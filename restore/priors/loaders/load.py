@@ -1,4 +1,4 @@
-"""Loaders of priors of this project's own: model folders, bundled, on disk or on the Hub."""
+"""Model folders: bundled, on disk or on the Hub."""
 
 from __future__ import annotations
 
@@ -8,35 +8,43 @@ import torch
 
 from restore.priors.loaders import diffusers
 from restore.priors.loaders import folder as model_folder
-from restore.priors.loaders.checkpoint import Checkpoint, assemble
-from restore.priors.loaders.hub import Files, read_json
+from restore.priors.loaders.checkpoint import Checkpoint, build_prior
+from restore.priors.loaders.hub import ModelFiles, read_json
 from restore.priors.prior import Prior
 
 BUNDLED = {"photo": Path(__file__).parent.parent / "photo"}
 
 
 def from_folder(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
-    """A model folder as `restore train` writes it, or the name of a bundled one.
+    """The prior in a model folder as `restore train` writes it, or a bundled one.
 
-    Raises: PriorError if it is missing or broken.
+    Args:
+        name: a folder, or the name of a bundled prior.
+        dtype: what the network computes in; None to choose by the hardware (see `NetworkPrior`).
+        local_files_only: not used; every loader takes it.
+
+    Raises: PriorError if it is missing or damaged.
     """
     return model_folder.load(BUNDLED.get(name, Path(name)), dtype=dtype)
 
 
-def from_files(files: Files, *, dtype: torch.dtype | None = torch.float32) -> Prior:
-    """A model folder or a model in diffusers layout, whichever it is.
+def from_files(files: ModelFiles, *, dtype: torch.dtype | None = torch.float32) -> Prior:
+    """The prior in a model folder, or in a pipeline of diffusers.
 
-    Raises: PriorError if it is missing, broken or of another kind.
+    Args:
+        dtype: as for `from_folder`.
+
+    Raises: PriorError if it is missing, damaged or of another kind.
     """
     own = _model_folder(files)
-    return assemble(diffusers.translate(files), dtype=dtype) if own is None else model_folder.load(own, dtype=dtype)
+    return build_prior(diffusers.read_checkpoint(files), dtype=dtype) if own is None else model_folder.load(own, dtype=dtype)
 
 
-def translate(files: Files) -> Checkpoint:
-    """As `from_files`, in the terms of a model folder."""
+def read_checkpoint(files: ModelFiles) -> Checkpoint:
+    """Config and weights of the prior that `from_files` returns; the same errors."""
     own = _model_folder(files)
     if own is None:
-        return diffusers.translate(files)
+        return diffusers.read_checkpoint(files)
     weights = model_folder.load(own).state_dict()
     return Checkpoint(
         config=read_json(own / model_folder.CONFIG),
@@ -45,10 +53,10 @@ def translate(files: Files) -> Checkpoint:
     )
 
 
-def _model_folder(files: Files) -> Path | None:
-    """Where a model folder of this project lies; None if the files are of another kind."""
+def _model_folder(files: ModelFiles) -> Path | None:
+    """The folder, if the files are a model folder of this project; None otherwise."""
     config = files.get(model_folder.CONFIG)
     if config is None or "family" not in read_json(config):
         return None
-    files.get(model_folder.WEIGHTS)  # Lies beside the config then, or is missed there.
+    files.get(model_folder.WEIGHTS)  # Fetched into the same folder as the config.
     return config.parent

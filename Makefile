@@ -1,16 +1,19 @@
-# make demo       restore a sample photograph with the bundled prior
-# make test       lint, types, tests (what .ci/run runs)
-# make test-slow  the tests that take minutes
-# make check      lint and types alone
-# make format     put the code in order
+# make demo         restore a sample photograph with the bundled prior
+# make test         lint, types, tests (what .ci/run runs)
+# make test-slow    the tests that take minutes; before a release, with test-lowest
+# make test-lowest  the tests with the oldest versions that pyproject.toml allows, in an environment of their own
+# make check        lint and types alone
+# make format       put the code in order
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 SOURCES := $(shell find restore plugins -name '*.py' -not -path '*/__pycache__/*')
 DEMO := demo
+# One thread a worker: small tensors gain nothing from more, and workers would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow test-lowest check format clean
 
 .venv/installed: pyproject.toml .ci/constraints.txt $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -36,15 +39,25 @@ check: .venv/installed-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Values in float32, whatever the machine is made for; then what goes through the bundled prior once more, in bfloat16.
 test: check
-	$(BIN)/python -m pytest
+	$(PYTEST)
+	RESTORE_DTYPE=bfloat16 $(PYTEST) -m bfloat16
 
+# Some of these measure time and memory: one after the other.
 test-slow: .venv/installed-for-tests
 	$(BIN)/python -m pytest -m slow
+
+# pip needs an hour to find the lower bounds by itself: .ci/constraints-lowest.txt names them.
+test-lowest:
+	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints-lowest.txt \
+		--editable '.[test]'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 format: .venv/installed-for-tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv $(DEMO) build *.egg-info
+	rm -rf .venv .venv-lowest $(DEMO) build *.egg-info

@@ -1,7 +1,8 @@
-"""Fixtures for tests of the command line."""
+"""Fixtures for tests of the command line, and the dtype of the suite."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from toys import TOYS, Command, Ran, picture
 
 from restore.cli import main
 from restore.plugins import manager as plugins
+
+# Values are those of float32, whatever the machine is made for, in this process and those that tests start. Under another
+# RESTORE_DTYPE the suite passes too.
+os.environ.setdefault("RESTORE_DTYPE", "float32")
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ class NAFNet(nn.Module):
     Shape: picture (B, channels, H, W), H and W multiples of `multiple_of`, level (B,) -> (B, channels, H, W).
     """
 
-    hears = "level"
+    conditioning = "c_noise"
     channels_last = True
 
     def __init__(self, channels: int, widths: list[int], blocks: int, patch: int) -> None:

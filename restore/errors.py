@@ -1,11 +1,11 @@
-"""Every error a person can cause, as one tree.
+"""The exceptions of the toolkit. Each message says what was given, what is wrong and what to do.
 
-RestoreError                     something the caller can put right; the message says what, what was given, what to do
-├── UsageError                   wrong words: unknown task, option, guidance, plugin clash     exit code 2
+RestoreError                     anything the caller can correct
+├── UsageError                   an unknown task, option or name, or a wrong value             exit code 2
 ├── PictureError                 a picture or mask that cannot be read, used or written        exit code 1
-├── PriorError                   a model that is missing, refused or not what it claims        exit code 3
-├── OperatorError                an operator the chosen guidance cannot use                    exit code 2
-└── OutOfMemoryError             a run that does not fit                                       exit code 4
+├── PriorError                   a model that is missing, damaged or not supported             exit code 3
+├── OperatorError                an operator that the chosen guidance cannot use               exit code 2
+└── OutOfMemoryError             a run that does not fit into memory                           exit code 4
 """
 
 from __future__ import annotations
@@ -15,33 +15,47 @@ from collections.abc import Iterable
 
 
 class RestoreError(Exception):
-    """Base of every error raised on purpose; `exit_code` is what the command line ends with."""
+    """Base class of all exceptions that the toolkit raises on purpose.
+
+    Attributes:
+        exit_code: exit status of the command line.
+    """
 
     exit_code = 1
 
 
 class UsageError(RestoreError, ValueError):
+    """An unknown task, option or name, or a wrong value."""
+
     exit_code = 2
 
 
 class PictureError(RestoreError, ValueError):
+    """A picture or mask that cannot be read, used or written."""
+
     exit_code = 1
 
 
 class PriorError(RestoreError):
+    """A model that is missing, damaged or not supported."""
+
     exit_code = 3
 
 
 class OperatorError(RestoreError, TypeError):
+    """An operator that the chosen guidance cannot use."""
+
     exit_code = 2
 
 
 class OutOfMemoryError(RestoreError, MemoryError):
+    """A run that does not fit into memory."""
+
     exit_code = 4
 
 
 def suggest(given: str, known: Iterable[str]) -> str:
-    """A clause for an error about a misspelt name: the nearest known names, or all of them."""
+    """The end of an error message about an unknown name: the nearest known names, or all of them if none is near."""
     known = sorted(known)
     near = difflib.get_close_matches(given, known, n=3, cutoff=0.5)
     if near:

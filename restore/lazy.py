@@ -1,4 +1,4 @@
-"""Names of a package that are imported when first used."""
+"""Names of a package whose modules are imported when the names are first used."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module-level `__getattr__` that finds names in the modules that hold them.
+    """A module-level `__getattr__` (PEP 562) that imports a name from the module that defines it.
 
     Args:
-        package: name of the package the function is for.
-        homes: name -> module.
+        package: the package's `__name__`, for errors.
+        homes: name -> module that defines it.
     """
 
-    def __getattr__(name: str) -> Any:  # noqa: N807 - this is what modules call it
+    def __getattr__(name: str) -> Any:  # noqa: N807  # The name that Python looks for.
         if name in homes:
             return getattr(import_module(homes[name]), name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -19,8 +19,6 @@ from restore.cli.task import common
 from restore.plugins import manager as plugins
 from restore.run_options import RESERVED, RunOptions
 
-# To be taken away once restore/images/__init__.py imports its modules when they are first used.
-
 
 @pytest.mark.parametrize(
     "arguments",
@@ -73,7 +71,7 @@ BAD_WORDS = {
     "sotfen img.png": (2, "unknown task 'sotfen'; did you mean 'soften'?"),
     "plugin": (2, "unknown task 'plugin'; did you mean 'plugins'?"),
     "img.png": (2, "'img.png' is no task but a file or folder; write restore TASK img.png"),
-    "dead-columns img.png": (2, "task 'dead-columns' is not installed; pip install restore-dead-columns"),
+    "dead-columns img.png": (2, f"task 'dead-columns' is not installed; {plugins.INSTALLING['dead-columns']}"),
     "--hlep": (2, "unknown option '--hlep'; did you mean '--help'?"),
     "soften": (2, "missing argument 'IN...'; see restore soften --help"),
     "patch img.png --msk m.png": (2, "unknown option '--msk'; did you mean '--mask'?"),

@@ -14,6 +14,7 @@ from distributions import environment, install
 from restore.errors import UsageError
 from restore.plugins import manager as plugins
 
+CHECKOUT = Path(__file__).parent.parent
 GOOD = """
 @hookimpl
 def restore_tasks(): return [named("{name}")]
@@ -66,12 +67,12 @@ BROKEN = {
     "later": ("@hookimpl\ndef restore_tasks():\n    yield named('early')\n    1 / 0", "ZeroDivisionError"),
     "class": ("@hookimpl\ndef restore_tasks(): return [type(named('a'))]", "not a Task object"),
     "number": ("@hookimpl\ndef restore_tasks(): return 7", "TypeError"),
-    "mapping": ("@hookimpl\ndef restore_priors(): return ['flat']", "restore_priors gives list, not a mapping"),
+    "mapping": ("@hookimpl\ndef restore_priors(): return ['flat']", "restore_priors returns a list, not a mapping"),
     "callable": ("@hookimpl\ndef restore_guidances(): return {'nudge': 3}", "nudge is 3, which cannot be called"),
-    "nameless": ("@hookimpl\ndef restore_tasks(): return [named(None)]", "Toy.name is None; give a word in lower case"),
+    "nameless": ("@hookimpl\ndef restore_tasks(): return [named(None)]", "Toy.name is None; give a name in lower case"),
     "capitals": ("@hookimpl\ndef restore_tasks(): return [named('Polish It')]", "Toy.name is 'Polish It'"),
     "command": ("@hookimpl\ndef restore_tasks(): return [named('plugins')]", "Toy.name is 'plugins'"),
-    "twice": ("@hookimpl\ndef restore_tasks(): return [named('a'), named('a')]", "restore_tasks gives 'a' twice"),
+    "twice": ("@hookimpl\ndef restore_tasks(): return [named('a'), named('a')]", "restore_tasks returns 'a' twice"),
     "helpless": (
         "@hookimpl\ndef restore_tasks():\n    task = named('a')\n    type(task).help = None\n    return [task]",
         "task a has no help",
@@ -179,11 +180,18 @@ def test_misspelt_names_are_suggested(site: Path) -> None:
 
 
 def test_a_known_task_that_is_not_installed_names_its_package(site: Path) -> None:
-    with pytest.raises(UsageError, match=r"task 'dead-columns' is not installed; pip install restore-dead-columns"):
+    with pytest.raises(UsageError, match=r"task 'dead-columns' is not installed; .* pip install samples/restore-dead-columns$"):
         plugins.load().task("dead-columns")
     install(site, "restore-mine", GOOD.format(name="dead-columns"))
     plugins.load.cache_clear()
     assert plugins.load().task("dead-columns").name == "dead-columns"
+
+
+def test_what_is_said_to_install_a_task_is_a_package_with_that_task() -> None:
+    for name, advice in plugins.INSTALLING.items():
+        project = CHECKOUT / advice.rpartition("pip install ")[2] / "pyproject.toml"
+        entry_points = project.read_text().partition("[project.entry-points.restore]\n")[2]
+        assert entry_points.startswith(f"{name} = ")
 
 
 def test_what_is_loaded_cannot_be_changed(site: Path) -> None:

@@ -30,8 +30,8 @@ class Root(click.Group):
         name = args[0]
         if ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name) is not None:
             return super().resolve_command(ctx, args)
-        if name in plugins.KNOWN or ("task", name) in plugins.load().clashes:
-            plugins.load().task(name)  # Says which package to install, or which two clash.
+        if name in plugins.INSTALLING or ("task", name) in plugins.load().clashes:
+            plugins.load().task(name)  # Raises: how to install it, or which plugins clash.
         if Path(name).exists():
             raise UsageError(f"{name!r} is no task but a file or folder; write restore TASK {name}")
         raise UsageError(f"unknown task {name!r}; {suggest(name, self.list_commands(ctx))}")

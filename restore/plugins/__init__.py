@@ -1,4 +1,4 @@
-"""Plugins: what a package may provide (`hookspecs`), and how it is found and checked (`manager`)."""
+"""Plugins: the hooks a package may implement (`hookspecs`), and how plugins are found and checked (`manager`)."""
 
 from restore.plugins.manager import hookimpl
 

@@ -1,7 +1,7 @@
-"""What a plugin may provide: one hook for each kind of name a person can say.
+"""The hooks of a plugin: one for each kind of thing that users choose by name.
 
-Hooks are for finding things; each returns values, so an implementation is a plain function that a test can call. All are
-optional. Packages announce their module under the entry-point group `restore`.
+Each hook returns values, so an implementation is a plain function that a test can call. All are optional. A package registers
+its module under the entry-point group `restore`.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ hookspec = pluggy.HookspecMarker("restore")
 
 @hookspec
 def restore_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
-    """Tasks, each a subcommand: `restore NAME IN...`."""
+    """Tasks; each becomes a subcommand `restore NAME IN...` and a name for `Restorer`."""
 
 
 @hookspec
 def restore_guidances() -> Mapping[str, Callable[..., Guidance]]:  # type: ignore[empty-body]
-    """Guidance methods by name; a factory takes the method's own arguments as keywords (`--guidance name:key=value`)."""
+    """Guidance methods: name -> factory. `--guidance name:key=value` calls `factory(key=value)`."""
 
 
 @hookspec
 def restore_priors() -> Mapping[str, Callable[..., Prior]]:  # type: ignore[empty-body]
-    """Prior loaders by scheme: `--prior scheme:ID` calls `loader(ID, dtype=..., local_files_only=...)`.
+    """Prior loaders: scheme -> loader. `--prior scheme:ID` calls `loader(ID, dtype=..., local_files_only=...)`.
 
-    `dtype` is what the network shall compute in, or None if the prior is to choose (see `NetworkPrior`).
+    `dtype` is what the network computes in; with None the prior chooses by the hardware (see `NetworkPrior`).
     """
 
 
 @hookspec
 def restore_operators() -> Mapping[str, Callable[..., Operator]]:  # type: ignore[empty-body]
-    """Measurement operators by name, for tasks and benchmarks that are told one."""
+    """Measurement operators: name -> factory, for tasks and benchmarks that take an operator by name."""

@@ -1,4 +1,8 @@
-"""The plugin manager: plugins are loaded one by one, a broken one is one warning, a clash is an error when the name is said."""
+"""The plugin manager.
+
+Plugins are loaded one by one. A plugin that fails to load is one warning; a name that two plugins provide is an error when it
+is used.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +31,15 @@ logger = logging.getLogger("restore")
 GROUP = "restore"
 BUILT_IN = "diffusion-restore"
 SELECTION = "RESTORE_PLUGINS"
-# Tasks that other packages provide: name of the task -> package to install.
-KNOWN = {"dead-columns": "restore-dead-columns"}
-# Words of the command line that no task may take.
+# How to install tasks of packages that people may not have: name of the task -> what to do.
+INSTALLING = {"dead-columns": "in a clone of this project, run: pip install samples/restore-dead-columns"}
+# Commands of the command line, whose names no task may have.
 COMMANDS = frozenset({"evaluate", "help", "models", "plugins", "rerun", "sample", "schema", "train"})
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 
 class Found(NamedTuple):
-    """Something a plugin provides, and the distribution it came from."""
+    """What a plugin provides under one name, and the distribution that the plugin belongs to."""
 
     object: Any
     distribution: str
@@ -43,12 +47,13 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """What became of one plugin.
+    """How the loading of one plugin went.
 
     Attributes:
         state: "ok", "error" or "not selected".
-        seconds: time to import it and ask for what it provides.
-        heavy: loading it brought torch in, which nothing had done before.
+        error: why it could not be loaded, one line; empty otherwise.
+        seconds: time to import it and call its hooks.
+        heavy: torch was not imported before this plugin, and is now. It slows down every command, `restore --help` too.
     """
 
     name: str
@@ -62,7 +67,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Plugins:
-    """Everything the installed plugins provide, by name. Names that two plugins give are in `clashes` alone.
+    """Everything the installed plugins provide, by name. Names that several plugins provide are in `clashes` alone.
 
     Attributes:
         clashes: (kind, name) -> the distributions that provide it.
@@ -76,9 +81,12 @@ class Plugins:
     clashes: Mapping[tuple[str, str], tuple[str, ...]]
 
     def task(self, name: str) -> Task:
-        """The task of a name. Raises UsageError if there is none (with the nearest names) or more than one."""
-        if name in KNOWN and name not in self.tasks and ("task", name) not in self.clashes:
-            raise UsageError(f"task {name!r} is not installed; pip install {KNOWN[name]}")
+        """The task of a name.
+
+        Raises: UsageError if no plugin provides it, with the nearest names, or if several do.
+        """
+        if name in INSTALLING and name not in self.tasks and ("task", name) not in self.clashes:
+            raise UsageError(f"task {name!r} is not installed; {INSTALLING[name]}")
         found: Task = self._look_up("task", name, self.tasks)
         return found
 
@@ -109,10 +117,10 @@ class Plugins:
 
 @functools.cache
 def load() -> Plugins:
-    """The plugins of this environment, loaded once a process.
+    """The plugins of this environment, loaded once per process.
 
-    `RESTORE_PLUGINS` selects: unset, all; empty, the built-in ones alone; `a,b`, the built-in ones and those distributions or
-    entry points.
+    The environment variable `RESTORE_PLUGINS` selects them: all if it is unset, the built-in ones if it is empty, and for `a,b`
+    the built-in ones and the distributions or entry points a and b.
     """
     provided: dict[tuple[str, str], list[Found]] = {}
     records = []
@@ -141,12 +149,12 @@ def load() -> Plugins:
 
 
 def entries() -> list[metadata.EntryPoint]:
-    """The plugins announced by installed distributions, in an order that does not depend on how they were installed."""
+    """The entry points of all installed plugins, in an order that does not depend on the order of installation."""
     return sorted(metadata.entry_points(group=GROUP), key=_identity)
 
 
 def examine(entry: metadata.EntryPoint) -> tuple[dict[tuple[str, str], Any], Record]:
-    """Loads one plugin alone: what it provides by (kind, name), and its record. Nothing a plugin raises comes through."""
+    """Load one plugin: what it provides, by (kind, name), and its record. Exceptions of the plugin are kept in the record."""
     start = time.perf_counter()
     light = "torch" not in sys.modules
     found: dict[tuple[str, str], Any] = {}
@@ -165,11 +173,14 @@ def examine(entry: metadata.EntryPoint) -> tuple[dict[tuple[str, str], Any], Rec
 
 
 class _RefusedError(Exception):
-    """A plugin that breaks the contract of the hooks."""
+    """A plugin does not keep to the hook specifications."""
 
 
 def _contributions(module: Any) -> dict[tuple[str, str], Any]:
-    """What a plugin's hooks give, checked. A manager of its own: its mistakes must not be reported as another's."""
+    """What the hooks of a plugin return, checked.
+
+    Each plugin has a pluggy manager of its own, so that an error is reported for the plugin that caused it.
+    """
     manager = pluggy.PluginManager("restore")
     manager.add_hookspecs(hookspecs)
     manager.register(module)
@@ -185,7 +196,7 @@ def _contributions(module: Any) -> dict[tuple[str, str], Any]:
         for given in getattr(manager.hook, hook)():
             for name, value in items(hook, given):
                 if (kind, name) in found:
-                    raise _RefusedError(f"{hook} gives {name!r} twice")
+                    raise _RefusedError(f"{hook} returns {name!r} twice")
                 found[kind, name] = value
     return found
 
@@ -193,11 +204,11 @@ def _contributions(module: Any) -> dict[tuple[str, str], Any]:
 def _tasks(hook: str, given: Any) -> Iterator[tuple[str, Any]]:
     for task in given:
         if not isinstance(task, Task):
-            raise _RefusedError(f"{hook} gives {task!r}, not a Task object")
+            raise _RefusedError(f"{hook} returns {task!r}, not a Task object")
         name = getattr(task, "name", None)
         if not (isinstance(name, str) and NAME.fullmatch(name)) or name in COMMANDS:
             raise _RefusedError(
-                f"{type(task).__name__}.name is {name!r}; give a word in lower case, with hyphens, that is no command yet"
+                f"{type(task).__name__}.name is {name!r}; give a name in lower case, with hyphens, that is not a command"
             )
         if not isinstance(getattr(task, "help", None), str):
             raise _RefusedError(f"task {name} has no help; give one line of text")
@@ -210,10 +221,10 @@ def _tasks(hook: str, given: Any) -> Iterator[tuple[str, Any]]:
 
 def _factories(hook: str, given: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(given, Mapping):
-        raise _RefusedError(f"{hook} gives {type(given).__name__}, not a mapping of names")
+        raise _RefusedError(f"{hook} returns a {type(given).__name__}, not a mapping of names")
     for name, factory in given.items():
         if not (isinstance(name, str) and NAME.fullmatch(name)):
-            raise _RefusedError(f"{hook}: {name!r} is no name; give a word in lower case with hyphens")
+            raise _RefusedError(f"{hook}: {name!r} is not a valid name; give one in lower case, with hyphens")
         if not callable(factory):
             raise _RefusedError(f"{hook}: {name} is {factory!r}, which cannot be called")
         yield name, factory
@@ -228,25 +239,29 @@ _HOOKS: dict[str, tuple[str, Callable[[str, Any], Iterator[tuple[str, Any]]]]] =
 
 
 def _identity(entry: metadata.EntryPoint) -> tuple[str, str, str]:
-    """A plugin's name, distribution and version."""
+    """Name, distribution and version of a plugin."""
     return (entry.name, entry.dist.name, entry.dist.version) if entry.dist else (entry.name, "unknown", "")
 
 
-def _plain(name: str) -> str:
-    """A distribution's name as PEP 503 compares names."""
+def _normalized(name: str) -> str:
+    """A distribution name, normalized as in PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _selected(entry: metadata.EntryPoint) -> bool:
     name, distribution, _ = _identity(entry)
-    return SELECTION not in os.environ or distribution == BUILT_IN or bool({_plain(name), _plain(distribution)} & _chosen())
+    return (
+        SELECTION not in os.environ
+        or distribution == BUILT_IN
+        or bool({_normalized(name), _normalized(distribution)} & _chosen())
+    )
 
 
 def _chosen() -> set[str]:
-    return {_plain(part.strip()) for part in os.environ.get(SELECTION, "").split(",") if part.strip()}
+    return {_normalized(part.strip()) for part in os.environ.get(SELECTION, "").split(",") if part.strip()}
 
 
 def _warn_of_unknown_names(records: Iterable[Record]) -> None:
-    known = {_plain(name) for record in records for name in (record.name, record.distribution)}
+    known = {_normalized(name) for record in records for name in (record.name, record.distribution)}
     for name in sorted(_chosen() - known):
         logger.warning("%s names %r, which is not installed; %s", SELECTION, name, suggest(name, known))

@@ -1,4 +1,4 @@
-"""Fill the columns that a sensor lost: the whole of a plugin for `restore`."""
+"""A complete plugin for `restore`: fill the dead columns of a sensor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from restore import Task, hookimpl
 
-if TYPE_CHECKING:  # A plugin is imported for every `restore --help`, so torch comes in only when a picture is restored.
+if TYPE_CHECKING:  # Every `restore --help` imports all plugins; torch is imported only when a picture is restored.
     from torch import Tensor
 
     from restore.images import Picture
@@ -16,14 +16,14 @@ if TYPE_CHECKING:  # A plugin is imported for every `restore --help`, so torch c
 
 @dataclass(frozen=True)
 class Options:
-    every: int = field(default=8, metadata={"min": 2, "help": "every N-th column is lost, the first one included"})
+    every: int = field(default=8, metadata={"min": 2, "help": "every N-th column is dead, beginning with the first"})
 
 
 class DeadColumns(Task):
-    """y = the columns that were kept."""
+    """y is the picture with its dead columns set to 0; the operator keeps the others."""
 
     name = "dead-columns"
-    help = "Fill the columns that a sensor lost."
+    help = "Fill the dead columns of a sensor."
     Options = Options
 
     def problem(self, picture: Picture, options: Options) -> Problem:
@@ -39,7 +39,7 @@ class DeadColumns(Task):
 
 
 def _kept(pixels: Tensor, every: int) -> Tensor:
-    """Bool (1, 1, H, W): true where the column is known."""
+    """Bool (1, 1, H, W), True where the column is measured."""
     import torch
 
     height, width = pixels.shape[-2:]

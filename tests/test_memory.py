@@ -10,10 +10,12 @@ import pytest
 import torch
 from photographs import Blurring, photo
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
+from restore import Restorer
 from restore.device import memory
 from restore.errors import OutOfMemoryError, UsageError
-from restore.planning.activation_memory import Live, evaluation
+from restore.planning.activation_memory import Live, _history, evaluation
 from restore.priors import EDM, GrayView
 
 CPU = torch.device("cpu")
@@ -167,3 +169,14 @@ def test_what_is_foretold_is_what_is_held(side, graph, dtype):
     ran = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
     foretold, held = map(int, ran.stdout.split())
     assert foretold == pytest.approx(held, rel=0.25)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_a_convolutional_network_holds_follows_from_small_pictures(dtype, graph):
+    prior = Restorer.from_pretrained("photo", device="cpu", dtype=dtype).prior
+    for batch, height, width in ((1, 40, 40), (1, 512, 768), (4, 256, 256)):
+        found = evaluation(prior, batch, height, width, graph=graph, device=CPU)
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            counted = max(_history(prior, (batch, 3, height, width), graph, CPU))
+        assert found == pytest.approx(counted, rel=1e-3)

@@ -81,6 +81,7 @@ class ResidualUNet(nn.Module):
 
     conditioning = "c_noise"
     channels_last = True
+    convolutional = True  # What it holds grows with pixels, and with nothing else.
 
     def __init__(
         self,

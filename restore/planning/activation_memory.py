@@ -8,27 +8,33 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from restore.errors import OutOfMemoryError
 from restore.priors.prior import Prior
 
-SMALL = 128  # Side of the picture that is computed where nothing can be told without computing.
+SMALL = 128  # Side in pixels of pictures that are evaluated for what they hold.
 
 
 class Live(TorchDispatchMode):
     """Counts the bytes of tensors made while it is on, for as long as they live.
 
     Attributes:
-        now, peak: bytes.
+        now: bytes.
+        history: bytes after each operation.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = self.peak = 0
+        self.now = 0
+        self.history: list[int] = []
         self._sizes: dict[int, int] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """torch asks this of every mode. Where the answer is yes it imports its compiler, which takes more than a second."""
+        return False
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -43,8 +49,13 @@ class Live(TorchDispatchMode):
                 self._sizes[key] = storage.nbytes()
                 self.now += storage.nbytes()
                 weakref.finalize(storage, self._gone, key)
-        self.peak = max(self.peak, self.now)
+        self.history.append(self.now)
         return answer
+
+    @property
+    def peak(self) -> int:
+        """The most bytes after any operation."""
+        return max(self.history, default=0)
 
     def _gone(self, key: int) -> None:
         self.now -= self._sizes.pop(key)
@@ -53,31 +64,45 @@ class Live(TorchDispatchMode):
 def evaluation(prior: Prior, batch: int, height: int, width: int, *, graph: bool, device: torch.device) -> int:
     """The most bytes that tensors of one evaluation take at once: input, answer and all between; weights are there already.
 
-    Nothing is computed: the network is run on tensors that have a shape and no content. Where it asks for content, it is run on
-    a small picture, and bytes are taken to grow with pixels.
+    What networks of convolutions hold grows with pixels, so two small evaluations tell (`convolutional`, an attribute of the
+    network, says so). Others are run on tensors that have a shape and no content, and on a small picture where they ask for
+    content; that begins with importing torch's compiler, which takes most of a second.
 
     Args:
         graph: whether a gradient in x is taken, too.
     """
+    if any(getattr(part, "convolutional", False) for part in prior.modules()):
+        return _extrapolated(prior, batch * height * width, graph, device)
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
-            return _peak(prior, (batch, prior.channels, height, width), graph, device)
+            return max(_history(prior, (batch, prior.channels, height, width), graph, device))
     except OutOfMemoryError:
         raise
     except Exception:  # Fake tensors refuse in many ways what they cannot follow.
         rows, columns = (min(side, max(SMALL, prior.multiple_of)) for side in (height, width))
-        peak = _peak(prior, (1, prior.channels, rows, columns), graph, device)
+        peak = max(_history(prior, (1, prior.channels, rows, columns), graph, device))
         return peak * batch * height * width // (rows * columns)
 
 
-def _peak(prior: Prior, shape: tuple[int, ...], graph: bool, device: torch.device) -> int:
+def _extrapolated(prior: Prior, pixels: int, graph: bool, device: torch.device) -> int:
+    """Bytes for so many pixels: after each operation, what lies on the line through two small pictures; the most of that."""
+    sides = SMALL // 2, SMALL
+    few, more = (_history(prior, (1, prior.channels, side, side), graph, device) for side in sides)
+    share = (pixels - sides[0] ** 2) / (sides[1] ** 2 - sides[0] ** 2)
+    return round(max(a + share * (b - a) for a, b in zip(few, more, strict=True)))
+
+
+def _history(prior: Prior, shape: tuple[int, ...], graph: bool, device: torch.device) -> list[int]:
+    """Bytes after each operation of an evaluation."""
     with Live() as live, torch.set_grad_enabled(graph):
         x = torch.zeros(shape, device=device).requires_grad_(graph)
         answer = prior(x, torch.tensor(1.0, device=device))
         if graph:
             torch.autograd.grad(answer, x, torch.ones_like(answer))
         del x, answer
-    return live.peak
+    return live.history
 
 
 def _tensors(tree: Any) -> list[Tensor]:

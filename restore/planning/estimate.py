@@ -43,18 +43,17 @@ def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> E
         seconds: what has to be added, such as the time to set up the problem.
     """
     height, width = plans[0].problem.shape[-2:]
-    picture = window = 0
-    work: list[Evaluations] = []
-    for plan in plans:
-        if not plan.boxes:
-            continue
-        tried = dry_run(plan.problem, plan.prior, plan.guidance, plan.sampler, plan.schedule)
-        whole, one, count = bytes_held(plan, tried)
-        picture, window = max(picture, whole), max(window, one * count)
-        work += [_evaluations(plan, index, tried) for index in range(len(plan.boxes))]
-        seconds += beside_network(plan)
+    plans = [plan for plan in plans if plan.boxes]
+    tried = [dry_run(plan.problem, plan.prior, plan.guidance, plan.sampler, plan.schedule) for plan in plans]
+    work = [_evaluations(plan, index, one) for plan, one in zip(plans, tried, strict=True) for index in range(len(plan.boxes))]
     if work:
+        # Before memory is looked at: the first evaluation of a process also sets up libraries.
         seconds += in_network(plans[0].prior, work, plans[0].device) + afterwards(plans[0].problem)
+        seconds += sum(beside_network(plan) for plan in plans)
+    picture = window = 0
+    for plan, one in zip(plans, tried, strict=True):
+        whole, bytes_of_one, count = bytes_held(plan, one)
+        picture, window = max(picture, whole), max(window, bytes_of_one * count)
     found: dict[tuple[int, int], int] = {}
     for one_box in work:
         found[one_box.size] = found.get(one_box.size, 0) + one_box.first

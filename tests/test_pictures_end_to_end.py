@@ -133,6 +133,7 @@ def test_bad_options_of_the_tasks_leave_nothing_behind(restore: Command, place: 
 # The same bytes
 
 
+@pytest.mark.bfloat16
 def test_the_same_command_twice_gives_the_same_bytes(place: Path) -> None:
     shutil.copy(SAMPLES / "degraded" / "chelsea-x4.png", place / "small.png")
     made = []
@@ -166,35 +167,38 @@ def test_neither_order_nor_company_changes_a_picture(restore: Command, place: Pa
 # How good it is, with the bundled prior
 
 
+@pytest.mark.bfloat16
 @pytest.mark.parametrize(("name", "top", "left"), [("chelsea", 64, 64), ("chelsea", 96, 160), ("coffee", 128, 128)])
 def test_scratches_are_filled_better_than_by_opencv(name: str, top: int, left: int) -> None:
     clean, mask = crop(name, top, left), scratches(name, top, left)
     given = clean.copy()
     given[mask] = 255
-    found = photo()("inpaint", given, mask=mask).image
+    found = photo(None)("inpaint", given, mask=mask).image
     assert np.array_equal(found[~mask], given[~mask])
     marked = mask.astype(np.uint8)
     for method in (cv2.INPAINT_NS, cv2.INPAINT_TELEA):
         assert psnr(found, clean, mask) > psnr(cv2.inpaint(given, marked, 3, method), clean, mask) + 0.5
 
 
+@pytest.mark.bfloat16
 @pytest.mark.parametrize(("name", "top", "left"), [("chelsea", 64, 64), ("astronaut", 96, 160), ("coffee", 128, 128)])
 def test_noise_is_taken_out_two_decibels_better_than_by_non_local_means(name: str, top: int, left: int) -> None:
     clean = crop(name, top, left)
     given = noisy(clean, 25)
-    found = photo()("denoise", given).image
+    found = photo(None)("denoise", given).image
     strengths = (10, 15, 20, 25)
     others = [cv2.fastNlMeansDenoisingColored(given[..., ::-1].copy(), None, h, h, 7, 21)[..., ::-1] for h in strengths]
     assert psnr(found, clean) > max(psnr(other, clean) for other in others) + 2
 
 
+@pytest.mark.bfloat16
 @pytest.mark.parametrize("scale", [2, 4])
 def test_larger_pictures_are_better_than_bicubic_ones(scale: int) -> None:
     clean = crop("chelsea", 96, 160)
     size = (128, 128)
     pixels = Downsample(size, scale)(images.as_picture(clean).pixels)
     small = images.as_picture(clean).with_pixels(pixels).samples()
-    found = photo()("super-resolution", small, scale=scale).image
+    found = photo(None)("super-resolution", small, scale=scale).image
     bicubic = cv2.resize(small, size, interpolation=cv2.INTER_CUBIC)
     assert psnr(found, clean) > psnr(bicubic, clean) + 0.2
 

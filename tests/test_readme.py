@@ -33,6 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.bfloat16
 def test_the_commands_work(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     commands = [line.split("#")[0] for block in blocks("") for line in block.splitlines() if line.startswith("restore ")]
     pictures = [line for line in commands if "img.png" in line and "my-prior" not in line]
@@ -42,6 +43,7 @@ def test_the_commands_work(place: Path, capfd: pytest.CaptureFixture[str]) -> No
         assert Path(capfd.readouterr().out.strip()).is_file()
 
 
+@pytest.mark.bfloat16
 def test_python_works(place: Path) -> None:
     image, mask = crop("chelsea", 100, 140, 48), cv2.imread("m.png", cv2.IMREAD_GRAYSCALE)
     names = {"image": image, "mask": mask}

@@ -91,6 +91,9 @@ class RunOptions:
     compile: bool = field(default=False, metadata=_about("prior", "compile the network first (torch.compile): for long runs"))
 
     # Files and messages of the command.
+    threads: int | None = field(
+        default=None, metadata=_about("command", "CPU threads; all that torch finds if not given", min=1, metavar="N")
+    )
     out: str | None = field(
         default=None, metadata=_about("command", "where results go: a file, or a folder", short="-o", metavar="OUT")
     )

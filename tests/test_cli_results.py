@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from toys import TOY, Command, Ran, files, picture, process, truncated
 
 from restore import images
@@ -184,3 +185,14 @@ def test_the_module_is_the_command_and_completes_its_words(place: Path, monkeypa
         monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
         out, err = (running := process(place)).communicate(timeout=60)
         assert (running.returncode, out.split(), err) == (0, [offered], "")
+
+
+def test_threads_are_those_asked_for(place: Path, restore: Command) -> None:
+    before = torch.get_num_threads()
+    try:
+        ran = restore("soften", "img.png", *TOY, "--threads", "1", "-v")
+        assert ran.code == 0
+        assert "cpu, 1 threads" in ran.err
+    finally:
+        torch.set_num_threads(before)
+    assert restore("soften", "img.png", *TOY, "--threads", "0").code == 2

@@ -101,8 +101,12 @@ class Batch:
 
     @cached_property
     def _restorer(self) -> Restorer:
+        import torch
+
         from restore.restorer import Restorer
 
+        if self.options.threads is not None:
+            torch.set_num_threads(self.options.threads)
         keywords = values_of(self.options, "prior")
         return Restorer.from_pretrained(keywords.pop("prior"), **keywords)
 

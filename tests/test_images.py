@@ -20,7 +20,7 @@ from restore.errors import PictureError, UsageError
 from restore.images import Metadata, tiff
 from restore.images.metadata import load_exif
 from restore.images.palette import indices
-from restore.images.samples import to_pixels, to_samples, upright
+from restore.images.samples import apply_orientation, to_pixels, to_samples
 
 HEIGHT, WIDTH = 13, 18
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -160,7 +160,7 @@ def test_changing_some_pixels_leaves_the_others_alone(case: str, tmp_path: Path,
     changed[5:9, 3:10] = True
     pixels = torch.where(torch.from_numpy(changed), torch.rand(picture.pixels.shape) * 2 - 1, picture.pixels)
     out = tmp_path / f"out{path.suffix}"
-    restored = images.replace(picture, pixels)
+    restored = picture.with_pixels(pixels)
     images.write(out, restored)
     mode, before = decoded(path)
     mode_out, after = decoded(out)
@@ -529,7 +529,7 @@ def test_orientation_is_applied_and_reset(
         8: lambda a: np.rot90(a, 1),
     }[orientation]
     array = random(rng, 3, depth)
-    assert np.array_equal(upright(array, orientation), turn(array))
+    assert np.array_equal(apply_orientation(array, orientation), turn(array))
     path, out = tmp_path / name, tmp_path / f"out{Path(name).suffix}"
     with_metadata(path, array, orientation)
     if name == "a.tif":  # the encoder under test writes orientation as it is told

@@ -1,11 +1,11 @@
-"""Picture files in and out: what the core restores, apart from what must be put back.
+"""Read and write picture files without loss of what restoration does not change.
 
-`read` takes a file apart into a `Picture`: pixels for the core, and beside them alpha, depth, kind, metadata and the file's own
-samples. The core works on `picture.pixels`; `replace` puts its result in, `write` makes a file of the same kind. What was not
-changed comes out as it went in, sample for sample, in every lossless format.
+`read` makes a `Picture`: pixels in [-1, 1] for the prior, and with them alpha, bit depth, kind, metadata and the samples of the
+file. `picture.with_pixels` puts restored pixels in, `write` makes a file of the same kind. In a lossless format, samples that
+did not change are written bit for bit.
 
-OpenCV reads and writes 16-bit samples, Pillow everything else. Names are imported when
-first used: listing files needs no torch.
+OpenCV reads and writes 16-bit samples, Pillow everything else. Modules are imported when their names are first used, so that
+listing files does not import torch.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from restore.lazy import lazily
 
 if TYPE_CHECKING:
     from restore.images.convert import as_picture, like, to_pillow
-    from restore.images.effort import seconds_to_write
     from restore.images.finding import find
     from restore.images.formats import SUFFIXES
     from restore.images.masks import mask_from_alpha, read_mask
     from restore.images.metadata import Metadata
-    from restore.images.picture import Picture, replace
+    from restore.images.picture import Picture
     from restore.images.reading import LARGEST, read, read_record
+    from restore.images.timing import seconds_to_write
     from restore.images.writing import check_target, write
 
 _HOMES = {
@@ -38,8 +38,7 @@ _HOMES = {
     "read": "restore.images.reading",
     "read_mask": "restore.images.masks",
     "read_record": "restore.images.reading",
-    "replace": "restore.images.picture",
-    "seconds_to_write": "restore.images.effort",
+    "seconds_to_write": "restore.images.timing",
     "to_pillow": "restore.images.convert",
     "write": "restore.images.writing",
 }
@@ -56,7 +55,6 @@ __all__ = [
     "read",
     "read_mask",
     "read_record",
-    "replace",
     "seconds_to_write",
     "to_pillow",
     "write",

@@ -1,4 +1,4 @@
-"""From what a program holds to a `Picture`, and back."""
+"""Between `Picture` and paths, PIL images, arrays and tensors."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from PIL import Image
 from restore.errors import PictureError
 from restore.images import metadata as meta
 from restore.images.picture import Picture
-from restore.images.reading import assembled, explained, read, shallow
-from restore.images.samples import Samples, image_of, upright
+from restore.images.reading import as_picture_errors, make_picture, read, unpack_8bit
+from restore.images.samples import Samples, apply_orientation, pillow_image
 
-_TAKEN = "expected a path, a PIL image, an array (H, W[, C]), a tensor ([[1, ]C, ]H, W) or a Picture"
+_EXPECTED = "expected a path, a PIL image, an array (H, W[, C]), a tensor ([[1, ]C, ]H, W) or a Picture"
 
 
 def as_picture(image: Any) -> Picture:
-    """A `Picture` of a path, a PIL image, an array, a tensor, or itself.
+    """Convert to a `Picture`; a `Picture` is returned unchanged.
 
-    Arrays are (H, W) or (H, W, C), tensors (H, W), (C, H, W) or (1, C, H, W), C = 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and
-    alpha; uint8, uint16, bool, or float in [0, 1], which becomes a 16-bit picture. A PIL image keeps its metadata and is
-    turned upright. Raises `PictureError` for anything else.
+    Args:
+        image: a path; a PIL image, whose EXIF orientation is applied and whose metadata is kept; an array (H, W) or (H, W, C);
+            or a tensor (H, W), (C, H, W) or (1, C, H, W). C is 1 for gray, 2 for gray and alpha, 3 for RGB, 4 for RGB and
+            alpha. Arrays and tensors are uint8, uint16, bool, or float in [0, 1], which becomes a 16-bit picture.
+
+    Raises: PictureError for anything else, and for a file that cannot be read.
     """
     if isinstance(image, Picture):
         return image
@@ -36,22 +39,22 @@ def as_picture(image: Any) -> Picture:
         return _from_array(_channels_last(image))
     if isinstance(image, np.ndarray):
         return _from_array(image)
-    raise PictureError(f"a {type(image).__name__} is not a picture; {_TAKEN}")
+    raise PictureError(f"a {type(image).__name__} is not a picture; {_EXPECTED}")
 
 
 def _from_pillow(image: Image.Image) -> Picture:
     name = "the PIL image"
-    with explained(name):
-        metadata, orientation = meta.take(image, name)
+    with as_picture_errors(name):
+        metadata, orientation = meta.read_metadata(image, name)
         image.load()
         if image.format == "TIFF":
-            orientation = 1  # Pillow has turned it
+            orientation = 1  # Pillow applies it to TIFF files on its own
         if image.mode.startswith("I;16"):
-            return assembled("gray", upright(np.array(image).astype(np.uint16), orientation), metadata=metadata)
-        kind, raw, alpha, palette = shallow(name, image)
-        alpha = None if alpha is None else upright(alpha, orientation).copy()
-        raw = upright(raw, orientation).copy()
-        return assembled(kind, raw, alpha, palette=palette, metadata=metadata.for_size(*raw.shape[:2]))
+            return make_picture("gray", apply_orientation(np.array(image).astype(np.uint16), orientation), metadata=metadata)
+        kind, raw, alpha, palette = unpack_8bit(name, image)
+        alpha = None if alpha is None else apply_orientation(alpha, orientation).copy()
+        raw = apply_orientation(raw, orientation).copy()
+        return make_picture(kind, raw, alpha, palette=palette, metadata=metadata.for_size(*raw.shape[:2]))
 
 
 def _channels_last(tensor: torch.Tensor) -> Samples:
@@ -61,7 +64,7 @@ def _channels_last(tensor: torch.Tensor) -> Samples:
         tensor = tensor[None]
     if tensor.ndim != 3:
         raise PictureError(
-            f"a tensor of shape {tuple(tensor.shape)} is not a picture; {_TAKEN}; a batch goes through Restorer.map"
+            f"a tensor of shape {tuple(tensor.shape)} is not a picture; {_EXPECTED}; a batch goes through Restorer.map"
         )
     tensor = tensor.detach().cpu().permute(1, 2, 0)
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
@@ -71,36 +74,36 @@ def _from_array(array: Samples) -> Picture:
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or 0 in array.shape:
-        raise PictureError(f"an array of shape {array.shape} is not a picture; {_TAKEN}")
+        raise PictureError(f"an array of shape {array.shape} is not a picture; {_EXPECTED}")
     if array.dtype == bool:
         array = array * np.uint8(255)
     if np.issubdtype(array.dtype, np.floating):
         return _from_floats(array)
     if array.dtype not in (np.uint8, np.uint16):
-        raise PictureError(f"samples of type {array.dtype} are not handled; give uint8, uint16, bool or float in [0, 1]")
+        raise PictureError(f"samples of type {array.dtype} are not supported; give uint8, uint16, bool or float in [0, 1]")
     alpha = array[..., -1].copy() if array.shape[2] in (2, 4) else None
     if array.shape[2] <= 2:
-        return assembled("gray", array[..., 0].copy(), alpha)
-    return assembled("colour", array[..., :3].copy(), alpha)
+        return make_picture("gray", array[..., 0].copy(), alpha)
+    return make_picture("colour", array[..., :3].copy(), alpha)
 
 
 def _from_floats(array: Samples) -> Picture:
     if not (np.isfinite(array).all() and array.min() >= -1e-3 and array.max() <= 1 + 1e-3):
         raise PictureError(f"float samples from {array.min():g} to {array.max():g} are not a picture; expected [0, 1]")
-    array = array.clip(0, 1)  # what rounding left outside
+    array = array.clip(0, 1)  # Values outside by rounding.
     picture = _from_array(np.rint(array * 65535.0).astype(np.uint16))
     if picture.alpha is not None:
         return picture
-    # The exact values, not those of 16 bits.
+    # The given values, not rounded to 16 bits.
     pixels = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1), dtype=np.float32))[None]
     return picture.with_pixels(pixels * 2 - 1)
 
 
 def like(given: Any, picture: Picture) -> Any:
-    """A picture as the kind of thing that was given: a tensor for a tensor, an array for an array, a PIL image otherwise.
+    """A picture as the type of `given`: the inverse of `as_picture`.
 
-    Shapes, range, dtype and device are those `as_picture` took; a path and a PIL image give a PIL image (8 bit in colour, the
-    picture's own depth in gray), a `Picture` itself. Profiles and metadata are kept by `write`, and here in PIL's `info`.
+    A tensor gives a tensor and an array an array, with the layout, range, dtype and device of `given`. A `Picture` gives a
+    `Picture`. A path or a PIL image gives a PIL image, see `to_pillow`.
     """
     if isinstance(given, Picture):
         return picture
@@ -128,10 +131,10 @@ def _like_array(given: torch.Tensor | Samples, picture: Picture) -> Any:
 
 
 def to_pillow(picture: Picture) -> Image.Image:
-    """A PIL image of a picture: L, LA, RGB or RGBA, or I;16 for 16-bit gray without alpha."""
+    """A PIL image, without metadata: 8-bit L, LA, RGB or RGBA, or I;16 for 16-bit gray without alpha."""
     samples, alpha = picture.samples(), picture.alpha
     if picture.depth == 16 and samples.shape[2] == 1 and alpha is None:
-        return image_of("I;16", samples[..., 0])
+        return pillow_image("I;16", samples[..., 0])
     if alpha is not None:
         samples = np.concatenate([samples, alpha[..., None]], axis=2)
     samples = (samples / 257.0).round().astype(np.uint8) if picture.depth == 16 else samples

@@ -1,4 +1,4 @@
-"""What Pillow and OpenCV are told when they encode, and the 16-bit PNG neither writes alone."""
+"""Encoder options of Pillow and OpenCV, and 16-bit PNG, which neither of them writes completely."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ import numpy as np
 from PIL import PngImagePlugin
 
 from restore.images.metadata import Metadata
-from restore.images.quiet import no_stderr
-from restore.images.samples import Samples, image_of
+from restore.images.samples import Samples, pillow_image
+from restore.images.silence import silent_stderr
 
 _PNG_HEADER = 33  # signature and IHDR chunk, the same length in every file
 
 
-def options_for(form: str, metadata: Metadata, record: str | None) -> dict[str, Any]:
-    """The metadata, as Pillow's writer for the format wants it."""
+def pillow_options(form: str, metadata: Metadata, record: str | None) -> dict[str, Any]:
+    """The keywords of `Image.save` for this format and metadata.
+
+    Args:
+        form: "PNG", "JPEG", "TIFF", "WEBP" or "BMP".
+        record: text stored under the key "restore" in a PNG.
+    """
     options: dict[str, Any] = {}
     if metadata.dpi is not None and form != "WEBP":
         options["dpi"] = metadata.dpi
@@ -30,7 +35,7 @@ def options_for(form: str, metadata: Metadata, record: str | None) -> dict[str, 
     if metadata.icc is not None:
         options["icc_profile"] = metadata.icc
     if form == "PNG":
-        # zlib's default takes three times as long on photographs, for files smaller by one to four hundredths.
+        # zlib's default level takes three times as long on photographs, for files that are 1 to 4 % smaller.
         return options | {"pnginfo": metadata.png_text(record), "compress_level": 4}
     if metadata.xmp is not None:
         options["xmp"] = metadata.xmp
@@ -39,13 +44,13 @@ def options_for(form: str, metadata: Metadata, record: str | None) -> dict[str, 
     return options
 
 
-def deep_png(samples: Samples, alpha: Samples | None, metadata: Metadata, record: str | None) -> bytes:
-    """A PNG file of 16-bit gray or RGB samples (H, W, C), alpha (H, W) beside them."""
+def encode_16bit_png(samples: Samples, alpha: Samples | None, metadata: Metadata, record: str | None) -> bytes:
+    """A PNG file of 16-bit gray or RGB samples (H, W, C), with alpha (H, W) if given."""
     if samples.shape[2] == 1 and alpha is not None:
-        return _deep_gray_alpha_png(np.dstack([samples, alpha]), metadata, record)
+        return _encode_16bit_gray_alpha_png(np.dstack([samples, alpha]), metadata, record)
     array = samples[..., 0] if samples.shape[2] == 1 else samples[..., ::-1]
-    data = opencv(".png", array if alpha is None else np.dstack([array, alpha]), metadata)
-    # OpenCV has no resolution and no text: these chunks go in behind the header, where the format allows them.
+    data = encode_with_opencv(".png", array if alpha is None else np.dstack([array, alpha]), metadata)
+    # OpenCV writes neither resolution nor text. The format allows these chunks directly after the header.
     file = BytesIO()
     file.write(data[:_PNG_HEADER])
     if metadata.dpi is not None:
@@ -57,26 +62,32 @@ def deep_png(samples: Samples, alpha: Samples | None, metadata: Metadata, record
     return file.getvalue()
 
 
-def _deep_gray_alpha_png(samples: Samples, metadata: Metadata, record: str | None) -> bytes:
-    """Neither library writes 16-bit gray with alpha. Its bytes lie as those of 8-bit RGBA: written so, and named rightly."""
+def _encode_16bit_gray_alpha_png(samples: Samples, metadata: Metadata, record: str | None) -> bytes:
+    """16-bit gray with alpha, which neither library writes.
+
+    Its bytes are laid out as those of 8-bit RGBA, so Pillow encodes it as RGBA and the header is replaced.
+    """
     height, width = samples.shape[:2]
     file = BytesIO()
-    image_of("RGBA", samples.astype(">u2")).save(file, "PNG", **options_for("PNG", metadata, record))
+    pillow_image("RGBA", samples.astype(">u2")).save(file, "PNG", **pillow_options("PNG", metadata, record))
     header = BytesIO()
     header.write(file.getvalue()[:8])
     PngImagePlugin.putchunk(header, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 4, 0, 0, 0))
     return header.getvalue() + file.getvalue()[_PNG_HEADER:]
 
 
-def opencv(suffix: str, array: Samples, metadata: Metadata) -> bytes:
-    """Encode gray, BGR or BGRA with OpenCV, with EXIF and profile (its XMP is of a kind few readers know)."""
+def encode_with_opencv(suffix: str, array: Samples, metadata: Metadata) -> bytes:
+    """Encode gray, BGR or BGRA with OpenCV, with EXIF and colour profile.
+
+    XMP is left out: OpenCV stores it in a PNG chunk that few programs read.
+    """
     exif = metadata.exif_with_dpi()
     blocks = {
         cv2.IMAGE_METADATA_EXIF: None if exif is None else exif.removeprefix(b"Exif\0\0"),
         cv2.IMAGE_METADATA_ICCP: metadata.icc,
     }
     given = {name: np.frombuffer(block, np.uint8) for name, block in blocks.items() if block is not None}
-    with no_stderr():
+    with silent_stderr():
         done, data = cv2.imencodeWithMetadata(suffix, np.ascontiguousarray(array), list(given), list(given.values()))
     assert done
     return data.tobytes()

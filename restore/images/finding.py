@@ -1,4 +1,4 @@
-"""From what a person names to the picture files meant."""
+"""The picture files that paths on the command line stand for."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from restore.images.formats import SUFFIXES
 
 
 def find(inputs: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """The picture files among `inputs`: (path, relative path), the second being where the result goes under a mirrored folder.
+    """The picture files in `inputs`, each with its path relative to the folder it was found in.
 
-    A file is taken as named, whatever its suffix; its relative path is its name. A folder is searched to the bottom, in sorted
-    order, for the suffixes of PNG, JPEG, TIFF, WebP and BMP in either case; hidden files and folders are skipped, links to
-    folders not followed. A file met twice is listed once. Raises `PictureError` for a missing path, for a folder that cannot be
-    listed and for one with no pictures.
+    A file is taken whatever its suffix; its relative path is its name. A folder is searched recursively, in sorted order, for
+    the suffixes of PNG, JPEG, TIFF, WebP and BMP in either case. Hidden files and folders are skipped, and links to folders are
+    not followed. A file that is found twice is listed once.
+
+    Returns: (path, relative path) of each file. Under an output folder, results mirror the relative paths.
+
+    Raises: PictureError for a missing path, a folder that cannot be listed, and a folder without pictures.
     """
     found: dict[Path, Path] = {}
     for given in map(Path, inputs):
@@ -37,7 +40,7 @@ def _is(path: Path, ask: Callable[[Path], bool]) -> bool:
     try:
         return ask(path)
     except OSError as error:
-        raise PictureError(f"{path}: cannot be looked at ({error.strerror}); check its name and permissions") from error
+        raise PictureError(f"{path}: cannot be accessed ({error.strerror}); check its name and permissions") from error
 
 
 def _inside(folder: Path) -> list[Path]:

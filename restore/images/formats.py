@@ -1,4 +1,4 @@
-"""Which suffix means which format, and what each format can hold."""
+"""File formats: their suffixes, and what each can hold."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ SUFFIXES = {
     ".webp": "WEBP",
     ".bmp": "BMP",
 }
-"""Suffix, in lower case, to the name of its format."""
+"""Lower-case suffix -> Pillow's name of the format."""
 
-DEEP = ("PNG", "TIFF")
+SIXTEEN_BIT = ("PNG", "TIFF")
 """Formats with 16-bit samples."""
 
 CMYK = ("JPEG", "TIFF")
 """Formats with CMYK samples."""
 
 LONGEST_SIDE = {"JPEG": 65500, "WEBP": 16383}
-"""Formats with a limit to width and height, in pixels."""
+"""The largest width and height, in pixels, of formats that have a limit."""

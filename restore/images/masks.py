@@ -1,4 +1,4 @@
-"""Masks: which pixels are to be filled."""
+"""Masks: the pixels to fill."""
 
 from __future__ import annotations
 
@@ -13,22 +13,30 @@ from torch import Tensor
 from restore.errors import PictureError, UsageError
 from restore.images.convert import as_picture
 from restore.images.picture import Picture
-from restore.images.samples import visible
+from restore.images.samples import to_gray_or_rgb
 
 
 def read_mask(mask: Any, size: tuple[int, int], *, invert: bool = False, grow: int = 0, resize: bool = False) -> Tensor:
-    """Bool (1, 1, H, W), True = fill, for a picture of `size` (height, width), from a mask.
+    """Read a mask for a picture.
 
-    The mask is the path of any file `read` takes, or anything else `as_picture` takes. White is fill: a gray value (luminance,
-    for colours) of 128 of 255 or more, so that a JPEG's near-white counts. Transparent is not fill, whatever colour lies
-    beneath: the mask is seen over black, so that white strokes on a transparent layer work as drawn. EXIF orientation is
-    applied. Then, in this order: `resize` to the picture (nearest), `invert`, `grow` by so many pixels all round (a disc).
+    White means fill: a gray value (luminance of colours) of 128 of 255 or more, so that JPEG's near-white counts. A mask with
+    transparency is composited over black, so that white strokes on a transparent layer work. EXIF orientation is applied.
+    `resize`, `invert` and `grow` are applied in this order.
 
-    Raises `PictureError` for a mask that cannot be read or whose size differs without `resize`, `UsageError` for `grow` < 0.
+    Args:
+        mask: anything `as_picture` takes.
+        size: (height, width) of the picture.
+        invert: black means fill.
+        grow: dilate the mask by a disc of this radius in pixels.
+        resize: scale a mask of another size to the picture (nearest neighbour).
+
+    Returns: bool (1, 1, H, W), True where to fill.
+
+    Raises: PictureError for a mask that cannot be read, or has another size without `resize`; UsageError for `grow` < 0.
     """
     if grow < 0:
         raise UsageError(f"a mask cannot grow by {grow} pixels; give 0 or more")
-    fill = _white(as_picture(mask))
+    fill = _is_white(as_picture(mask))
     if fill.shape != tuple(size):
         if not resize:
             name = f"{mask}: " if isinstance(mask, (str, os.PathLike)) else ""
@@ -41,25 +49,27 @@ def read_mask(mask: Any, size: tuple[int, int], *, invert: bool = False, grow: i
         fill = ~fill
     if grow and fill.any():
         distance = cv2.distanceTransform((~fill).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        fill = distance <= grow + 1e-3  # its rounding
+        fill = distance <= grow + 1e-3  # OpenCV rounds distances.
     return torch.from_numpy(np.ascontiguousarray(fill))[None, None]
 
 
 def mask_from_alpha(picture: Picture) -> Tensor:
-    """Bool (1, 1, H, W), True where the picture is fully transparent. Raises `PictureError` if it has no alpha.
+    """Bool (1, 1, H, W), True where the picture is fully transparent.
 
-    What is filled there stays unseen until `picture.reveal(mask)`.
+    What is filled there stays transparent until `picture.reveal(mask)`.
+
+    Raises: PictureError if the picture has no alpha.
     """
     if picture.alpha is None:
         raise PictureError("the picture has no transparency to take the mask from; give a mask file")
     return torch.from_numpy(picture.alpha == 0)[None, None]
 
 
-def _white(mask: Picture) -> np.ndarray:
-    # The file's own colours where there are any: beneath transparency `pixels` has others.
-    samples = mask.samples() if mask.raw is None else visible(mask.kind, mask.raw, mask.palette)
+def _is_white(mask: Picture) -> np.ndarray:
+    # The samples of the file, if it has any: under transparency, `pixels` holds other colours.
+    samples = mask.samples() if mask.raw is None else to_gray_or_rgb(mask.kind, mask.raw, mask.palette)
     values = samples.astype(np.float32) * np.float32(255 / (2**mask.depth - 1))
     gray = values[..., 0] if values.shape[2] == 1 else values @ np.array([0.299, 0.587, 0.114], np.float32)
     if mask.alpha is not None:
         gray = gray * (mask.alpha / np.float32(np.iinfo(mask.alpha.dtype).max))
-    return np.asarray(gray >= 127.999)  # 128, but for the rounding of the weights
+    return np.asarray(gray >= 127.999)  # 128, less the rounding of the luminance weights.

@@ -1,4 +1,4 @@
-"""What a file says about its picture, apart from the pixels."""
+"""Metadata of picture files: EXIF, colour profile, XMP, resolution and text."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 RECORD = "restore"
-"""The key of the record in a PNG's text."""
+"""Key of the record in the text of a PNG."""
 
 _XMP_IN_PNG = "XML:com.adobe.xmp"
 _ORIENTATION = 0x0112
 _RESOLUTION = (282, 283, 296)
 _EXIF, _INTEROP, _WIDTH, _HEIGHT = 0x8769, 0xA005, 40962, 40963
-# Tags that describe how one TIFF file lies on disk, or the old pixels; the writer makes its own.
+# Tags that describe the layout of one TIFF file, or its pixels; the writer makes its own.
 _LAYOUT = {*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 301, *range(317, 348), *range(512, 533)}
 _LAYOUT |= {700, 34377, 34675, 37724, *_RESOLUTION}
 
@@ -27,14 +27,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Metadata:
-    """Metadata of an upright picture; every field may be empty.
+    """Metadata of a picture whose EXIF orientation has been applied; every field may be empty.
 
-    exif: a block as Pillow takes it, orientation 1, without a thumbnail (it would show the picture as it was).
-    icc: the colour profile.
-    xmp: the packet.
-    dpi: pixels per inch, (x, y).
-    text: a PNG's own text, (key, value) each.
-    png_colour: a PNG's sRGB, gAMA and cHRM chunks, (name, data) each.
+    Attributes:
+        exif: the EXIF block as Pillow reads and writes it, with orientation 1 and without a thumbnail of the old picture.
+        icc: the ICC colour profile.
+        xmp: the XMP packet.
+        dpi: pixels per inch, (x, y).
+        text: text chunks of a PNG, (key, value) each.
+        png_colour: sRGB, gAMA and cHRM chunks of a PNG, (name, data) each.
     """
 
     exif: bytes | None = None
@@ -45,14 +46,14 @@ class Metadata:
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
 
     def stripped(self) -> Metadata:
-        """Only what the colours depend on: the profile."""
+        """Only what defines the colours: profile and PNG colour chunks."""
         return Metadata(icc=self.icc, png_colour=self.png_colour)
 
     def without_profile(self) -> Metadata:
         return replace(self, icc=None, png_colour=())
 
     def for_size(self, height: int, width: int) -> Metadata:
-        """The same, where the EXIF block states a size in pixels that of a picture `height` by `width`."""
+        """The same, with this size in pixels where the EXIF block states a size."""
         exif = load_exif(self.exif)
         inner = exif.get_ifd(_EXIF)
         if _WIDTH not in inner and _HEIGHT not in inner:
@@ -61,7 +62,11 @@ class Metadata:
         return replace(self, exif=exif.tobytes())
 
     def exif_with_dpi(self, *, always: bool = False) -> bytes | None:
-        """The EXIF block with the resolution in it; `always` makes one for the resolution alone (WebP has no other place)."""
+        """The EXIF block with the resolution in it.
+
+        Args:
+            always: make a block if there is none; WebP has no other place for the resolution.
+        """
         if self.dpi is None or (self.exif is None and not always):
             return self.exif
         exif = load_exif(self.exif)
@@ -70,10 +75,10 @@ class Metadata:
         return exif.tobytes()
 
     def png_text(self, record: str | None) -> PngInfo:
-        """The chunks a PNG carries besides profile, EXIF and dpi."""
+        """The chunks of a PNG besides profile, EXIF and resolution."""
         info = PngInfo()
         for name, data in self.png_colour:
-            if self.icc is None or name != b"sRGB":  # the format allows one of the two
+            if self.icc is None or name != b"sRGB":  # The format allows either sRGB or a profile.
                 info.add(name, data)
         if self.xmp is not None:
             info.add_itxt(_XMP_IN_PNG, self.xmp.decode("utf-8", "replace"))
@@ -85,7 +90,7 @@ class Metadata:
 
 
 def load_exif(block: bytes | None) -> Image.Exif:
-    """The block as Pillow's mapping, with its inner directories at hand; empty for None."""
+    """The EXIF block as Pillow's mapping, with the EXIF directory inside it loaded; empty for None."""
     exif = Image.Exif()
     if block is not None:
         exif.load(block)
@@ -93,18 +98,21 @@ def load_exif(block: bytes | None) -> Image.Exif:
     return exif
 
 
-def directory(exif: Image.Exif, tag: int) -> dict[int, Any]:
-    """An inner directory of the block, with the one inside it in place of its offset."""
+def inner_directory(exif: Image.Exif, tag: int) -> dict[int, Any]:
+    """A directory inside the EXIF block; the interoperability directory in it replaces its offset."""
     inner = dict(exif.get_ifd(tag))
     if _INTEROP in inner:
         inner[_INTEROP] = exif.get_ifd(_INTEROP)
     return inner
 
 
-def take(image: Image.Image, name: str) -> tuple[Metadata, int]:
-    """The metadata of an opened file, as of the upright picture, and the orientation (1 to 8) it must be turned from.
+def read_metadata(image: Image.Image, name: str) -> tuple[Metadata, int]:
+    """The metadata of an opened file, and the EXIF orientation (1 to 8) that must be applied to its samples.
 
-    A damaged EXIF block is left out with a warning: no reason to refuse the picture. `name` is for that warning.
+    A damaged EXIF block is left out with a warning.
+
+    Args:
+        name: what the warning calls the file.
     """
     block, orientation, exif_dpi = None, 1, None
     try:
@@ -112,17 +120,17 @@ def take(image: Image.Image, name: str) -> tuple[Metadata, int]:
         orientation = exif.get(_ORIENTATION, 1)
         if exif.get(296, 2) == 2:
             exif_dpi = _positive((exif.get(282), exif.get(283)))
-        own = load_exif(exif.tobytes())  # the image goes on using the other while it loads
+        own = load_exif(exif.tobytes())  # A copy: Pillow uses the other when it loads the pixels.
         for tag in _LAYOUT & set(own):
             del own[tag]
         if len(own):
             own[_ORIENTATION] = 1
             block = own.tobytes()
-    except Exception:  # Pillow raises whatever the bytes provoke
+    except Exception:  # Damaged bytes raise errors of many types.
         log.warning("%s: the EXIF block is damaged and left out", name)
     if orientation not in range(1, 9):
         orientation = 1
-    has_resolution = image.format != "TIFF" or 282 in getattr(image, "tag_v2", {})  # Pillow reports 1 dpi for none
+    has_resolution = image.format != "TIFF" or 282 in getattr(image, "tag_v2", {})  # Without one Pillow reports 1 dpi.
     dpi = (_positive(image.info.get("dpi")) if has_resolution else None) or exif_dpi
     if dpi is not None and orientation >= 5:
         dpi = dpi[::-1]
@@ -151,7 +159,7 @@ def _xmp(info: dict[Any, Any]) -> bytes | None:
     if packet is None:
         return None
     packet = packet.encode() if isinstance(packet, str) else bytes(packet)
-    # XMP may repeat the orientation, and some viewers believe it.
+    # XMP may repeat the orientation, and some viewers apply it.
     return re.sub(rb'(tiff:Orientation(?:="|>))[2-8]', rb"\g<1>1", packet)
 
 

@@ -1,4 +1,4 @@
-"""A picture file taken apart."""
+"""A picture with everything that its file needs besides pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from restore.errors import PictureError
 from restore.images.metadata import Metadata
-from restore.images.samples import Samples, resampled, to_samples, visible
+from restore.images.samples import Samples, resize_alpha, to_gray_or_rgb, to_samples
 from restore.problem import finite
 
 Kind = Literal["bilevel", "gray", "colour", "palette", "cmyk"]
@@ -21,18 +21,19 @@ Jpeg = tuple[tuple[tuple[int, ...], ...], int]
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture file taken apart: what the core restores, and what must be put back. Nothing in it is ever changed in place.
+    """A picture: pixels to restore, and what `write` needs to make a file of the same kind. Immutable.
 
-    pixels: (1, C, H, W) float32 in [-1, 1]; C = 1 for bilevel and gray, 3 (RGB) otherwise. Where alpha is 0 the colour is a
-        smooth continuation of the visible ones, for the core alone: `write` puts the file's own back.
-    kind: bilevel (1-bit), gray, colour, palette or cmyk; transparency is said by `alpha` alone.
-    depth: bits a sample, 8 or 16 (8 for bilevel, palette and cmyk).
-    alpha: (H, W) uint8 or uint16, or None.
-    metadata: as of the upright picture.
-    raw: the file's own samples, upright and without alpha: (H, W) gray, palette index or 0/1, (H, W, 3) RGB, (H, W, 4) CMYK;
-        None once the size or the number of channels has changed.
-    palette: (N, 4) uint8 RGBA for kind palette, else None.
-    jpeg: quantisation tables and chroma subsampling of a JPEG, else None.
+    Attributes:
+        pixels: (1, C, H, W) float32 in [-1, 1]; C = 1 for bilevel and gray, 3 (RGB) otherwise. Where alpha is 0, the colours
+            are a smooth continuation of the visible ones; `write` restores those of the file.
+        kind: bilevel (1-bit), gray, colour, palette or cmyk; whether there is transparency shows in `alpha` alone.
+        depth: bits per sample, 8 or 16 (8 for bilevel, palette and cmyk).
+        alpha: (H, W) uint8 or uint16, or None.
+        metadata: with EXIF orientation 1.
+        raw: the samples of the file, without alpha, EXIF orientation applied: (H, W) for gray, palette indices or 0/1,
+            (H, W, 3) RGB, (H, W, 4) CMYK; None once the size or the number of channels has changed.
+        palette: (N, 4) uint8 RGBA for kind palette, else None.
+        jpeg: quantisation tables and chroma subsampling of a JPEG, else None.
     """
 
     pixels: Tensor
@@ -50,15 +51,19 @@ class Picture:
         return self.pixels.shape[2], self.pixels.shape[3]
 
     def with_pixels(self, pixels: Tensor) -> Picture:
-        """The same kind of picture with other pixels: (1, C, H, W), any real dtype and device, nominally in [-1, 1].
+        """The same kind of picture with other pixels.
 
-        Another size resamples alpha and gives up the file's own samples. Another number of channels (a gray picture coloured
-        in) makes the kind gray or colour and drops the profile, which describes other channels. Raises `PictureError` for a
-        shape that is not a picture and for values that are not finite.
+        A new size resamples alpha and drops `raw`. A new number of channels (as after colorization) changes the kind to gray or
+        colour and drops the colour profile, which describes the old channels.
+
+        Args:
+            pixels: (1, C, H, W), any real dtype and device, nominally in [-1, 1]; values outside are clipped on writing.
+
+        Raises: PictureError for another shape, and for values that are not finite.
         """
         pixels = pixels.detach().to("cpu", torch.float32)
         if pixels.ndim != 4 or pixels.shape[0] != 1 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape:
-            raise PictureError(f"pixels of shape {tuple(pixels.shape)} are no picture; expected (1, 1 or 3, height, width)")
+            raise PictureError(f"pixels of shape {tuple(pixels.shape)} are not a picture; expected (1, 1 or 3, height, width)")
         if not finite(pixels):
             raise PictureError("the restored picture holds values that are not finite; try another dtype or guidance")
         same_channels = pixels.shape[1] == self.pixels.shape[1]
@@ -69,7 +74,7 @@ class Picture:
             self,
             pixels=pixels,
             kind=self.kind if same_channels else "gray" if pixels.shape[1] == 1 else "colour",
-            alpha=self.alpha if self.alpha is None or size == self.size else resampled(self.alpha, *size),
+            alpha=self.alpha if self.alpha is None or size == self.size else resize_alpha(self.alpha, *size),
             metadata=metadata if same_channels else metadata.without_profile(),
             raw=self.raw if keeps_raw else None,
             palette=self.palette if same_channels else None,
@@ -77,7 +82,10 @@ class Picture:
         )
 
     def reveal(self, mask: Tensor) -> Picture:
-        """The same picture made opaque where `mask`, bool (1, 1, H, W), is True: what was filled there is to be seen."""
+        """The same picture, opaque where `mask`, bool (1, 1, H, W), is True, so that what was filled there is visible.
+
+        Raises: PictureError for a mask of another shape.
+        """
         if self.alpha is None:
             return self
         if tuple(mask.shape) != (1, 1, *self.size):
@@ -87,16 +95,11 @@ class Picture:
         return dataclasses.replace(self, alpha=alpha)
 
     def samples(self) -> Samples:
-        """The pixels as they go into a file: gray (H, W, 1) or RGB (H, W, 3) in the picture's depth, without alpha.
+        """The pixels as samples of a file: gray (H, W, 1) or RGB (H, W, 3), uint8 or uint16, without alpha.
 
-        Fully transparent pixels have the file's own colour.
+        Fully transparent pixels have the colour of the file.
         """
         samples = to_samples(self.pixels, self.depth)
         if self.raw is None or self.alpha is None or self.alpha.all():
             return samples
-        return np.where(self.alpha[..., None] == 0, visible(self.kind, self.raw, self.palette), samples)
-
-
-def replace(picture: Picture, pixels: Tensor) -> Picture:
-    """`picture.with_pixels(pixels)`."""
-    return picture.with_pixels(pixels)
+        return np.where(self.alpha[..., None] == 0, to_gray_or_rgb(self.kind, self.raw, self.palette), samples)

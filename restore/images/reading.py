@@ -1,4 +1,4 @@
-"""From a file to a `Picture`."""
+"""Read a file into a `Picture`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 from restore.errors import PictureError
 from restore.images import metadata as meta
 from restore.images.picture import Jpeg, Kind, Picture
-from restore.images.quiet import no_stderr, quiet
-from restore.images.samples import Samples, continued, to_pixels, upright, visible
+from restore.images.samples import Samples, apply_orientation, fill_transparent, to_gray_or_rgb, to_pixels
+from restore.images.silence import silent_libraries, silent_stderr
 
 LARGEST = 400_000_000
-"""The most pixels a picture may have; beyond it a small file can fill the memory."""
+"""The largest number of pixels that is read: a small file can declare any size and fill the memory."""
 
-# GIF is opened only to say what is wrong with it.
+# GIF is opened only for an error that names it.
 _FORMATS = ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF"]
 _KINDS: dict[str, Kind] = {
     "1": "bilevel",
@@ -38,36 +38,38 @@ _CONVERTED = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": 
 
 
 def read(path: Path) -> Picture:
-    """The picture in a PNG, JPEG, TIFF, WebP or BMP file, upright: EXIF orientation is applied and reset.
+    """Read a PNG, JPEG, TIFF, WebP or BMP file. EXIF orientation is applied and reset to 1.
 
-    The content decides the format, not the suffix. Samples have 8 or 16 bits; a colour key (PNG) becomes alpha; of a phone's
-    JPEG with several pictures the first is taken. Profiles are carried, not applied; the core sees CMYK through the plain
-    conversion to RGB. Raises `PictureError` for what cannot be read: missing, empty, cut short, not a picture, animated or of
-    several pages, more than `LARGEST` pixels, samples of a kind not handled.
+    The content decides the format, not the suffix. Samples have 8 or 16 bits. A colour key (PNG) becomes alpha. Of a
+    multi-picture JPEG (MPO) the first picture is read. Colour profiles are kept, not applied; `pixels` of CMYK are Pillow's
+    conversion to RGB without a profile.
+
+    Raises: PictureError for a file that is missing, empty, truncated, not a picture, animated or of several pages, or that has
+    more than `LARGEST` pixels or samples of another kind.
     """
     path = Path(path)
     data = _bytes(path)
-    with explained(str(path)):
+    with as_picture_errors(str(path)):
         image = Image.open(BytesIO(data), formats=_FORMATS)
-        _refuse_unusable(path, image)
-        packing = _packing(image)  # first: the file object forgets it once anything is loaded
-        metadata, orientation = meta.take(image, str(path))
-        with no_stderr():
-            image.load()  # names what is wrong with a damaged file, which OpenCV does not
-        deep = image.format in ("PNG", "TIFF") and ";16" in packing
+        _check_usable(path, image)
+        raw_mode = _raw_mode(image)  # Before anything is loaded: loading clears it.
+        metadata, orientation = meta.read_metadata(image, str(path))
+        with silent_stderr():
+            image.load()  # Reports what is wrong with a damaged file; OpenCV does not.
+        sixteen_bit = image.format in ("PNG", "TIFF") and ";16" in raw_mode
         if image.format == "TIFF":
-            orientation = 1  # both libraries turn these on their own
-        if deep:
-            kind, raw, alpha = _deep(path, data, image, packing)
+            orientation = 1  # Both libraries apply it to TIFF files on their own.
+        if sixteen_bit:
+            kind, raw, alpha = _decode_16bit(path, data, image, raw_mode)
             palette = None
         else:
-            kind, raw, alpha, palette = shallow(str(path), image)
-        raw, alpha = upright(raw, orientation), None if alpha is None else upright(alpha, orientation)
+            kind, raw, alpha, palette = unpack_8bit(str(path), image)
+        raw, alpha = apply_orientation(raw, orientation), None if alpha is None else apply_orientation(alpha, orientation)
         metadata = metadata.for_size(*raw.shape[:2])
-        return assembled(kind, raw, alpha, palette=palette, metadata=metadata, jpeg=_jpeg(image))
+        return make_picture(kind, raw, alpha, palette=palette, metadata=metadata, jpeg=_jpeg(image))
 
 
-def assembled(
+def make_picture(
     kind: Kind,
     raw: Samples,
     alpha: Samples | None = None,
@@ -76,13 +78,13 @@ def assembled(
     metadata: meta.Metadata | None = None,
     jpeg: Jpeg | None = None,
 ) -> Picture:
-    """A `Picture` of upright samples of its own, which become read-only."""
+    """A `Picture` of samples, EXIF orientation applied. The arrays become read-only; the picture owns them."""
     for array in (raw, alpha, palette):
         if array is not None:
             array.setflags(write=False)
-    samples = visible(kind, raw, palette)
+    samples = to_gray_or_rgb(kind, raw, palette)
     if alpha is not None and not alpha.all():
-        samples = continued(samples, alpha > 0)
+        samples = fill_transparent(samples, alpha > 0)
     return Picture(
         pixels=to_pixels(samples),
         kind=kind,
@@ -96,12 +98,15 @@ def assembled(
 
 
 def read_record(path: Path) -> str | None:
-    """The record `write` left in a PNG; None if there is none or the file is no PNG. `PictureError` if it cannot be opened."""
+    """The record that `write` stored in a PNG; None if there is none, or the file is not a PNG.
+
+    Raises: PictureError if the file cannot be opened.
+    """
     data = _bytes(Path(path))
     try:
-        with quiet():
+        with silent_libraries():
             record = Image.open(BytesIO(data), formats=["PNG"]).info.get(meta.RECORD)
-    except Exception:  # Pillow raises whatever the bytes provoke
+    except Exception:  # Damaged bytes raise errors of many types.
         return None
     return str(record) if isinstance(record, str) else None
 
@@ -111,7 +116,7 @@ def _bytes(path: Path) -> bytes:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise PictureError(f"{path}: a folder where a picture file is expected; name a file in it")
-        if not stat.S_ISREG(mode):  # a pipe would be waited for
+        if not stat.S_ISREG(mode):  # Reading a pipe would block.
             raise PictureError(f"{path}: not an ordinary file; name a picture file")
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -124,10 +129,10 @@ def _bytes(path: Path) -> bytes:
 
 
 @contextmanager
-def explained(name: str) -> Iterator[None]:
-    """Silence the libraries, and turn whatever they raise about a bad file into one line about it."""
+def as_picture_errors(name: str) -> Iterator[None]:
+    """Inside: the libraries are silent, and their errors become a one-line PictureError about the file `name`."""
     try:
-        with quiet():
+        with silent_libraries():
             yield
     except (PictureError, MemoryError):
         raise
@@ -135,12 +140,12 @@ def explained(name: str) -> Iterator[None]:
         raise PictureError(
             f"{name}: not a PNG, JPEG, TIFF, WebP or BMP picture, or damaged at its start; convert it to PNG"
         ) from error
-    except Exception as error:  # Pillow and OpenCV raise whatever the bytes provoke
+    except Exception as error:  # Damaged bytes raise errors of many types in Pillow and OpenCV.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"{name}: the file is damaged or cut short ({reason}); get it again") from error
 
 
-def _refuse_unusable(path: Path, image: Image.Image) -> None:
+def _check_usable(path: Path, image: Image.Image) -> None:
     width, height = image.size
     if width * height > LARGEST:
         size = f"{width}x{height} is {width * height / 1e6:.0f} megapixels"
@@ -150,44 +155,44 @@ def _refuse_unusable(path: Path, image: Image.Image) -> None:
         what, unit = ("has several pages", "pages") if image.format == "TIFF" else ("is animated", "frames")
         raise PictureError(f"{path}: the picture {what} ({frames} {unit}); save the one to restore as a file of its own")
     if image.format == "GIF":
-        raise PictureError(f"{path}: GIF is not handled; convert it to PNG")
+        raise PictureError(f"{path}: GIF is not supported; convert it to PNG")
 
 
-def _packing(image: ImageFile.ImageFile) -> str:
-    """How Pillow will unpack the file's samples, as "RGB;16B": the only place where it tells 16 bits from 8."""
+def _raw_mode(image: ImageFile.ImageFile) -> str:
+    """Pillow's raw mode of the file, such as "RGB;16B". Only this distinguishes 16-bit from 8-bit samples."""
     if not image.tile:
         return image.mode
     arguments: Any = image.tile[0][3]
     return str(arguments if isinstance(arguments, str) else arguments[0] if arguments else image.mode)
 
 
-def _deep(path: Path, data: bytes, image: Image.Image, packing: str) -> tuple[Kind, Samples, Samples | None]:
-    """16-bit samples: kind, colour or gray, alpha."""
-    if not re.fullmatch(r"(I|LA|RGB|RGBA|RGBX);16[BLN]?", packing):
-        raise PictureError(f"{path}: 16-bit samples of kind {packing} are not handled; save it as plain 16-bit RGB or gray")
-    with no_stderr():
+def _decode_16bit(path: Path, data: bytes, image: Image.Image, raw_mode: str) -> tuple[Kind, Samples, Samples | None]:
+    """16-bit samples: kind, samples (H, W) gray or (H, W, 3) RGB, and alpha."""
+    if not re.fullmatch(r"(I|LA|RGB|RGBA|RGBX);16[BLN]?", raw_mode):
+        raise PictureError(f"{path}: 16-bit samples of kind {raw_mode} are not supported; save it as plain 16-bit RGB or gray")
+    with silent_stderr():
         samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.dtype != np.uint16 or sorted(samples.shape[:2]) != sorted(image.size):
         raise PictureError(f"{path}: the 16-bit samples cannot be read; save it as 16-bit PNG")
-    alpha = samples[..., 3] if samples.ndim == 3 and samples.shape[2] == 4 and not packing.startswith("RGBX") else None
-    if not packing.startswith(("I", "LA")):
+    alpha = samples[..., 3] if samples.ndim == 3 and samples.shape[2] == 4 and not raw_mode.startswith("RGBX") else None
+    if not raw_mode.startswith(("I", "LA")):
         return "colour", samples[..., 2::-1], alpha
     gray = samples if samples.ndim == 2 else samples[..., 0]
-    if getattr(image, "tag_v2", {}).get(262) == 0:  # TIFF gray with 0 for white: both libraries hand it over as it lies
+    if getattr(image, "tag_v2", {}).get(262) == 0:  # TIFF gray where 0 is white: neither library inverts it.
         gray = 65535 - gray
-    if packing.startswith("I") and isinstance(image.info.get("transparency"), int):
+    if raw_mode.startswith("I") and isinstance(image.info.get("transparency"), int):
         alpha = np.where(gray == image.info["transparency"], 0, 65535).astype(np.uint16)
     return "gray", gray, alpha
 
 
-def shallow(name: str, image: Image.Image) -> tuple[Kind, Samples, Samples | None, Samples | None]:
-    """Samples of up to 8 bits: kind, raw samples, alpha, palette."""
+def unpack_8bit(name: str, image: Image.Image) -> tuple[Kind, Samples, Samples | None, Samples | None]:
+    """Samples of up to 8 bits: kind, samples, alpha and palette, as `Picture` has them."""
     if image.mode in _CONVERTED:
         image = image.convert(_CONVERTED[image.mode])
     elif image.mode in ("1", "L", "RGB") and "transparency" in image.info:
         image = image.convert("RGBA" if image.mode == "RGB" else "LA")
     if image.mode not in _KINDS:
-        raise PictureError(f"{name}: samples of kind {image.mode} are not handled; save it as 8- or 16-bit gray or RGB")
+        raise PictureError(f"{name}: samples of kind {image.mode} are not supported; save it as 8- or 16-bit gray or RGB")
     kind = _KINDS[image.mode]
     samples = np.asarray(image)
     if kind == "palette":
@@ -200,7 +205,7 @@ def shallow(name: str, image: Image.Image) -> tuple[Kind, Samples, Samples | Non
 
 
 def _palette(image: Image.Image, largest_index: int) -> tuple[Samples, bool]:
-    """(N, 4) RGBA, long enough for every index, and whether the file speaks of transparency."""
+    """The palette, (N, 4) RGBA, long enough for every index, and whether the file declares transparency."""
     colours = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
     palette = np.zeros((max(len(colours), largest_index + 1), 4), np.uint8)
     palette[:, 3] = 255

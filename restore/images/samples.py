@@ -1,4 +1,4 @@
-"""Between a file's samples and the core's pixels."""
+"""Conversions between integer samples and pixels in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 Samples = NDArray[Any]
-BAND = 256  # Rows that are converted at a time.
+BAND = 256  # Rows converted at a time.
 
 
 def to_pixels(samples: Samples) -> Tensor:
@@ -27,7 +27,7 @@ def to_pixels(samples: Samples) -> Tensor:
 
 
 def to_samples(pixels: Tensor, depth: int) -> Samples:
-    """(1, C, H, W) in [-1, 1] -> (H, W, C) uint8 or uint16; half to even, clipped. Undoes `to_pixels` exactly."""
+    """(1, C, H, W) in [-1, 1] -> (H, W, C) uint8 or uint16; clipped, rounded half to even. The exact inverse of `to_pixels`."""
     half = np.float32((2**depth - 1) / 2)
     found = pixels[0].permute(1, 2, 0).numpy()
     samples = np.empty(found.shape, f"uint{depth}")
@@ -37,35 +37,35 @@ def to_samples(pixels: Tensor, depth: int) -> Samples:
 
 
 def _bands(height: int) -> Iterator[slice]:
-    """Rows, some at a time: what lies between a picture's samples and its pixels need not exist as a whole."""
+    """Bands of rows, so that intermediate arrays never have the size of the whole picture."""
     return (slice(top, top + BAND) for top in range(0, height, BAND))
 
 
-def visible(kind: str, raw: Samples, palette: Samples | None) -> Samples:
-    """The file's own samples as gray (H, W, 1) or RGB (H, W, 3), in the file's depth."""
+def to_gray_or_rgb(kind: str, raw: Samples, palette: Samples | None) -> Samples:
+    """Samples of a file (see `Picture.raw`) as gray (H, W, 1) or RGB (H, W, 3), of the same depth."""
     if kind == "bilevel":
         return raw[..., None] * np.uint8(255)
     if kind == "palette":
         assert palette is not None
         return palette[raw][..., :3]
     if kind == "cmyk":
-        return np.asarray(image_of("CMYK", raw).convert("RGB"))
+        return np.asarray(pillow_image("CMYK", raw).convert("RGB"))
     return raw[..., None] if raw.ndim == 2 else raw
 
 
-def to_cmyk(samples: Samples) -> Samples:
-    """RGB (H, W, 3) uint8 -> CMYK (H, W, 4), such that `visible` gives the RGB back."""
-    return np.asarray(image_of("RGB", samples).convert("CMYK"))
+def rgb_to_cmyk(samples: Samples) -> Samples:
+    """RGB (H, W, 3) uint8 -> CMYK (H, W, 4), which `to_gray_or_rgb` converts back exactly."""
+    return np.asarray(pillow_image("RGB", samples).convert("CMYK"))
 
 
-def image_of(mode: str, array: Samples) -> Image.Image:
-    """A Pillow image of the array's bytes, which must lie as `mode` wants them."""
+def pillow_image(mode: str, array: Samples) -> Image.Image:
+    """A Pillow image of the array's bytes, which must have the layout of `mode`."""
     height, width = array.shape[:2]
     return Image.frombytes(mode, (width, height), np.ascontiguousarray(array).tobytes())
 
 
-def upright(array: Samples, orientation: int) -> Samples:
-    """(H, W, ...) turned as EXIF orientation 1 to 8 asks, so that it shows with orientation 1."""
+def apply_orientation(array: Samples, orientation: int) -> Samples:
+    """(H, W, ...) rotated and flipped as EXIF orientation 1 to 8 says."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -75,19 +75,23 @@ def upright(array: Samples, orientation: int) -> Samples:
     return np.ascontiguousarray(array)
 
 
-def continued(samples: Samples, seen: NDArray[np.bool_]) -> Samples:
-    """(H, W, C) with the colours outside `seen`, (H, W), replaced by a smooth continuation of the others; mid-gray if none is.
+def fill_transparent(samples: Samples, opaque: NDArray[np.bool_]) -> Samples:
+    """Replace the colours of transparent pixels by a smooth continuation of the others; mid-gray if all are transparent.
 
-    Colour under full transparency is arbitrary, often black, and a prior would let it bleed into the visible edge.
+    Colours under full transparency are arbitrary, often black, and would affect the restored pixels beside them.
+
+    Args:
+        samples: (H, W, C).
+        opaque: (H, W), False where the colour is to be replaced.
     """
-    if not seen.any():
+    if not opaque.any():
         return np.full_like(samples, np.iinfo(samples.dtype).max // 2)
-    smooth = _pull_push(samples.astype(np.float32), seen.astype(np.float32))
-    return np.where(seen[..., None], samples, np.rint(smooth).astype(samples.dtype))
+    smooth = _pull_push(samples.astype(np.float32), opaque.astype(np.float32))
+    return np.where(opaque[..., None], samples, np.rint(smooth).astype(samples.dtype))
 
 
 def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Where `weight` is 0, the colour of the next coarser level: weighted means, halving until no gap is left."""
+    """Pull-push interpolation: where `weight` is 0, the colour comes from the next coarser level of weighted means."""
     if weight.all():
         return colour
     height, width = weight.shape
@@ -100,8 +104,8 @@ def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDAr
     return np.where(weight[..., None] > 0, colour, smooth)
 
 
-def resampled(alpha: Samples, height: int, width: int) -> Samples:
-    """Alpha (H, W) at another size: area means when both sides shrink, cubic otherwise; clipped to its depth."""
+def resize_alpha(alpha: Samples, height: int, width: int) -> Samples:
+    """Alpha (H, W) at another size: area means if neither side grows, bicubic otherwise, clipped to its depth."""
     shrinks = height <= alpha.shape[0] and width <= alpha.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     values = cv2.resize(alpha.astype(np.float32), (width, height), interpolation=method)

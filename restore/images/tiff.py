@@ -1,6 +1,7 @@
-"""TIFF files: the directory by Pillow, one strip of deflated samples.
+"""TIFF files: a directory written by Pillow, and one strip of deflate-compressed samples.
 
-Pillow's own writer has no 16-bit colour and fails on compressed files with an EXIF directory; OpenCV's drops all metadata.
+Pillow's own TIFF writer has no 16-bit colour, and fails for compressed files with an EXIF directory. OpenCV's drops
+all metadata.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from PIL.TiffTags import TAGS_V2_GROUPS
 
-from restore.images.metadata import Metadata, load_exif
-from restore.images.metadata import directory as inner_directory
+from restore.images.metadata import Metadata, inner_directory, load_exif
 from restore.images.samples import Samples
 
 _DEFLATE, _DIFFERENCES, _PLAIN, _STRAIGHT_ALPHA, _INCH = 8, 2, 1, 2, 2
@@ -21,7 +21,14 @@ _PHOTOMETRIC = {"bilevel": 1, "gray": 1, "colour": 2, "palette": 3, "cmyk": 5}
 
 
 def encode(kind: str, samples: Samples, metadata: Metadata, *, alpha: bool = False, palette: Samples | None = None) -> bytes:
-    """A TIFF file of `samples`, (H, W, C) uint8 or uint16 with alpha as the last channel if `alpha`, 0/1 for bilevel."""
+    """Encode a TIFF file.
+
+    Args:
+        kind: bilevel, gray, colour, palette or cmyk.
+        samples: (H, W, C) uint8 or uint16; 0/1 for bilevel, indices for palette.
+        alpha: the last channel is alpha.
+        palette: (N, 4) uint8 RGBA, for kind palette.
+    """
     height, width, channels = samples.shape
     directory = ImageFileDirectory_v2(prefix=b"II")
     exif = load_exif(metadata.exif)
@@ -48,7 +55,7 @@ def encode(kind: str, samples: Samples, metadata: Metadata, *, alpha: bool = Fal
         directory[282], directory[283], directory[296] = (*metadata.dpi, _INCH)
     strip = zlib.compress(_strip(kind, samples, smooth))
     directory[279] = len(strip)
-    directory[273] = 0  # counted from the end of the directory, which adds its own length on saving
+    directory[273] = 0  # Relative to the end of the directory, whose length is added on saving.
     file = BytesIO()
     directory.save(file)
     file.write(strip)
@@ -58,6 +65,6 @@ def encode(kind: str, samples: Samples, metadata: Metadata, *, alpha: bool = Fal
 def _strip(kind: str, samples: Samples, smooth: bool) -> bytes:
     if kind == "bilevel":
         return np.packbits(samples[..., 0], axis=1).tobytes()
-    if smooth:  # the differences wrap around, as the format asks
+    if smooth:  # Differences wrap around modulo 2^depth, as the format defines.
         samples = np.concatenate([samples[:, :1], samples[:, 1:] - samples[:, :-1]], axis=1)
     return samples.astype(samples.dtype.newbyteorder("<")).tobytes()

@@ -1,4 +1,4 @@
-"""From a `Picture` to a file."""
+"""Write a `Picture` to a file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 from restore.errors import PictureError, UsageError
 from restore.files import write_atomically
 from restore.images import tiff
-from restore.images.encode import deep_png, opencv, options_for
-from restore.images.formats import CMYK, DEEP, LONGEST_SIDE, SUFFIXES
+from restore.images.encode import encode_16bit_png, encode_with_opencv, pillow_options
+from restore.images.formats import CMYK, LONGEST_SIDE, SIXTEEN_BIT, SUFFIXES
 from restore.images.metadata import Metadata
 from restore.images.palette import indices
 from restore.images.picture import Picture
-from restore.images.quiet import quiet
-from restore.images.samples import Samples, image_of, to_cmyk, visible
+from restore.images.samples import Samples, pillow_image, rgb_to_cmyk, to_gray_or_rgb
+from restore.images.silence import silent_libraries
 
 log = logging.getLogger(__name__)
 
@@ -32,46 +32,51 @@ def write(
     record: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write the picture, whole or not at all, in the format `path`'s suffix names.
+    """Write the picture, whole or not at all, in the format of the suffix of `path`.
 
-    The kind is kept where the format holds it. Where it does not: 16 bits become 8, with a warning, outside PNG and TIFF; WebP
-    has RGB alone, JPEG neither palette nor 1 bit, TIFF no palette with alpha, BMP no gray or palette with alpha: these become
-    gray or RGB of equal values. Alpha in JPEG, CMYK outside JPEG and TIFF, 16-bit gray with alpha in TIFF (which nothing reads)
-    are refused.
+    The file has the picture's kind where the format allows it. Where it does not:
 
-    PNG, TIFF, WebP and BMP are lossless. JPEG keeps the quantisation and subsampling of a JPEG input of the same size and of
-    quality 75 or better, else it is quality 95 without subsampling.
+    - 16 bits become 8, with a warning, outside PNG and TIFF.
+    - WebP has RGB only, JPEG neither palette nor 1 bit, TIFF no palette with alpha, BMP neither gray nor palette with alpha.
+      Such pictures become gray or RGB with the same values.
+    - Transparency in JPEG, CMYK outside JPEG and TIFF, and 16-bit gray with transparency in TIFF are errors.
 
-    `metadata="strip"` leaves out EXIF, XMP, dpi and text, but not the colour profile, on which the colours depend. BMP holds
-    dpi only. `record` is kept in the text of a PNG, under "restore" (see `read_record`); other formats have no place for it.
+    PNG, TIFF, WebP and BMP are lossless. A JPEG has the quantisation tables and subsampling of a JPEG input, if that has the
+    same size and a quality of at least 75; otherwise it has quality 95 without subsampling.
 
-    Raises `PictureError` as `check_target` does, and when the file cannot be written.
+    Args:
+        metadata: "keep" writes all metadata the format can hold (BMP: resolution only). "strip" leaves out EXIF, XMP,
+            resolution and text, and keeps the colour profile, which defines the colours.
+        record: text to store under the key "restore" in a PNG (see `read_record`); not stored in other formats.
+        overwrite: replace an existing file.
+
+    Raises: PictureError as `check_target`, and if the file cannot be written; UsageError for another value of `metadata`.
     """
     path = Path(path)
     if metadata not in ("keep", "strip"):
         raise UsageError(f"metadata {metadata!r} is unknown; give 'keep' or 'strip'")
     check_target(path, picture, overwrite=overwrite)
     try:
-        with quiet():
-            data = encoded(path, picture, picture.metadata if metadata == "keep" else picture.metadata.stripped(), record)
+        with silent_libraries():
+            data = encode(path, picture, picture.metadata if metadata == "keep" else picture.metadata.stripped(), record)
     except (PictureError, MemoryError):
         raise
-    except Exception as error:  # Pillow and OpenCV raise whatever the metadata provokes
+    except Exception as error:  # Unusual metadata raises errors of many types in Pillow and OpenCV.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"{path}: cannot be written in this format ({reason}); strip the metadata or name a .png") from error
     try:
         write_atomically(path, data, overwrite=overwrite)
-    except FileExistsError as error:  # It appeared while we worked.
+    except FileExistsError as error:  # Written by another process meanwhile.
         raise PictureError(f"{path}: exists already; allow overwriting or name another file") from error
     except OSError as error:
         raise PictureError(f"{path}: cannot be written ({error.strerror}); check space and permissions") from error
 
 
 def check_target(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
-    """Raise the `PictureError` that `write` would raise for this target, so that a long run need not end in it.
+    """Check before a long run that `write` can write this file.
 
-    Found are: an unknown suffix, an existing file without `overwrite`, a missing or unwritable folder, a format that cannot
-    hold the picture's kind or size.
+    Raises: PictureError for an unknown suffix, an existing file without `overwrite`, a missing or unwritable folder, and a
+    format that cannot hold the picture's kind or size.
     """
     path = Path(path)
     kind_of_file = SUFFIXES.get(path.suffix.lower())
@@ -111,29 +116,29 @@ def _has_transparency(picture: Picture) -> bool:
     return picture.alpha is not None and bool((picture.alpha != np.iinfo(picture.alpha.dtype).max).any())
 
 
-def encoded(path: Path, picture: Picture, metadata: Metadata, record: str | None) -> bytes:
+def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None) -> bytes:
     """The bytes that `write` would write."""
     form = SUFFIXES[path.suffix.lower()]
     samples, alpha = picture.samples(), picture.alpha
     if alpha is not None and form in ("JPEG", "TIFF") and not _has_transparency(picture):
-        # Opaque throughout: nothing is lost where the format could not say so.
+        # Fully opaque: alpha can be left out without loss.
         alpha = None if form == "JPEG" or (picture.kind == "gray" and picture.depth == 16) else alpha
-    if picture.depth == 16 and form not in DEEP:
+    if picture.depth == 16 and form not in SIXTEEN_BIT:
         log.warning("%s: 16-bit samples become 8-bit, since %s holds no more", path, path.suffix)
         samples, alpha = _to_8_bits(samples), None if alpha is None else _to_8_bits(alpha)
     if form == "TIFF":
         return _tiff(picture, samples, alpha, metadata)
     if form == "PNG" and picture.depth == 16:
-        return deep_png(samples, alpha, metadata, record)
+        return encode_16bit_png(samples, alpha, metadata, record)
     if form == "BMP" and (metadata.exif or metadata.icc or metadata.xmp):
         log.warning("%s: BMP holds no EXIF, XMP or colour profile; they are left out", path)
-    mode, array, palette = _laid_out(form, picture, samples, alpha)
-    if form == "BMP" and mode == "RGBA":  # Pillow would mark the fourth channel as padding
-        return opencv(".bmp", array[..., [2, 1, 0, 3]], Metadata())
-    options = options_for(form, metadata, record)
+    mode, array, palette = _pillow_layout(form, picture, samples, alpha)
+    if form == "BMP" and mode == "RGBA":  # Pillow marks the fourth channel as padding.
+        return encode_with_opencv(".bmp", array[..., [2, 1, 0, 3]], Metadata())
+    options = pillow_options(form, metadata, record)
     if form == "JPEG":
         options |= _jpeg_quality(picture)
-    image = image_of(mode, array) if mode != "1" else image_of("L", array * np.uint8(255)).convert("1")
+    image = pillow_image(mode, array) if mode != "1" else pillow_image("L", array * np.uint8(255)).convert("1")
     if palette is not None:
         image.putpalette(palette[:, :3].tobytes())
         if alpha is not None:
@@ -147,7 +152,7 @@ def _to_8_bits(values: Samples) -> Samples:
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _laid_out(form: str, picture: Picture, samples: Samples, alpha: Samples | None) -> tuple[str, Samples, Samples | None]:
+def _pillow_layout(form: str, picture: Picture, samples: Samples, alpha: Samples | None) -> tuple[str, Samples, Samples | None]:
     """The Pillow mode closest to the picture's kind that the format holds, the array for it, and the palette if it has one."""
     if picture.kind == "palette" and (form == "PNG" or (form == "BMP" and alpha is None)):
         index, palette = _indexed(picture, samples, alpha)
@@ -171,15 +176,15 @@ def _indexed(picture: Picture, samples: Samples, alpha: Samples | None) -> tuple
 
 
 def _cmyk(picture: Picture, samples: Samples) -> Samples:
-    fresh = to_cmyk(samples)
+    converted = rgb_to_cmyk(samples)
     if picture.raw is None:
-        return fresh
-    same = (samples == visible("cmyk", picture.raw, None)).all(axis=2, keepdims=True)
-    return np.where(same, picture.raw, fresh)
+        return converted
+    unchanged = (samples == to_gray_or_rgb("cmyk", picture.raw, None)).all(axis=2, keepdims=True)
+    return np.where(unchanged, picture.raw, converted)
 
 
 def _jpeg_quality(picture: Picture) -> dict[str, Any]:
-    # A mean luminance step of 30 is quality 75: coarser tables would bring back what was restored.
+    # A mean luminance step of 30 is quality 75. Coarser tables would bring back the artefacts that were restored.
     if picture.jpeg is not None and sum(picture.jpeg[0][0]) <= 30 * 64:
         tables, subsampling = picture.jpeg
         return {"qtables": [list(table) for table in tables], "subsampling": subsampling}

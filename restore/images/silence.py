@@ -1,0 +1,49 @@
+"""Pillow and OpenCV without messages on stderr and without their size limits."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+from PIL import Image
+
+_lock = threading.RLock()
+
+
+@contextmanager
+def silent_libraries() -> Iterator[None]:
+    """Inside: no warnings, no log of OpenCV, no size limit of Pillow (`read` has its own).
+
+    These settings are global to the process, so one thread at a time is inside.
+    """
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+            cv2.utils.logging.setLogLevel(level)
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Inside: file descriptor 2 goes to the null device. libpng and libtiff write to it directly, whatever the settings."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # The process has no stderr.
+        yield
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)

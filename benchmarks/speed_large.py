@@ -65,7 +65,7 @@ def large(setting: Setting, cell: Cell) -> Found:
         words = ["inpaint", clean(setting, size), "--mask", mask]
         where = _read(mask)[..., 0] > 0
     words += cell["flags"]
-    planned = command(setting, *words, "--plan")["out"]["plan"]
+    planned = command(setting, *words, "--plan")["out"]["estimate"]
     ran = command(setting, *words, "-o", out, "--overwrite")
     return {
         "wall": ran["wall"],

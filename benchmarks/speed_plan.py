@@ -52,7 +52,7 @@ def measure(setting: Setting, cell: Cell) -> Found:
         seconds.append(taken)
         deviations.append((before + after) / 2 / taken)
     words = [*map(str, (task, path, *flags))]
-    planned = command(setting, *words, "--plan")["out"]["plan"]
+    planned = command(setting, *words, "--plan")["out"]["estimate"]
     ran = command(setting, *words, "-o", setting.work / "out.png", "--overwrite")
     return {
         "evaluations": seen.pictures,

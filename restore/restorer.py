@@ -119,7 +119,7 @@ class Restorer:
 
         return run(plans, fidelity, options.seed, finish)
 
-    def plan(self, task: str | Task, image: Any, **keywords: Any) -> Estimate:
+    def estimate(self, task: str | Task, image: Any, **keywords: Any) -> Estimate:
         """What `stream` would take with the same arguments, found out by evaluating one window; errors as there."""
         held = memory.used(self.placement.device)
         started = time.perf_counter()
@@ -150,7 +150,7 @@ class Restorer:
         chosen = {
             "tile": options.tile if options.tile or least == LARGEST_WINDOW else least,
             "dtype": str(self.prior.effective_dtype(self.placement.device)).removeprefix("torch."),
-            "compile": runs_compiled(self.prior),
+            "compile": options.compile and runs_compiled(self.prior),
         }
         return {
             "task": task.name,

@@ -97,7 +97,7 @@ def test_a_plan_counts_reading_and_writing(restore: Command, place: Path, monkey
     asked = []
     monkeypatch.setattr(images, "seconds_to_write", lambda path, picture, pixels: asked.append(pixels) or 1000.0, raising=False)
     told = json.loads(restore("soften", "img.png", *TOY, "--plan", "--json").out)
-    assert told["plan"]["seconds"] > 1000
+    assert told["estimate"]["seconds"] > 1000
     assert asked == [12 * 16]
 
 
@@ -110,7 +110,7 @@ def test_a_plan_is_printed_and_nothing_is_done(restore: Command, place: Path) ->
     assert lines[0].startswith(told)
     ran = restore("soften", "img.png", *TOY, "--plan", "--json", "--max-memory", "20GB")
     told = json.loads(ran.out)
-    assert (told["status"], told["plan"]["evaluations"], told["plan"]["windows"]) == ("planned", 1, [[1, 16, 12]])
+    assert (told["status"], told["estimate"]["evaluations"], told["estimate"]["windows"]) == ("planned", 1, [[1, 16, 12]])
     assert files(place) == ["b.png", "img.png"]
     assert "plan" not in json.loads(restore("soften", "img.png", "--dry-run", "--json").out)
 

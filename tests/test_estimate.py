@@ -55,7 +55,7 @@ def test_evaluations_and_transitions_are_those_of_the_run(words, mask, samples, 
         words = {**words, "guidance": "ddnm"}
     words = {**words, "mask": mask, "samples": samples, "steps": 3}
     picture = crop("chelsea", 0, 0, 200)
-    estimated = cheap(Shrinking(), tile=tile).plan("inpaint", picture, **words)
+    estimated = cheap(Shrinking(), tile=tile).estimate("inpaint", picture, **words)
     counting = Pictures(Shrinking())
     events = list(cheap(counting, tile=tile).stream("inpaint", picture, **words))
     assert estimated.evaluations == counting.calls
@@ -69,14 +69,14 @@ def test_evaluations_of_denoising_count_every_orientation(quality):
     picture = crop("chelsea", 0, 0, 150)
     counting = Pictures(Shrinking())
     cheap(counting, tile=64)("denoise", picture, sigma=20, quality=quality)
-    estimated = cheap(Shrinking(), tile=64).plan("denoise", picture, sigma=20, quality=quality)
+    estimated = cheap(Shrinking(), tile=64).estimate("denoise", picture, sigma=20, quality=quality)
     assert estimated.evaluations == counting.calls
     assert estimated.evaluations == estimated.windows[0][0] * (8 if quality == "best" else 1)
 
 
 def test_nothing_to_do_is_estimated_as_nothing():
     picture = crop("chelsea", 0, 0, 100)
-    estimated = cheap(Shrinking()).plan("inpaint", picture, mask=MASK[:100, 70:170])
+    estimated = cheap(Shrinking()).estimate("inpaint", picture, mask=MASK[:100, 70:170])
     assert (estimated.windows, estimated.evaluations, estimated.transitions) == ((), 0, 0)
 
 
@@ -174,7 +174,7 @@ def test_windows_made_small_by_a_bound_are_remembered_and_make_the_same_answer()
 
 
 def test_an_estimate_is_plain_data():
-    estimated = cheap(Shrinking()).plan("denoise", crop("chelsea", 0, 0, 64), sigma=5)
+    estimated = cheap(Shrinking()).estimate("denoise", crop("chelsea", 0, 0, 64), sigma=5)
     assert dataclasses.asdict(estimated)["windows"] == ((1, 64, 64),)
     assert estimated.peak > estimated.picture + estimated.window > 0
 
@@ -188,7 +188,7 @@ def test_planning_evaluates_a_fifth_of_the_run_at_most_and_estimates_a_small_par
     mask[side // 4 : side // 2, 4:-4] = True
     picture = np.full((side, side, 3), 0.4, np.float32)
     planning, running = Counting(Shrinking()), Counting(Shrinking())
-    cheap(planning).plan("inpaint", picture, mask=mask)
+    cheap(planning).estimate("inpaint", picture, mask=mask)
     large = [shape for shape in made if max(shape[-2:]) > 16]
     assert len(large) == 1
     assert max(large[0][-2:]) <= timing.LARGEST_PART

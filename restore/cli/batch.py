@@ -37,7 +37,7 @@ class Outcome:
         status: done, planned, skipped, inconsistent or failed.
         seconds: from reading it to its file, without loading the prior.
         code: what the exit code would be for this picture alone.
-        plan: what it would take.
+        estimate: what it would take.
     """
 
     input: str
@@ -52,7 +52,7 @@ class Outcome:
     contact_sheet: str | None = None
     error: str | None = None
     code: int = 0
-    plan: dict[str, Any] | None = None
+    estimate: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Batch:
 
         try:
             if self.options.plan:
-                return outcome("planned", plan=self._plan(job))
+                return outcome("planned", estimate=self._estimate(job))
             if self._is_done(job):
                 console.logger.info("%s: skipped, %s exists (--overwrite replaces it)", job.source, job.out)
                 return outcome("skipped")
@@ -199,7 +199,7 @@ class Batch:
         if job.sheet is not None:
             save_sheet(job.sheet, result)
 
-    def _plan(self, job: Job) -> dict[str, Any]:
+    def _estimate(self, job: Job) -> dict[str, Any]:
         """What a picture would take, reading and writing it included. Raises PictureError if it cannot be read."""
         from restore import images
 
@@ -209,7 +209,7 @@ class Batch:
         start = time.perf_counter()
         picture = images.read(job.source)
         reading = time.perf_counter() - start
-        found = restorer.plan(self.task, picture, **self._keywords(job))
+        found = restorer.estimate(self.task, picture, **self._keywords(job))
         writing = images.seconds_to_write(job.out, picture, found.width * found.height)
         return {**asdict(found), "seconds": found.seconds + reading + writing}
 
@@ -234,11 +234,11 @@ class Batch:
     def _print(self, outcome: Outcome) -> None:
         """Results alone: a path a line, or a JSON object for every picture."""
         if self.options.json:
-            left_out = {"code"} if self.options.plan else {"code", "plan"}
+            left_out = {"code"} if self.options.plan else {"code", "estimate"}
             told = {name: value for name, value in asdict(outcome).items() if name not in left_out}
             print(json.dumps(told), flush=True)
-        elif outcome.plan is not None:
-            print(f"{outcome.input}: {_spelt(outcome.plan)}", flush=True)
+        elif outcome.estimate is not None:
+            print(f"{outcome.input}: {_in_words(outcome.estimate)}", flush=True)
         elif outcome.status in ("done", "planned"):
             print(outcome.output, flush=True)
 
@@ -247,13 +247,13 @@ def _input(path: Path) -> dict[str, str]:
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
-def _spelt(plan: dict[str, Any]) -> str:
-    """A plan in words."""
-    windows = " and ".join(f"{count} of {width}x{height}" for count, width, height in plan["windows"]) or "none"
-    seconds = plan["seconds"]
+def _in_words(estimate: dict[str, Any]) -> str:
+    windows = " and ".join(f"{count} of {width}x{height}" for count, width, height in estimate["windows"]) or "none"
+    seconds = estimate["seconds"]
     length = f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+    picture, window, peak = (spell(estimate[name]) for name in ("picture", "window", "peak"))
     return (
-        f"{plan['width']}x{plan['height']} pixels; windows: {windows}; transitions: {plan['transitions']}; "
-        f"evaluations: {plan['evaluations']}; memory: {spell(plan['picture'])} for the picture, {spell(plan['window'])} for "
-        f"windows, {spell(plan['peak'])} in all; time: about {length}"
+        f"{estimate['width']}x{estimate['height']} pixels; windows: {windows}; transitions: {estimate['transitions']}; "
+        f"evaluations: {estimate['evaluations']}; memory: {picture} for the picture, {window} for windows, {peak} in all; "
+        f"time: about {length}"
     )

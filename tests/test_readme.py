@@ -43,7 +43,6 @@ def test_the_commands_work(place: Path, capfd: pytest.CaptureFixture[str]) -> No
         assert Path(capfd.readouterr().out.strip()).is_file()
 
 
-@pytest.mark.bfloat16
 def test_python_works(place: Path) -> None:
     image, mask = crop("chelsea", 100, 140, 48), cv2.imread("m.png", cv2.IMREAD_GRAYSCALE)
     names = {"image": image, "mask": mask}

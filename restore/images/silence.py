@@ -7,10 +7,12 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import cv2
 from PIL import Image
 
+SILENT = 0  # OpenCV's LOG_LEVEL_SILENT.
 _lock = threading.RLock()
 
 
@@ -23,12 +25,13 @@ def silent_libraries() -> Iterator[None]:
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        log: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 5 has a module for it, OpenCV 4 has not.
+        level = log.setLogLevel(SILENT)
         try:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = limit
-            cv2.utils.logging.setLogLevel(level)
+            log.setLogLevel(level)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from azula.noise import Schedule, VPSchedule
 from azula.sample import DDPMSampler, Sampler
 from deepinv import sampling
 from exactness import GAUSSIAN, Line, draw, show
-from exactness_methods import FLOOR, Row
+from exactness_methods import FLOOR, Row, cg
 from exactness_problems import Case, Counted, gaussian_distances, hole
 from torch import Tensor, nn
 
@@ -216,10 +216,10 @@ def ours(steps: int) -> Iterator[Row]:
         yield Row("DiffPIR", DiffPIR(), steps)
         yield Row("PiGDM", PiGDM(), steps)
         yield Row("PiGDM adaptive", PiGDM(adaptive=True), steps)
-        yield Row("MMPS", MMPS(), steps)
-        yield Row("MMPS, paper's walk", MMPS(spread=0), steps)
+        yield Row("MMPS", cg(MMPS), steps)
+        yield Row("MMPS, paper's walk", cg(MMPS, spread=0), steps)
     if steps >= 100:
-        yield Row("DPS", DPS(), steps)
+        yield Row("DPS", DPS(annealed=False), steps)
         yield Row("DPS annealed", DPS(annealed=True), steps)
 
 

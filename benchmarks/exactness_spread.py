@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 import torch
 from exactness import draw
-from exactness_methods import FLOOR, PRIOR, Row
+from exactness_methods import FLOOR, PRIOR, Row, cg
 from exactness_problems import Case, gaussian_distances, hole, modes, sliced_distance
 
 from restore.guidance import DPS, MMPS, PiGDM
@@ -23,8 +23,8 @@ FEW = 5
 METHODS = (
     FLOOR,
     PRIOR,
-    Row("MMPS", MMPS(), 100),
-    Row("MMPS, paper's walk", MMPS(spread=0), 100),
+    Row("MMPS", cg(MMPS), 100),
+    Row("MMPS, paper's walk", cg(MMPS, spread=0), 100),
     Row("PiGDM", PiGDM(), 100),
     Row("PiGDM adaptive", PiGDM(adaptive=True), 100),
 )
@@ -65,7 +65,7 @@ def main() -> None:
             f"\n### {title}\n\n| method | measure | mean | median | least mean of {FEW} | largest |\n|---|---|---|---|---|---|"
         )
         # The norm's rule is tuned to a thousand steps.
-        for row in (*METHODS, Row("DPS", DPS(zeta=0.5 if title == "a hole" else 0.1), 1000)):
+        for row in (*METHODS, Row("DPS", DPS(zeta=0.5 if title == "a hole" else 0.1, annealed=False), 1000)):
             found: dict[str, list[float]] = {}
             for seed in range(given.problems):
                 for measure, value in distances(make(seed), row, given.count, seed).items():

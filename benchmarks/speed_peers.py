@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from photographs import crops
+from restore.tiling.solve import plan, solve
 from speed_sections import Cell, Found, Section, Setting, markdown
 from speed_timing import in_turns, middle, ratio, watched
 from torch import Tensor
@@ -22,7 +23,6 @@ from restore.guidance import DDRM, DPS, MMPS, DiffPIR, Guidance, PiGDM, RePaint
 from restore.operators import Mask
 from restore.problem import Problem
 from restore.sampling import samplers
-from restore.tiling.solve import plan, solve
 
 SIGMA_Y = 10 / 127.5  # Both DiffPIRs divide by it.
 SLACK = 0.01  # Ratios are not told apart any finer.
@@ -60,7 +60,7 @@ PAIRS = {
     for pair in (
         Pair("DDRM, deepinv", DDRM(), 20),
         Pair("DiffPIR, deepinv", DiffPIR(), 20),
-        Pair("DPS, deepinv", DPS(), 20, pictures=2),
+        Pair("DPS, deepinv", DPS(annealed=False), 20, pictures=2),
         Pair("DPS annealed, deepinv", DPS(annealed=True), 20, pictures=2),
         Pair("DiffPIR, azula", DiffPIR(), 20),
         Pair("PiGDM, azula", PiGDM(adaptive=True), 20, pictures=2),

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from restore.guidance.guidance import Guidance
 from restore.priors.prior import Prior
-from restore.problem import Problem
+from restore.problem import Kind, Problem
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler, begin
 
 
 def reverse(
-    problem: Problem,
+    problem: Problem[Kind],
     prior: Prior,
-    guidance: Guidance,
+    guidance: Guidance[Kind],
     sampler: Sampler,
     schedule: Tensor,
     noise: Noise,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from torch import Tensor
 
 from restore.errors import PictureError
 from restore.operators.operator import Operator
 
+Kind = TypeVar("Kind", bound=Operator)
+
 
 @dataclass(frozen=True)
-class Problem:
-    """y = A(x) + sigma_y n.
+class Problem(Generic[Kind]):
+    """y = A(x) + sigma_y n. `Problem[Linear]` is one whose operator is linear.
 
     Attributes:
         y: the measurement, shaped as the operator answers.
@@ -27,7 +30,7 @@ class Problem:
     """
 
     y: Tensor
-    operator: Operator
+    operator: Kind
     sigma_y: float
     shape: tuple[int, ...]
     start: Tensor | None = None

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from gaussian import Gaussian, decaying
+from guided import cg
 
 from restore.engine import reverse
 from restore.guidance import MMPS, TDS
@@ -78,16 +79,26 @@ def check(shares):
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_mmps(name):
-    check(ranks(MMPS(iterations=12), *OPERATORS[name], steps=20, trials=200))
+    check(ranks(cg(MMPS, iterations=12), *OPERATORS[name], steps=20, trials=200))
 
 
 def test_tds():
-    check(ranks(TDS(particles=4, dense=0), *OPERATORS["noisy hole"], steps=20, trials=96, draws=15))
+    check(
+        ranks(
+            cg(TDS, particles=4, dense=0),
+            *OPERATORS["noisy hole"],
+            steps=20,
+            trials=96,
+            draws=15,
+        )
+    )
 
 
 # Both are exact for Gaussian pictures in one step, so that many trials cost little.
 ONE_STEP = pytest.mark.parametrize(
-    "guidance", [MMPS(iterations=16, spread=16), TDS(particles=2, iterations=16, spread=16)], ids=["MMPS", "TDS"]
+    "guidance",
+    [cg(MMPS, iterations=16, spread=16), cg(TDS, particles=2, iterations=16, spread=16)],
+    ids=["MMPS", "TDS"],
 )
 
 
@@ -104,13 +115,17 @@ def test_the_test_sees_a_variance_that_is_wrong_by_a_fifth(guidance, variance):
 
 
 def test_the_test_sees_a_walk_that_shrinks():
-    shares = ranks(MMPS(iterations=12, spread=0), *OPERATORS["hole"], steps=5, trials=200)
+    shares = ranks(cg(MMPS, iterations=12, spread=0), *OPERATORS["hole"], steps=5, trials=200)
     assert unevenness(shares) > 3 * LIMIT
     assert overconfidence(shares) > 3 * ERRORS
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATORS)
-@pytest.mark.parametrize("guidance", [MMPS(iterations=16, spread=8), TDS(particles=4, iterations=16)], ids=["MMPS", "TDS"])
+@pytest.mark.parametrize(
+    "guidance",
+    [cg(MMPS, iterations=16, spread=8), cg(TDS, particles=4, iterations=16)],
+    ids=["MMPS", "TDS"],
+)
 def test_many_trials(guidance, name):
     check(ranks(guidance, *OPERATORS[name], steps=20, trials=1000))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from gaussian import Gaussian, decaying, dense, exact_law, posterior
-from guided import DISCRETE, KEEP, PRIOR, SHAPE, measured, random, run
+from guided import DISCRETE, KEEP, PRIOR, SHAPE, cg, measured, random, run
 from photographs import crop, photo, psnr
 from torch.func import jacrev
 
@@ -35,15 +35,15 @@ OPERATORS = {
 }
 METHODS = {
     "DDRM": DDRM(),
-    "DPS": DPS(),
+    "DPS": DPS(annealed=False),
     "DPS annealed": DPS(annealed=True),
     "DAPS": DAPS(langevin=5),
-    "MMPS": MMPS(),
-    "MMPS with GMRES": MMPS(gmres=True),
-    "MMPS of the paper": MMPS(spread=0),
-    "TDS": TDS(particles=4),
-    "TDS with GMRES": TDS(particles=4, gmres=True),
-    "TDS of the paper": TDS(particles=4, spread=0),
+    "MMPS": cg(MMPS),
+    "MMPS with GMRES": MMPS(gmres=True, iterations=8, spread=4),
+    "MMPS of the paper": cg(MMPS, spread=0),
+    "TDS": cg(TDS, particles=4),
+    "TDS with GMRES": TDS(particles=4, gmres=True, spread=4, iterations=8),
+    "TDS of the paper": cg(TDS, particles=4, spread=0),
 }
 PAIRS = [(m, o) for m, method in METHODS.items() for o, operator in OPERATORS.items() if isinstance(operator, method.needs)]
 each_pair = pytest.mark.parametrize(("method", "operator"), PAIRS)
@@ -100,7 +100,7 @@ def test_noiseless_answers_explain_y(method, operator):
     ("guidance", "operator", "message"),
     [
         (DDRM(), Clip(), "DDRM needs a Spectral operator, got Clip"),
-        (MMPS(), JPEG(50), "MMPS needs a Linear operator, got JPEG"),
+        (cg(MMPS), JPEG(50), "MMPS needs a Linear operator, got JPEG"),
     ],
 )
 def test_refuses_an_operator_it_cannot_use(guidance, operator, message):
@@ -185,7 +185,7 @@ def test_dps_is_the_papers_step_in_its_own_coordinates(operator):
     z = random(2, *SHAPE, seed=3)
     unguided = samplers.ddim(1.0)(PRIOR, x, sigma, after, lambda like: z)
     wanted = (b * unguided - 0.7 * gradient) / b
-    found = DPS(zeta=0.7).step(problem, PRIOR, samplers.ddim(1.0), x, sigma, after, lambda like: z)
+    found = DPS(zeta=0.7, annealed=False).step(problem, PRIOR, samplers.ddim(1.0), x, sigma, after, lambda like: z)
     torch.testing.assert_close(found, wanted.detach(), atol=1e-10, rtol=0)
 
 
@@ -252,7 +252,7 @@ def test_mmps_estimate_equals_its_formula(operator, sigma_y, prior, gmres):
     problem = measured(OPERATORS[operator], sigma_y, count=2)
     matrix = dense(problem.operator, SHAPE)
     x, sigma = random(2, *SHAPE, seed=2), torch.tensor(0.6, dtype=torch.float64)
-    found = MMPS(iterations=72, gmres=gmres).estimate(problem, prior, x, sigma)
+    found = MMPS(iterations=72, gmres=gmres, spread=4).estimate(problem, prior, x, sigma)
     for index in range(2):
         jacobian = jacrev(lambda flat: prior(flat.reshape(1, *SHAPE), sigma).flatten())(x[index].flatten())
         covariance, x0 = sigma**2 * jacobian.T, prior(x, sigma)[index].flatten()
@@ -269,7 +269,11 @@ def test_drawing_mmps_is_exact_for_gaussian_pictures_at_any_number_of_steps(sigm
     problem = measured(Mask(keep), sigma_y, prior=prior, shape=(1, 1, 12))
     truth = posterior(problem, prior)
     law = exact_law(
-        problem, prior, MMPS(iterations=12, spread=12), samplers.ddim(), schedules.karras(1e4, 0.002, steps).double()
+        problem,
+        prior,
+        cg(MMPS, iterations=12, spread=12),
+        samplers.ddim(),
+        schedules.karras(1e4, 0.002, steps).double(),
     )
     torch.testing.assert_close(law.mean, truth.mean, atol=1e-3, rtol=0)
     torch.testing.assert_close(law.covariance, truth.covariance, atol=1e-5, rtol=0)
@@ -279,7 +283,7 @@ def test_drawing_mmps_draws_from_the_noisy_posterior_in_one_step():
     prior, count = Gaussian(decaying(6)), 4000
     problem = measured(three_means(), 0.3, prior=prior, shape=(1, 1, 6))
     truth = posterior(problem, prior)
-    answers = run(MMPS(iterations=6, spread=6), replace(problem, shape=(count, 1, 1, 6)), prior, steps=1).flatten(1)
+    answers = run(cg(MMPS, iterations=6, spread=6), replace(problem, shape=(count, 1, 1, 6)), prior, steps=1).flatten(1)
     assert ((answers.mean(0) - truth.mean) / (truth.covariance.diagonal() / count).sqrt()).abs().max() < 4
     torch.testing.assert_close(torch.cov(answers.T), truth.covariance, atol=0.05, rtol=0)
 
@@ -292,7 +296,7 @@ def test_the_first_search_direction_of_mmps_is_pigdms():
     problem = measured(OPERATORS["downsample"], 0.2)
     x, sigma = random(1, *SHAPE, seed=2), torch.tensor(0.6, dtype=torch.float64)
     x0 = PRIOR(x, sigma)
-    ours, theirs = (guidance.estimate(problem, PRIOR, x, sigma) - x0 for guidance in (MMPS(iterations=1), PiGDM()))
+    ours, theirs = (guidance.estimate(problem, PRIOR, x, sigma) - x0 for guidance in (cg(MMPS, iterations=1), PiGDM()))
     assert torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0) == pytest.approx(1)
 
 
@@ -301,7 +305,7 @@ def test_the_first_search_direction_of_mmps_is_pigdms():
 
 @pytest.mark.parametrize("gmres", [False, True])
 def test_tds_says_so_when_it_diverged_instead_of_answering_nonsense(gmres):
-    guidance = TDS(particles=2, gmres=gmres)
+    guidance = TDS(particles=2, gmres=gmres, spread=4, iterations=8)
     problem = Problem(torch.zeros(1, 1, 1, 8), Identity(), 0.3, (1, 1, 1, 8))
     sigma = torch.tensor(0.1)
     for size in (1.0, 1e9, torch.nan):
@@ -320,7 +324,7 @@ def test_tds_says_so_when_it_diverged_instead_of_answering_nonsense(gmres):
 def test_the_twist_of_tds_is_the_likelihood_of_y(sigma_y, full, gmres):
     problem = measured(OPERATORS["downsample"], sigma_y)
     x, sigma = random(5, *SHAPE, seed=2), torch.tensor(0.6, dtype=torch.float64)
-    guidance = TDS(iterations=90, dense=18 if full else 0, gmres=gmres)
+    guidance = TDS(iterations=90, dense=18 if full else 0, gmres=gmres, particles=16, spread=4)
     twist = guidance.twist(problem, Moments(PRIOR, x, sigma), sigma)
     matrix = dense(problem.operator, SHAPE)
     covariance = torch.linalg.inv(torch.linalg.inv(PRIOR.covariance) + torch.eye(72, dtype=torch.float64) / sigma**2)
@@ -363,7 +367,7 @@ def test_tds_weighs_nothing_where_the_twist_and_the_walk_are_exact(spread, steps
     keep = torch.tensor([1, 1, 0, 0, 1, 0]).bool().reshape(1, 1, 1, 6)
     problem = measured(Mask(keep), 0.1, prior=prior, shape=(1, 1, 6))
     schedule, noise = schedules.geometric(3.0, 0.3, steps).double()[:-1], Noise([0])
-    guidance = TDS(share=0, spread=spread, dense=dense, iterations=12)
+    guidance = cg(TDS, share=0, spread=spread, dense=dense, iterations=12)
 
     def weighed(state, sigma):
         moments = Moments(prior, state[0, :, 1:].reshape(-1, 1, 1, 6), sigma)
@@ -393,7 +397,7 @@ def test_gmres_keeps_tds_on_a_prior_whose_jacobian_is_not_symmetric():
     x, sigma = random(1, 1, 1, 24, seed=3), torch.tensor(0.5, dtype=torch.float64)
 
     def residual(gmres):
-        guidance = TDS(gmres=gmres, dense=0, iterations=int(keep.sum()))
+        guidance = TDS(gmres=gmres, dense=0, iterations=int(keep.sum()), particles=16, spread=4)
         twist = guidance.twist(problem, Moments(Twisted(decaying(24)), x, sigma), sigma)
         return float((problem.operator(twist.conditioned(twist.moments.mean, twist.y)) - problem.y).abs().max())
 
@@ -406,7 +410,7 @@ def test_one_particle_of_tds_draws_from_the_posterior_of_gaussian_pictures_at_an
     prior, count = Gaussian(decaying(6)), 4000
     problem = measured(three_means(), 0.3, prior=prior, shape=(1, 1, 6))
     truth = posterior(problem, prior)
-    guidance = TDS(particles=1, spread=6)
+    guidance = cg(TDS, particles=1, spread=6)
     schedule = schedules.karras(100.0, 0.002, steps).double()
     noise = Noise([seed_for(5, sample=index) for index in range(count)])
     *_, answers = reverse(replace(problem, shape=(count, 1, 1, 6)), prior, guidance, guidance.sampler(), schedule, noise)

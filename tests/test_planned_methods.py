@@ -10,6 +10,7 @@ from restore.errors import OperatorError, UsageError
 from restore.guidance import DDNM, MMPS, Denoising, DenoisingSamples, PnP, SDEdit
 from restore.operators import JPEG, Identity, Mask
 from restore.planning.methods import choose_methods, kind_of
+from restore.plugins import manager
 from restore.problem import Problem
 from restore.run_options import RunOptions
 
@@ -122,3 +123,9 @@ def test_the_best_denoising_asks_in_all_orientations():
         cheap(counting)("denoise", np.full((24, 24, 3), 0.4), sigma=5, quality=quality)
         calls[quality] = counting.calls
     assert calls == {"fast": 1, "balanced": 1, "best": 8}
+
+
+@pytest.mark.parametrize("name", sorted(manager.load().guidances))
+def test_a_name_and_its_class_are_one_method(name):
+    by_name = manager.load().guidance(name)()
+    assert by_name == type(by_name)()

@@ -52,9 +52,10 @@ class DDNM(Guidance):
             return sampler(lambda x, sigma: _project(problem, prior(x, sigma)), x, sigma, sigma_next, noise)
         return self._noisy(problem, prior, x, sigma, sigma_next, noise)
 
-    def _noisy(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
+    def _noisy(
+        self, problem: Problem[Spectral], prior: Prior, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+    ) -> Tensor:
         operator = problem.operator
-        assert isinstance(operator, Spectral)
         x0 = prior(x, sigma)
         if sigma_next == 0:
             return x0

@@ -17,7 +17,7 @@ from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
-class DDRM(Guidance):
+class DDRM(Guidance[Spectral]):
     """In the basis V of A = U diag(s) V', with c = V'x, d = V'D and m = U'y / s of noise n = sigma_y / s:
 
         s = 0:    c' ~ N(d + sqrt(1 - eta^2) s' (c - d) / sigma, eta^2 s'^2)
@@ -39,9 +39,8 @@ class DDRM(Guidance):
     eta: float = 0.85
     eta_b: float = 1.0
 
-    def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
+    def start(self, problem: Problem[Spectral], sigma: Tensor, noise: Noise) -> Tensor:
         operator = problem.operator
-        assert isinstance(operator, Spectral)
         x = super().start(problem, sigma, noise)
         drawn = x if problem.start is None else x - problem.start
         c, m, n = operator.vt(x), *_measured(operator, problem)
@@ -49,10 +48,16 @@ class DDRM(Guidance):
         return x + operator.v(torch.where(n <= sigma, known, c) - c)
 
     def step(
-        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self,
+        problem: Problem[Spectral],
+        prior: Prior,
+        sampler: Sampler,
+        x: Tensor,
+        sigma: Tensor,
+        sigma_next: Tensor,
+        noise: Noise,
     ) -> Tensor:
         operator = problem.operator
-        assert isinstance(operator, Spectral)
         x0, z = prior(x, sigma), noise(x)
         kept, fresh = (1 - self.eta**2) ** 0.5 * sigma_next, self.eta * sigma_next
         unseen = x0.lerp(x, (kept / sigma).to(x.dtype)).addcmul_(z, fresh.to(x.dtype))
@@ -65,7 +70,7 @@ class DDRM(Guidance):
         return unseen + operator.v(found - operator.vt(unseen))
 
 
-def _measured(operator: Spectral, problem: Problem) -> tuple[Tensor, Tensor]:
+def _measured(operator: Spectral, problem: Problem[Spectral]) -> tuple[Tensor, Tensor]:
     """m and n."""
     s = operator.s.to(problem.y)
     return operator.ut(problem.y) / s, problem.sigma_y / s

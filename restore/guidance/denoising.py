@@ -19,7 +19,7 @@ from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
-class Denoising(Estimator):
+class Denoising(Estimator[Identity]):
     """E[x0 | y] = D(y, sigma_y): the best estimate there is, by one evaluation.
 
     Attributes:
@@ -36,24 +36,24 @@ class Denoising(Estimator):
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
         return (replace(self, averaged=True) if quality == "best" else self), 1
 
-    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+    def schedule(self, prior: Prior, problem: Problem[Identity], steps: int) -> Tensor:
         """One transition, whatever is asked for."""
         return torch.tensor([prior.sigma_max, 0.0])
 
     def wrap_prior(self, prior: Prior) -> Prior:
         return GeometricSelfEnsemble(prior) if self.averaged else prior
 
-    def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
+    def start(self, problem: Problem[Identity], sigma: Tensor, noise: Noise) -> Tensor:
         """Nothing is drawn: x is not looked at."""
         return problem.y.expand(problem.shape)
 
-    def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
+    def estimate(self, problem: Problem[Identity], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         y = problem.y.expand(problem.shape)
         return y if problem.sigma_y == 0 else prior(y, torch.full_like(sigma, problem.sigma_y))
 
 
 @dataclass(frozen=True)
-class DenoisingSamples(Estimator):
+class DenoisingSamples(Estimator[Identity]):
     """E[x0 | x, y] for y = x0 + sigma_y n, with no approximation; the probability flow carries noise to posterior samples.
 
     Given x0, x and y are independent Gaussian copies; together they say what their precision-weighted mean m says, a copy at
@@ -67,14 +67,14 @@ class DenoisingSamples(Estimator):
     fast: ClassVar[int] = 5
     best: ClassVar[int] = 20
 
-    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+    def schedule(self, prior: Prior, problem: Problem[Identity], steps: int) -> Tensor:
         level = max(problem.sigma_y, prior.sigma_min)  # Without noise every schedule leads to y.
         return schedules.geometric(min(30 * level, prior.sigma_max), level / 10, steps)
 
     def sampler(self) -> Sampler:
         return samplers.dpmpp_2m()
 
-    def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
+    def estimate(self, problem: Problem[Identity], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         if problem.sigma_y == 0:
             return problem.y.expand(problem.shape)
         share = problem.sigma_y**2 / (sigma**2 + problem.sigma_y**2)

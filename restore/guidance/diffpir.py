@@ -17,7 +17,7 @@ from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
-class DiffPIR(Estimator):
+class DiffPIR(Estimator[Linear]):
     """x0 <- argmin_x |y - A x|^2 + rho |x - D|^2 with rho = lambda sigma_y^2 / sigma^2; sigma_y = 0 projects.
 
     Attributes:
@@ -34,7 +34,6 @@ class DiffPIR(Estimator):
     def sampler(self) -> Sampler:
         return samplers.diffpir(self.zeta)
 
-    def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
+    def estimate(self, problem: Problem[Linear], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         operator = problem.operator
-        assert isinstance(operator, Linear)
         return operator.prox(prior(x, sigma), problem.y, self.weight * problem.sigma_y**2 / sigma**2)

@@ -32,14 +32,15 @@ class DPS(Guidance):
 
     Attributes:
         zeta: the paper's 1 (0.3 to 1 over its tasks).
-        annealed: the weight that falls with the level, in place of the norm's.
+        annealed: the weight that falls with the level, in place of the norm's. False is the paper's method, which is 5 dB
+            behind on photographs in a few hundred steps.
     """
 
     needs: ClassVar[type] = Operator
     steps: ClassVar[int] = 1000
     ranges: ClassVar[Ranges] = {"zeta": (0, math.inf)}
     zeta: float = 1.0
-    annealed: bool = False
+    annealed: bool = True
 
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
         # A zeta of the norm's rule belongs to one number of steps; the annealed weight to none.

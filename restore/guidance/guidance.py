@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Generic, Literal, cast
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from restore.errors import OperatorError
 from restore.operators.operator import Operator
 from restore.priors.prior import Prior
-from restore.problem import Problem
+from restore.problem import Kind, Problem
 from restore.sampling import samplers, schedules
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler
@@ -24,7 +24,7 @@ Ranges = Mapping[str, tuple[float, float]]
 POSITIVE = 1e-6  # Stands for the least number above 0.
 
 
-class Guidance(ABC):
+class Guidance(ABC, Generic[Kind]):
     """A method that brings y into every reverse step. Instances are immutable; their arguments are the method's own.
 
     A method that is a dataclass is checked when it is made: whole numbers are whole, and what `ranges` names lies in it.
@@ -56,19 +56,19 @@ class Guidance(ABC):
         """The method as a quality has it, and its transitions: itself with `fast`, `steps` or `best` unless it knows better."""
         return self, {"fast": self.fast, "balanced": self.steps, "best": self.best}[quality]
 
-    def check(self, problem: Problem) -> None:
+    def check(self, problem: Problem[Kind]) -> None:
         """Raises OperatorError if the method cannot use the problem's operator."""
         if not isinstance(problem.operator, self.needs):
             raise OperatorError(
                 f"{type(self).__name__} needs a {self.needs.__name__} operator, got {type(problem.operator).__name__}"
             )
 
-    def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
+    def start(self, problem: Problem[Kind], sigma: Tensor, noise: Noise) -> Tensor:
         """x at the first level of the schedule: pure noise, around `problem.start` if there is one."""
         drawn = sigma * noise(torch.empty(problem.shape, dtype=problem.y.dtype, device=problem.y.device))
         return drawn if problem.start is None else problem.start + drawn
 
-    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+    def schedule(self, prior: Prior, problem: Problem[Kind], steps: int) -> Tensor:
         """The method's default levels for a prior."""
         if prior.levels is not None:
             return schedules.ddpm(prior.levels, steps)
@@ -82,25 +82,25 @@ class Guidance(ABC):
         """How the method looks at the prior: as it is."""
         return prior
 
-    def picture(self, problem: Problem, state: Tensor) -> Tensor:
+    def picture(self, problem: Problem[Kind], state: Tensor) -> Tensor:
         """The pictures (B, C, H, W) to show of what `start` and `step` answer: that itself, unless the method carries more."""
         return state
 
     @abstractmethod
     def step(
-        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem[Kind], prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         """x at sigma_next from x (B, C, H, W) at sigma."""
 
 
-class Estimator(Guidance):
+class Estimator(Guidance[Kind]):
     """The common case: only the estimate of the clean picture is corrected, so every sampler works."""
 
     @abstractmethod
-    def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
+    def estimate(self, problem: Problem[Kind], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         """An estimate of E[x0 | x, y] where the prior alone says E[x0 | x]."""
 
     def step(
-        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem[Kind], prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         return sampler(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)

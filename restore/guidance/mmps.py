@@ -19,7 +19,7 @@ from restore.sampling.samplers import Sampler, renoise
 
 
 @dataclass(frozen=True)
-class MMPS(Guidance):
+class MMPS(Guidance[Linear]):
     """E[x0 | x, y] = D + C A' (A C A' + sigma_y^2)^-1 (y - A D), taking p(x0 | x) for N(D, C) with C = sigma^2 dD/dx.
 
     The moments are the true ones at every level (Tweedie), and for Gaussian pictures nothing is approximated. The paper writes
@@ -41,10 +41,13 @@ class MMPS(Guidance):
     walk is exact for Gaussian pictures at every number of steps, one included. e comes from `spread` steps of Lanczos' method,
     at one product each; few do, because directions that Lanczos finds late are those where C is small beside the step's noise.
 
+    The defaults are for learned priors. Their Jacobians are not symmetric, and conjugate gradients diverge on them. For a prior
+    known in closed form take `gmres=False` and more iterations.
+
     Attributes:
         iterations: of the solver, at one product each. Fewer than the spectrum asks for leave the mean short of y.
         spread: products for the draw of x0; 0 is the paper's walk, by any sampler. Drawing takes the sampler's place.
-        gmres: for Jacobians that are not symmetric; conjugate gradients otherwise.
+        gmres: solve by GMRES, for Jacobians that are not symmetric; by conjugate gradients otherwise.
     """
 
     needs: ClassVar[type] = Linear
@@ -52,24 +55,31 @@ class MMPS(Guidance):
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 50
     ranges: ClassVar[Ranges] = {"iterations": (1, math.inf), "spread": (0, math.inf)}
-    iterations: int = 8
-    spread: int = 4
-    gmres: bool = False
+    iterations: int = 3
+    spread: int = 2
+    gmres: bool = True
 
     def step(
-        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self,
+        problem: Problem[Linear],
+        prior: Prior,
+        sampler: Sampler,
+        x: Tensor,
+        sigma: Tensor,
+        sigma_next: Tensor,
+        noise: Noise,
     ) -> Tensor:
         if self.spread == 0:
             return sampler(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)
         x0 = self.draw(problem, Moments(prior, x, sigma), sigma, noise)
         return renoise(x0, x, sigma, sigma_next, 1 - (sigma_next / sigma) ** 2, noise)
 
-    def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
+    def estimate(self, problem: Problem[Linear], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         """E[x0 | x, y]."""
         moments = Moments(prior, x, sigma)
         return self._conditioned(problem, moments, sigma, moments.mean, problem.y)
 
-    def draw(self, problem: Problem, moments: Moments, sigma: Tensor, noise: Noise) -> Tensor:
+    def draw(self, problem: Problem[Linear], moments: Moments, sigma: Tensor, noise: Noise) -> Tensor:
         """x0 ~ p(x0 | x, y)."""
         x0 = moments.mean + square_root(moments.covariance, noise(moments.mean), self.spread)
         y = problem.y
@@ -78,10 +88,9 @@ class MMPS(Guidance):
             y = y + problem.sigma_y * noise(seen)
         return self._conditioned(problem, moments, sigma, x0, y)
 
-    def _conditioned(self, problem: Problem, moments: Moments, sigma: Tensor, x0: Tensor, y: Tensor) -> Tensor:
+    def _conditioned(self, problem: Problem[Linear], moments: Moments, sigma: Tensor, x0: Tensor, y: Tensor) -> Tensor:
         """x0 + C A' (A C A' + sigma_y^2)^-1 (y - A x0)."""
         operator = problem.operator
-        assert isinstance(operator, Linear)
 
         def products(v: Tensor) -> tuple[Tensor, Tensor]:
             moved = moments.covariance(operator.adjoint(v))

@@ -18,7 +18,7 @@ from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
-class PiGDM(Guidance):
+class PiGDM(Guidance[Linear]):
     """x0 <- D + sigma^2 J' A' (r^2 A A' + sigma_y^2)^-1 (y - A D), J = dD/dx.
 
     p(x0 | x) is taken as N(D, r^2) with r^2 = sigma^2 v / (sigma^2 + v), exact for white Gaussian pictures of variance v.
@@ -44,7 +44,14 @@ class PiGDM(Guidance):
     adaptive: bool = False
 
     def step(
-        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self,
+        problem: Problem[Linear],
+        prior: Prior,
+        sampler: Sampler,
+        x: Tensor,
+        sigma: Tensor,
+        sigma_next: Tensor,
+        noise: Noise,
     ) -> Tensor:
         if not self.adaptive:
             return sampler(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)
@@ -53,15 +60,14 @@ class PiGDM(Guidance):
         x_next = sampler(lambda at, level: x0 if at is x and level is sigma else prior(at, level), x, sigma, sigma_next, noise)
         return x_next + (1 + sigma_next**2).sqrt() * spread * pulled
 
-    def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
+    def estimate(self, problem: Problem[Linear], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         """E[x0 | x, y] for white pictures."""
         x0, pulled, _ = self._pulled(problem, prior, x, sigma)
         return x0 + sigma**2 * pulled
 
-    def _pulled(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _pulled(self, problem: Problem[Linear], prior: Prior, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """D, the gradient of log p(y | x), and r^2."""
         operator = problem.operator
-        assert isinstance(operator, Linear)
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             x0 = prior(x, sigma)

@@ -20,7 +20,7 @@ from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
-class PnP(Guidance):
+class PnP(Guidance[Linear]):
     """z = prox(x, y, lambda sigma_y^2 / sigma^2), x <- z + r (D(z, sigma) - z), sigma falling in equal ratios.
 
     Half-quadratic splitting from a cheap guess, with no noise put back: a deterministic point estimate, not a posterior sample.
@@ -64,20 +64,26 @@ class PnP(Guidance):
     def wrap_prior(self, prior: Prior) -> Prior:
         return PeriodicalSelfEnsemble(prior)
 
-    def start(self, problem: Problem, sigma: Tensor, noise: Noise) -> Tensor:
+    def start(self, problem: Problem[Linear], sigma: Tensor, noise: Noise) -> Tensor:
         guess = problem.operator.initial_estimate(problem.y) if problem.start is None else problem.start
         return guess.expand(problem.shape)
 
-    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+    def schedule(self, prior: Prior, problem: Problem[Linear], steps: int) -> Tensor:
         end = max(self.sigma_end, problem.sigma_y)
         schedule = schedules.geometric(max(self.sigma_start, end), end, steps)
         return schedule if prior.levels is None else schedules.snap(schedule, prior.levels)
 
     def step(
-        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self,
+        problem: Problem[Linear],
+        prior: Prior,
+        sampler: Sampler,
+        x: Tensor,
+        sigma: Tensor,
+        sigma_next: Tensor,
+        noise: Noise,
     ) -> Tensor:
         operator = problem.operator
-        assert isinstance(operator, Linear)
         rho = self.weight * problem.sigma_y**2 / sigma**2
         z = operator.prox(x, problem.y, rho)
         x0 = prior(z, sigma)

@@ -19,7 +19,7 @@ from restore.sampling.samplers import Sampler
 
 
 @dataclass(frozen=True)
-class RePaint(Guidance):
+class RePaint(Guidance[Mask]):
     """One unguided transition, then known := y + s' z. Climbing back again and again harmonises the two.
 
     Noisy y: it already carries sigma_y, so only the noise missing to s' is added; below sigma_y the known pixels are left
@@ -35,13 +35,12 @@ class RePaint(Guidance):
     jump: int = 10
     repeat: int = 5
 
-    def schedule(self, prior: Prior, problem: Problem, steps: int) -> Tensor:
+    def schedule(self, prior: Prior, problem: Problem[Mask], steps: int) -> Tensor:
         return schedules.travel(super().schedule(prior, problem, steps), min(self.jump, steps), self.repeat)
 
     def step(
-        self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
+        self, problem: Problem[Mask], prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
-        assert isinstance(problem.operator, Mask)
         x_next = sampler(prior, x, sigma, sigma_next, noise)
         if sigma_next < problem.sigma_y:
             return x_next

@@ -28,8 +28,7 @@ class Twist(ABC):
         gmres: the solver where C is not symmetric, as a learned one is not; conjugate gradients otherwise.
     """
 
-    def __init__(self, problem: Problem, moments: Moments, y: Tensor, iterations: int, *, gmres: bool = False) -> None:
-        assert isinstance(problem.operator, Linear)
+    def __init__(self, problem: Problem[Linear], moments: Moments, y: Tensor, iterations: int, *, gmres: bool = False) -> None:
         self.operator: Linear = problem.operator
         self.variance = problem.sigma_y**2
         self.moments, self.y, self.iterations, self.gmres = moments, y, iterations, gmres
@@ -63,7 +62,7 @@ class Twist(ABC):
 class FullTwist(Twist):
     """For few measurements: the matrices in full, column by column, with their determinants."""
 
-    def __init__(self, problem: Problem, moments: Moments, y: Tensor, iterations: int, *, gmres: bool = False) -> None:
+    def __init__(self, problem: Problem[Linear], moments: Moments, y: Tensor, iterations: int, *, gmres: bool = False) -> None:
         super().__init__(problem, moments, y, iterations, gmres=gmres)
         units = torch.eye(y[0].numel(), dtype=y.dtype, device=y.device).reshape(-1, 1, *y.shape[1:])
         self._columns = [moments.covariance(self.operator.adjoint(unit.expand_as(y))) for unit in units]
@@ -101,7 +100,7 @@ class IterativeTwist(Twist):
     """
 
     def __init__(
-        self, problem: Problem, moments: Moments, y: Tensor, iterations: int, spread: Tensor, *, gmres: bool = False
+        self, problem: Problem[Linear], moments: Moments, y: Tensor, iterations: int, spread: Tensor, *, gmres: bool = False
     ) -> None:
         """spread: a guess of C, as a number, to begin the search from."""
         super().__init__(problem, moments, y, iterations, gmres=gmres)

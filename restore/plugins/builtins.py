@@ -9,11 +9,11 @@ from typing import Any
 from restore.plugins.manager import hookimpl
 
 
-def _later(module: str, name: str, **defaults: Any) -> Callable[..., Any]:
+def _later(module: str, name: str) -> Callable[..., Any]:
     """A factory that imports its module when called: listing names must not load torch."""
 
     def factory(*args: Any, **keywords: Any) -> Any:
-        return getattr(import_module(module), name)(*args, **{**defaults, **keywords})
+        return getattr(import_module(module), name)(*args, **keywords)
 
     return factory
 
@@ -27,14 +27,12 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
         "denoising": _later("restore.guidance.denoising", "Denoising"),
         "denoising-samples": _later("restore.guidance.denoising", "DenoisingSamples"),
         "diffpir": _later("restore.guidance.diffpir", "DiffPIR"),
-        # The paper's rule (dps:annealed=0) is tuned to 1000 steps and one scale of y; on photographs in few it is 5 dB behind.
-        "dps": _later("restore.guidance.dps", "DPS", annealed=1),
-        # Who says a name has a learned prior, whose Jacobian is not symmetric: conjugate gradients diverge on it.
-        "mmps": _later("restore.guidance.mmps", "MMPS", gmres=True, iterations=3, spread=2),
+        "dps": _later("restore.guidance.dps", "DPS"),
+        "mmps": _later("restore.guidance.mmps", "MMPS"),
         "pigdm": _later("restore.guidance.pigdm", "PiGDM"),
         "pnp": _later("restore.guidance.pnp", "PnP"),
         "repaint": _later("restore.guidance.repaint", "RePaint"),
-        "tds": _later("restore.guidance.tds", "TDS", gmres=True, iterations=3, spread=2, particles=4),
+        "tds": _later("restore.guidance.tds", "TDS"),
     }
 
 

@@ -1,4 +1,4 @@
-"""Denoising, where guidance is exact: two noisy copies of one picture are worth one cleaner copy."""
+"""Denoising: the operator is the identity, and guidance is exact."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class Denoising(Estimator[Identity]):
-    """E[x0 | y] = D(y, sigma_y): the best estimate there is, by one evaluation.
+    """E[x0 | y] = D(y, sigma_y): the posterior mean, by one evaluation.
 
     Attributes:
-        averaged: ask the prior in all eight orientations and take the mean: eight evaluations, a tenth of a dB.
+        averaged: the mean over all eight orientations: eight evaluations, for a tenth of a dB.
     """
 
     needs: ClassVar[type] = Identity
@@ -37,14 +37,14 @@ class Denoising(Estimator[Identity]):
         return (replace(self, averaged=True) if quality == "best" else self), 1
 
     def schedule(self, prior: Prior, problem: Problem[Identity], steps: int) -> Tensor:
-        """One transition, whatever is asked for."""
+        """One transition, whatever number is asked for."""
         return torch.tensor([prior.sigma_max, 0.0])
 
     def wrap_prior(self, prior: Prior) -> Prior:
         return GeometricSelfEnsemble(prior) if self.averaged else prior
 
     def start(self, problem: Problem[Identity], sigma: Tensor, noise: Noise) -> Tensor:
-        """Nothing is drawn: x is not looked at."""
+        """y itself; the estimate does not depend on it, and no noise is drawn."""
         return problem.y.expand(problem.shape)
 
     def estimate(self, problem: Problem[Identity], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
@@ -54,10 +54,10 @@ class Denoising(Estimator[Identity]):
 
 @dataclass(frozen=True)
 class DenoisingSamples(Estimator[Identity]):
-    """E[x0 | x, y] for y = x0 + sigma_y n, with no approximation; the probability flow carries noise to posterior samples.
+    """E[x0 | x, y] for y = x0 + sigma_y n, exactly; the probability flow takes noise to posterior samples.
 
-    Given x0, x and y are independent Gaussian copies; together they say what their precision-weighted mean m says, a copy at
-    level s with 1/s^2 = 1/sigma^2 + 1/sigma_y^2. So E[x0 | x, y] = D(m, s) for every prior, asked below sigma_y alone.
+    Given x0, x and y are independent Gaussian observations of it. Their precision-weighted mean m is a sufficient statistic: an
+    observation at level s with 1/s^2 = 1/sigma^2 + 1/sigma_y^2. So E[x0 | x, y] = D(m, s) for every prior, below sigma_y alone.
     Levels far from sigma_y decide nothing: the schedule runs from 30 sigma_y, around y, to sigma_y / 10, in equal ratios, where
     ten steps of a second-order sampler leave a Gaussian posterior's variance within 2 % and its mean within 0.04 deviations.
     """

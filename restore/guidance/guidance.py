@@ -25,16 +25,17 @@ POSITIVE = 1e-6  # Stands for the least number above 0.
 
 
 class Guidance(ABC, Generic[Kind]):
-    """A method that brings y into every reverse step. Instances are immutable; their arguments are the method's own.
+    """A method that brings the measurement y into every reverse step.
 
-    A method that is a dataclass is checked when it is made: whole numbers are whole, and what `ranges` names lies in it.
+    Instances are immutable; their arguments are the method's own. A method that is a dataclass is checked when it is made:
+    fields of type int must be whole numbers, and those in `ranges` must lie in their range.
 
     Attributes:
-        ranges: (lowest, highest) of arguments, by name.
-        needs: the kind of operator the method works with, checked before a run.
-        answer: what a run gives: a posterior "sample", or a point "estimate" that is not one.
-        steps: transitions a run takes unless told otherwise.
-        fast, best: transitions of a quick look, and of a run that may take its time.
+        needs: the kind of operator that the method works with; checked before a run.
+        answer: what a run gives, a posterior "sample" or a point "estimate".
+        steps: transitions of a run by default, the quality "balanced".
+        fast, best: transitions for the qualities "fast" and "best".
+        ranges: (lowest, highest) value of arguments, by name.
     """
 
     needs: ClassVar[type] = Operator
@@ -53,7 +54,8 @@ class Guidance(ABC, Generic[Kind]):
                 check_integer(field.name, getattr(self, field.name))
 
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
-        """The method as a quality has it, and its transitions: itself with `fast`, `steps` or `best` unless it knows better."""
+        """The method and the number of transitions for a quality. By default the method as it is, with `fast`, `steps` or
+        `best` transitions."""
         return self, {"fast": self.fast, "balanced": self.steps, "best": self.best}[quality]
 
     def check(self, problem: Problem[Kind]) -> None:
@@ -64,41 +66,42 @@ class Guidance(ABC, Generic[Kind]):
             )
 
     def start(self, problem: Problem[Kind], sigma: Tensor, noise: Noise) -> Tensor:
-        """x at the first level of the schedule: pure noise, around `problem.start` if there is one."""
+        """x (B, C, H, W) at the first level of the schedule: noise, around `problem.start` if there is one."""
         drawn = sigma * noise(torch.empty(problem.shape, dtype=problem.y.dtype, device=problem.y.device))
         return drawn if problem.start is None else problem.start + drawn
 
     def schedule(self, prior: Prior, problem: Problem[Kind], steps: int) -> Tensor:
-        """The method's default levels for a prior."""
+        """The noise levels of a run, from high to 0: the prior's trained levels, or Karras' grid, by default."""
         if prior.levels is not None:
             return schedules.ddpm(prior.levels, steps)
         return schedules.karras(prior.sigma_start or prior.sigma_max, prior.sigma_min, steps)
 
     def sampler(self) -> Sampler:
-        """The method's default transition."""
+        """The transition that the method takes unless another is asked for; DDPM's ancestral step by default."""
         return samplers.ddim(eta=1.0)
 
     def wrap_prior(self, prior: Prior) -> Prior:
-        """How the method looks at the prior: as it is."""
+        """The prior that the method evaluates: the one given, or a view of it, such as a self-ensemble."""
         return prior
 
     def picture(self, problem: Problem[Kind], state: Tensor) -> Tensor:
-        """The pictures (B, C, H, W) to show of what `start` and `step` answer: that itself, unless the method carries more."""
+        """The pictures (B, C, H, W) in the state that `start` and `step` return. A method whose state holds more, such as
+        particles and their weights, overrides this."""
         return state
 
     @abstractmethod
     def step(
         self, problem: Problem[Kind], prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
-        """x at sigma_next from x (B, C, H, W) at sigma."""
+        """The state at sigma_next from that at sigma, for sigma_next < sigma; both are () tensors."""
 
 
 class Estimator(Guidance[Kind]):
-    """The common case: only the estimate of the clean picture is corrected, so every sampler works."""
+    """A method that only corrects the estimate of the clean picture, so that every sampler works with it."""
 
     @abstractmethod
     def estimate(self, problem: Problem[Kind], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
-        """An estimate of E[x0 | x, y] where the prior alone says E[x0 | x]."""
+        """An estimate of E[x0 | x, y], (B, C, H, W), where the prior alone estimates E[x0 | x]."""
 
     def step(
         self, problem: Problem[Kind], prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise

@@ -1,4 +1,4 @@
-"""Plug-and-play: alternate the data's and the prior's wishes while the level falls (DPIR; Zhang et al. 2021, 2008.13751)."""
+"""Plug-and-play: a data step and a denoising step in turn while the noise level falls (DPIR; Zhang et al. 2021, 2008.13751)."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from restore.sampling.samplers import Sampler
 class PnP(Guidance[Linear]):
     """z = prox(x, y, lambda sigma_y^2 / sigma^2), x <- z + r (D(z, sigma) - z), sigma falling in equal ratios.
 
-    Half-quadratic splitting from a cheap guess, with no noise put back: a deterministic point estimate, not a posterior sample.
-    It takes the sampler's place, so `sampler` is not used. Noiseless measurements are met exactly at the end; the last step has
-    r = 1.
+    Half-quadratic splitting from an initial estimate, with no noise put back: a deterministic point estimate, not a posterior
+    sample. It takes the sampler's place, so `sampler` is not used. Noiseless measurements are met exactly at the end; the last
+    step has r = 1.
 
-    In one step known pixels reach as far into unknown ones as the denoiser smooths. Over-relaxation, r > 1, makes such steps
-    longer, as it does in the solution of Laplace's equation (Young 1954), and leaves the fixed points where they are. It pays
-    where pixels are missing, and not where all are blurred: there the schedule is long enough as it is.
+    In one step information spreads from known pixels as far as the denoiser smooths. Over-relaxation, r > 1, makes steps
+    longer, as in the solution of Laplace's equation (Young 1954), and leaves the fixed points where they are. It helps where
+    pixels are missing. Where all pixels are blurred the schedule is long enough without.
 
     Attributes:
         weight: lambda; the paper's 0.23.
         sigma_start, sigma_end: the range of levels, in units of [-1, 1] pictures; the paper's 49/255 doubles to 0.38. With
             noise the schedule ends at sigma_y.
-        most: transitions beyond which no quality goes, where more would leave a good start too far behind.
+        most: the largest number of transitions of any quality, for estimates that more steps would move away from.
         relaxation: r, in (0, 2]; the paper has 1.
     """
 
@@ -43,7 +43,7 @@ class PnP(Guidance[Linear]):
     answer: ClassVar[Literal["sample", "estimate"]] = "estimate"
     steps: ClassVar[int] = 24
     fast: ClassVar[int] = 10
-    best: ClassVar[int] = 24  # More lead away again: docs/photo-prior.md.
+    best: ClassVar[int] = 24  # More move the estimate away again: docs/reports/photo-prior.md.
     ranges: ClassVar[Ranges] = {
         "weight": (0, math.inf),
         "sigma_start": (POSITIVE, math.inf),
@@ -93,8 +93,8 @@ class PnP(Guidance[Linear]):
 
 
 FILLING = PnP(sigma_start=0.35, relaxation=1.8)
-"""For holes between exact pixels. The first fill is close, so a lower level is enough, and by longer steps known pixels reach
-further into holes. Where they are noisy neither holds."""
+"""For holes between exact pixels: their initial estimate is close, so runs begin at a lower level, and steps are longer. Where
+the known pixels are noisy neither holds."""
 
 ENLARGING = PnP(sigma_start=0.8)
-"""For pictures reduced without noise. A first guess is further off, above all at large scales."""
+"""For pictures reduced without noise: their initial estimate is further off, above all at large scales."""

@@ -29,7 +29,7 @@ class ColorizeOptions:
 
 
 class Colorize(Task):
-    """y = luma everywhere, and chroma where a stroke lies. Only a stroke's chroma is used; the picture keeps its luma."""
+    """y = luma everywhere and chroma under strokes. A stroke gives its chroma alone; the picture keeps its luma."""
 
     name = "colorize"
     help = "Give a gray picture colour, led by painted hints."

@@ -1,4 +1,4 @@
-"""Make a picture's detail anew."""
+"""Edit a picture by adding noise and removing it with the prior."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class EditOptions:
         metadata={
             "min": 0.01,
             "max": 1,
-            "help": "share of a whole run's levels to climb and come back: more invents more, 1 begins where whole runs do",
+            "help": "share of the noise levels to go up and come down again: more invents more, 1 starts where whole runs do",
         },
     )
 
 
 class Edit(Task):
-    """Nothing is measured; the picture is where the run begins."""
+    """SDEdit: nothing is measured; the run begins at the picture, with noise added."""
 
     name = "edit"
-    help = "Noise a picture to a level and come back: rough drafts become plausible."
+    help = "Turn a rough draft into a plausible picture: add noise, and take it out by the prior."
     Options = EditOptions
 
     def problem(self, picture: Picture, options: EditOptions) -> Problem:

@@ -25,7 +25,7 @@ class SuperResolutionOptions:
 
 
 class SuperResolution(Task):
-    """y = the large picture, reduced. Reducing the answer gives the input back, so colours cannot shift."""
+    """y = A(x), A the reduction. Reducing the answer gives the input back, so colours cannot shift."""
 
     name = "super-resolution"
     help = "Make a picture larger, with the detail it may have had."

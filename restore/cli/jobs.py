@@ -1,4 +1,4 @@
-"""From the words of a command line to jobs: which picture, with which options, goes where."""
+"""The jobs of a command line: which picture, with which options, goes to which file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door to every prior: D(x, sigma) = E[x0 | x0 + sigma z = x]."""
+"""The interface of every prior: the denoiser D(x, sigma) = E[x0 | x0 + sigma z = x]."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from restore.errors import PriorError
 
 
 class Prior(nn.Module, ABC):
-    """What clean pictures look like, as a denoiser.
+    """What clean pictures look like, as a minimum mean squared error denoiser.
 
-    A family implements `denoise`; calling the prior checks, broadcasts sigma and pads to `multiple_of` first, so no
-    family and no caller handles sizes. The score is `(D - x) / sigma**2` (Tweedie; Robbins 1956).
+    A family implements `denoise`. Calling the prior checks its input, broadcasts sigma and pads to `multiple_of` first, so that
+    neither families nor callers handle sizes. The score is `(D - x) / sigma**2` (Tweedie's formula; Robbins 1956).
 
     Attributes:
-        channels: picture channels.
-        multiple_of: H and W the network itself needs; other sizes are padded by reflection and cropped back.
-        context: how far, in pixels, one output pixel looks; windows and crops keep this much around what they need.
+        channels: of a picture.
+        multiple_of: what H and W must be multiples of for the network; other sizes are padded by reflection and cropped back.
+        context: radius of the receptive field in pixels; windows and crops keep as much around what they need.
         sigma_min, sigma_max: trained range of noise levels, in units of [-1, 1] pictures.
-        sigma_start: where guided runs begin, around a cheap guess, if the prior cannot be trusted (its derivative above all) up
-            to sigma_max; None for sigma_max and pure noise.
+        sigma_start: the level at which guided runs begin, around an initial estimate, where the prior (above all its
+            derivative) is not accurate up to sigma_max; None for sigma_max and pure noise.
         levels: the trained levels in falling order if they are discrete, else None.
     """
 
@@ -44,7 +44,7 @@ class Prior(nn.Module, ABC):
         return torch.float32
 
     def forward(self, x: Tensor, sigma: Tensor | float) -> Tensor:
-        """The clean picture expected behind a noisy one; differentiable in x.
+        """The posterior mean of the clean picture given a noisy one; differentiable in x.
 
         Args:
             x: (B, C, H, W), clean range [-1, 1], with noise of standard deviation sigma.

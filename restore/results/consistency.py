@@ -1,4 +1,4 @@
-"""How well an answer explains what was measured."""
+"""How well an answer agrees with the measurement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures about results: uncertainty maps, strips of before and after."""
+"""Pictures about results: uncertainty maps, strips of before and after, contact sheets."""
 
 from __future__ import annotations
 

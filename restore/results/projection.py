@@ -1,4 +1,4 @@
-"""Answers that a file can hold: inside [-1, 1] and still explaining the measurement."""
+"""Answers that a file can hold: inside [-1, 1], and still consistent with the measurement."""
 
 from __future__ import annotations
 

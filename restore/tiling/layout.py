@@ -1,4 +1,4 @@
-"""Where windows lie on a picture, and how much each counts where."""
+"""Where overlapping windows lie on a picture, and their blending weights."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ STRIDES = 0.7548776662466927, 0.5698402909980532
 
 @dataclass(frozen=True)
 class Span:
-    """A window along one side of the picture.
+    """A window along one axis of the picture.
 
     Attributes:
-        start, stop: pixels it sees.
-        low, high: borders of the part it counts for; infinite where the picture ends.
-        fade: pixels to both sides of a border over which it fades out.
+        start, stop: its pixels.
+        low, high: borders of its own part, beyond which its neighbours take over; infinite where the picture ends.
+        fade: pixels to both sides of a border over which its weight goes from 1 to 0.
     """
 
     start: int
@@ -34,12 +34,12 @@ class Span:
 
     @property
     def reach(self) -> tuple[int, int]:
-        """First and last pixel, plus one, where it counts."""
+        """First pixel of positive weight, and the last plus one."""
         low, high = self.low - self.fade, self.high + self.fade
         return max(self.start, math.floor(max(low, 0))), min(self.stop, math.ceil(min(high, self.stop)))
 
     def weight(self, like: Tensor) -> Tensor:
-        """How much each pixel counts, (stop - start,). Over all spans of a side these sum to 1."""
+        """The weight of each pixel, (stop - start,). Over all spans of an axis weights sum to 1."""
         middle = torch.arange(self.start, self.stop, device=like.device, dtype=like.dtype) + 0.5
         return self._rise(middle - self.low) - self._rise(middle - self.high)
 
@@ -51,7 +51,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Window:
-    """A window of a picture; `wanted` says whether it counts for any wanted pixel."""
+    """A window of a picture; `wanted` says whether its weight is positive at any wanted pixel."""
 
     rows: Span
     columns: Span
@@ -66,7 +66,7 @@ class Window:
         return picture[..., self.rows.start : self.rows.stop, self.columns.start : self.columns.stop]
 
     def weight(self, like: Tensor) -> Tensor:
-        """(1, 1, h, w), on the device and in the dtype of `like`. Over all windows of a picture these sum to 1."""
+        """(1, 1, h, w), on the device and in the dtype of `like`. Over all windows of a picture weights sum to 1."""
         return (self.rows.weight(like)[:, None] * self.columns.weight(like))[None, None]
 
 
@@ -80,7 +80,7 @@ def windows(
     shift: tuple[float, float] = (0.0, 0.0),
     wanted: Tensor | None = None,
 ) -> list[Window]:
-    """Windows of one size, at most `window` a side, that together count for every pixel.
+    """Windows of one size, at most `window` a side, whose weights together cover every pixel.
 
     Args:
         overlap: pixels that neighbours share at least.
@@ -105,7 +105,7 @@ def _counts(window: Window, wanted: Tensor) -> bool:
 
 
 def _spans(length: int, window: int, overlap: int, multiple: int, shift: float) -> list[Span]:
-    # In blocks: the picture's, what a window sees beyond its own part on each side, and the largest such part.
+    # In blocks: of the picture, of a window's margin around its own part, and of the largest such part.
     blocks, margin = -(-length // multiple), -(-overlap // (2 * multiple))
     if blocks * multiple <= window or length <= window:
         return [Span(0, blocks * multiple, -math.inf, math.inf, 0.0)]
@@ -115,7 +115,7 @@ def _spans(length: int, window: int, overlap: int, multiple: int, shift: float) 
     count = -(-blocks // largest)
     part = -(-blocks // count)
     side = part + 2 * margin
-    # Windows at the picture's ends have one border only, so that all borders may move by a margin at no cost.
+    # Windows at the picture's ends have one border only, so all borders may move by a margin at no cost.
     moved = round(shift * min(margin, blocks // count // 2))
     borders = [index * blocks // count + moved for index in range(1, count)]
     found = []
@@ -127,13 +127,13 @@ def _spans(length: int, window: int, overlap: int, multiple: int, shift: float) 
 
 
 def shift_at(sigma: float) -> tuple[float, float]:
-    """The shift of windows at a level: another one at each, so that no place is a border for a whole run."""
-    # A path falls by some tenths of log sigma a step: sixteenths change it at each.
+    """The shift of windows at a noise level: another at each, so that no pixel lies at a border for a whole run."""
+    # Schedules fall by some tenths of log sigma a step: counting sixteenths changes the shift at each.
     number = round(math.log(sigma) * 16) if sigma > 0 else 0
     down, right = (2 * (number * stride % 1) - 1 for stride in STRIDES)
     return down, right
 
 
 def overlap_for(context: int, side: int) -> int:
-    """What neighbouring windows share: as far as the network looks, but windows must have room to advance."""
+    """Pixels that neighbouring windows share: the receptive field, but a quarter of the window at most."""
     return min(context, side // 4)

@@ -1,4 +1,4 @@
-"""Which windows of a picture need work at all."""
+"""Which parts of a picture need work, and the size of windows that costs least there."""
 
 from __future__ import annotations
 

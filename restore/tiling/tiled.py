@@ -20,7 +20,7 @@ LEAST = 64  # Side in pixels; smaller windows would be mostly overlap.
 
 @dataclass
 class Fits:
-    """What fits into memory, as far as is known: falls when something did not, for all windows and steps that follow.
+    """What fits into memory, as far as is known. It falls when something did not fit, for all later windows and steps.
 
     Attributes:
         batch: pictures that go through the prior at once.
@@ -32,22 +32,23 @@ class Fits:
 
 
 class Tiled(PriorView):
-    """Evaluates overlapping windows and merges them inside every call: guidance and data steps see the whole picture.
+    """Evaluates overlapping windows and blends them inside every call, so that guidance sees the whole picture.
 
-    Windows are of one size. Each counts for its own part of the picture and fades out across the part's borders, well before
-    its own edge, where it saw padding in place of neighbours. Borders move from level to level, so that no place is one for a
-    whole run. Where memory does not do, the batch is halved, then the window, and work goes on with the window that failed.
+    Windows are of one size. Each has weight 1 in its own part of the picture. The weight falls to 0 across the part's borders,
+    well before the window's own edge, where the network saw padding in place of neighbours. Borders move from level to level,
+    so that no pixel lies at one for a whole run. Where memory is too short the batch is halved, then the window, and work goes
+    on with the window that failed.
 
-    A picture that is one window goes to the prior as it is. Through several, a gradient is taken window by window, each
-    evaluated anew (Chen et al. 2016, 1604.06174), so that memory is the graph of one batch; it can be taken once, with respect
-    to x alone.
+    A picture that is one window goes to the prior as it is. Through several windows, a gradient is taken window by window, each
+    evaluated anew (gradient checkpointing; Chen et al. 2016, 1604.06174), so that memory holds the graph of one batch. It can
+    be taken once, with respect to x alone.
 
     Args:
         prior: evaluated on the windows.
         window: largest side of a window in pixels.
-        overlap: pixels two neighbours share at least; by default as far as the prior looks, a quarter of the window at most.
-        wanted: bool (1, 1, H, W), true where an answer is needed; windows that count for no such pixel are skipped and answer
-            x.
+        overlap: pixels that two neighbours share at least; by default the receptive field, a quarter of the window at most.
+        wanted: bool (1, 1, H, W), true where an answer is needed; windows without weight at such a pixel are skipped, and the
+            answer there is x.
         batch: pictures that go through the prior at once: windows of all samples.
 
     Raises: UsageError for windows too small for the overlap; OutOfMemoryError, when called, if the least window does not fit.

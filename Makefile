@@ -48,12 +48,12 @@ test: check
 test-slow: .venv/installed-for-tests
 	$(BIN)/python -m pytest -m slow
 
-# pip needs an hour to find the lower bounds by itself: .ci/constraints-lowest.txt names them.
+# .ci/constraints-lowest.txt names the lower bounds. Old diffusers on old torch warns of how it copies tensors.
 test-lowest:
 	test -x .venv-lowest/bin/python || $(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints-lowest.txt \
 		--editable '.[test]'
-	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(subst $(BIN),.venv-lowest/bin,$(PYTEST)) -W "default:To copy construct:UserWarning"
 
 format: .venv/installed-for-tests
 	$(BIN)/ruff check --fix .

@@ -179,7 +179,7 @@ def test_an_estimate_is_plain_data():
 
 
 @pytest.mark.parametrize("side", [96, 256, 600])
-def test_planning_evaluates_a_fifth_of_the_run_at_most_and_estimates_a_small_part_once(monkeypatch, side):
+def test_an_estimate_costs_a_fifth_of_the_runs_evaluations_at_most_and_fills_a_small_part_once(monkeypatch, side):
     made, estimate = [], Mask.initial_estimate
     monkeypatch.setattr(Mask, "initial_estimate", lambda self, y: made.append(y.shape) or estimate(self, y))
     monkeypatch.setattr(timing, "ENOUGH", 0.0)  # One try each, so that what is counted does not depend on the machine.
@@ -190,7 +190,7 @@ def test_planning_evaluates_a_fifth_of_the_run_at_most_and_estimates_a_small_par
     cheap(planning).estimate("inpaint", picture, mask=mask)
     large = [shape for shape in made if max(shape[-2:]) > 16]
     assert len(large) == 1
-    assert max(large[0][-2:]) <= timing.LARGEST_PART
+    assert max(large[0][-2:]) <= timing.SMALL
     cheap(running)("inpaint", picture, mask=mask)
     assert planning.pixels < running.pixels / 5
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from restore.operators.fill import pull_push
+
 Samples = NDArray[Any]
 BAND = 256  # Rows converted at a time.
 
@@ -86,22 +88,10 @@ def fill_transparent(samples: Samples, opaque: NDArray[np.bool_]) -> Samples:
     """
     if not opaque.any():
         return np.full_like(samples, np.iinfo(samples.dtype).max // 2)
-    smooth = _pull_push(samples.astype(np.float32), opaque.astype(np.float32))
+    colours = torch.from_numpy(samples.astype(np.float32)).permute(2, 0, 1)[None]
+    known = torch.from_numpy(opaque.astype(np.float32)).expand_as(colours)
+    smooth = pull_push(colours, known)[0].permute(1, 2, 0).numpy()
     return np.where(opaque[..., None], samples, np.rint(smooth).astype(samples.dtype))
-
-
-def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pull-push interpolation: where `weight` is 0, the colour comes from the next coarser level of weighted means."""
-    if weight.all():
-        return colour
-    height, width = weight.shape
-    half = (max(1, width // 2), max(1, height // 2))
-    weight_half = cv2.resize(weight, half, interpolation=cv2.INTER_AREA)
-    sums = cv2.resize(colour * weight[..., None], half, interpolation=cv2.INTER_AREA).reshape(*weight_half.shape, -1)
-    means = sums / np.maximum(weight_half, np.finfo(np.float32).tiny)[..., None]
-    coarse = _pull_push(means, (weight_half > 0).astype(np.float32))
-    smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(colour.shape)
-    return np.where(weight[..., None] > 0, colour, smooth)
 
 
 def resize_alpha(alpha: Samples, height: int, width: int) -> Samples:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from restore.operators.krylov import relax
+
 
 def pull_push(y: Tensor, weight: Tensor) -> Tensor:
     """Fills samples of weight 0 from a pyramid of weighted averages (Gortler et al. 1996, section 3.5).
@@ -113,21 +115,7 @@ def _coarse_to_fine(values: Tensor, weight: Tensor, guide: Tensor, energy: Energ
         filled = _coarse_to_fine(coarse, (share > 0).to(weight), smaller, energy, iterations)
         finer = F.interpolate(filled, size=values.shape[-2:], mode="bilinear", align_corners=False)
         start = torch.where(weight > 0, values, finer)
-    return _least(start, weight == 0, *energy.operator(guide), iterations)
-
-
-def _least(start: Tensor, free: Tensor, operator: Callable[[Tensor], Tensor], scale: Tensor, iterations: int) -> Tensor:
-    """Conjugate gradients over the free samples, the others held."""
-    u = start
-    residual = -operator(u) * free
-    scaled = residual / scale
-    direction, rho = scaled, (residual * scaled).sum(dim=(1, 2, 3), keepdim=True)
-    for _ in range(iterations):
-        moved = operator(direction) * free
-        length = rho / (direction * moved).sum(dim=(1, 2, 3), keepdim=True).clamp_min(1e-20)
-        u = u + length * direction
-        residual = residual - length * moved
-        scaled = residual / scale
-        renewed = (residual * scaled).sum(dim=(1, 2, 3), keepdim=True)
-        direction, rho = scaled + renewed / rho.clamp_min(1e-20) * direction, renewed
-    return u
+    # Over the free samples, the others held.
+    matrix, scale = energy.operator(guide)
+    free = weight == 0
+    return relax(lambda u: matrix(u) * free, start, -matrix(start) * free, iterations, lambda r: r / scale)

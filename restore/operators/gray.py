@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from restore.operators.operator import Spectral
+from restore.operators.operator import Operator, Spectral
 
 REC601 = (0.299, 0.587, 0.114)  # What OpenCV, Pillow and JPEG call gray.
 
@@ -37,3 +37,6 @@ class Gray(Spectral):
 
     def _direction(self, like: Tensor) -> Tensor:
         return (self.weights / self.weights.norm()).to(like.device, like.dtype)
+
+    def crop(self, box: tuple[int, int, int, int]) -> Operator:
+        return self  # Pixel by pixel.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from restore.operators.fill import guided_fill
 from restore.operators.gray import REC601
-from restore.operators.operator import Spectral
+from restore.operators.operator import Operator, Spectral
 
 
 class GrayWithHints(Spectral):
@@ -50,3 +50,7 @@ class GrayWithHints(Spectral):
         known = torch.einsum("ij,bjhw->bihw", self.basis.to(y), y * self.keep.to(y.device))
         luma = y[:, :1] * self.norm
         return luma + guided_fill(known - luma, self.keep[:, 1:2].to(y.device), luma)
+
+    def crop(self, box: tuple[int, int, int, int]) -> Operator:
+        top, bottom, left, right = box
+        return GrayWithHints(self.keep[:, 1:2, top:bottom, left:right])

@@ -32,6 +32,7 @@ CHROMA = (
 TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))  # JFIF 1.02.
 
 
+# Not kornia's codec: it rounds by a polynomial, so its answers are not a decoder's, and saving again changes them.
 class JPEG(Operator):
     """What a decoder makes of a picture saved with this quality, (B, 1 or 3, H, W) -> the same, before rounding to 8 bits.
 

@@ -14,7 +14,13 @@ import torch
 from torch import Tensor
 
 Map = Callable[[Tensor], Tensor]
+Inner = Callable[[Tensor, Tensor], Tensor]
 Products = Callable[[Tensor], tuple[Tensor, Tensor]]  # p -> M p, K p
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """One inner product a picture, (B, 1, 1, 1)."""
+    return (a * b).sum(dim=(1, 2, 3), keepdim=True)
 
 
 def conjugate_gradients(
@@ -35,28 +41,63 @@ def conjugate_gradients_through(
     products: Products, b: Tensor, iterations: int, precondition: Map = lambda r: r, tolerance: float = 0.0
 ) -> Tensor:
     """K v; see `conjugate_gradients`. Without iterations it is the number 0, since the shape of K v is not known."""
-    kv, r = torch.zeros((), dtype=b.dtype, device=b.device), b
+    kv = torch.zeros((), dtype=b.dtype, device=b.device)
+    return _conjugate_gradients(products, kv, b, iterations, precondition, tolerance, dot, orthogonal=True)
+
+
+def relax(
+    matrix: Map, start: Tensor, residual: Tensor, iterations: int, precondition: Map = lambda r: r, inner: Inner = dot
+) -> Tensor:
+    """The solution of M v = b improved by conjugate gradients, for some iterations on a large grid. Residuals are not kept
+    orthogonal: that would take as many copies of the grid as iterations.
+
+    Args:
+        start: v to begin with.
+        residual: b - M v there.
+        inner: the inner product, broadcasting over v; one a picture if not given.
+    """
+    return _conjugate_gradients(
+        lambda p: (matrix(p), p), start, residual, iterations, precondition, 0.0, inner, orthogonal=False
+    )
+
+
+def _conjugate_gradients(
+    products: Products,
+    kv: Tensor,
+    r: Tensor,
+    iterations: int,
+    precondition: Map,
+    tolerance: float,
+    inner: Inner,
+    *,
+    orthogonal: bool,
+) -> Tensor:
+    """K v for M v = b, from K v and the residual r at the start."""
     z = precondition(r)
-    p, rz = z, dot(r, z)
-    least = 10 * torch.finfo(b.dtype).eps
+    p, rz = z, inner(r, z)
+    # Where residuals stay orthogonal, the search ends at rounding: in the residual, and in the curvature of a singular M. A
+    # grid's M is not singular but of wide spectrum, and a small residual is no small error: there all iterations are taken.
+    least = 10 * torch.finfo(r.dtype).eps if orthogonal else 0.0
     enough, steepest = rz * max(least, tolerance) ** 2, torch.zeros_like(rz)
     seen = [(r, z, rz)]
     for _ in range(iterations):
         q, kp = products(p)
-        curvature = dot(p, q)
-        slope = torch.where(rz > enough, curvature / dot(p, p), 0.0)
+        curvature = inner(p, q)
+        slope = torch.where(rz > enough, curvature / inner(p, p), 0.0)
         steepest = torch.maximum(steepest, slope)
         going = slope > least * steepest
         step = torch.where(going, rz / curvature, 0.0)
         kv, r = kv + step * kp, r - step * q
         if not bool(going.any()):
             break
-        for _ in range(2):
-            for old_r, old_z, old in seen:
-                r = r - torch.where(old > 0, dot(r, old_z) / old, 0.0) * old_r
+        if orthogonal:
+            for _ in range(2):
+                for old_r, old_z, old in seen:
+                    r = r - torch.where(old > 0, inner(r, old_z) / old, 0.0) * old_r
         z = precondition(r)
-        rz, previous = torch.where(going, dot(r, z), 0.0), rz
-        seen.append((r, z, rz))
+        rz, previous = torch.where(going, inner(r, z), 0.0), rz
+        if orthogonal:
+            seen.append((r, z, rz))
         p = z + torch.where(going, rz / previous, 0.0) * p
     return kv
 
@@ -118,11 +159,6 @@ def combine(basis: list[Tensor], weights: Tensor) -> Tensor:
     for q, weight in zip(basis, weights.unbind(1), strict=False):
         total = total + weight.reshape(-1, 1, 1, 1) * q
     return total
-
-
-def dot(a: Tensor, b: Tensor) -> Tensor:
-    """One inner product a picture, (B, 1, 1, 1)."""
-    return (a * b).sum(dim=(1, 2, 3), keepdim=True)
 
 
 def _unit(v: Tensor, least: Tensor) -> Tensor:

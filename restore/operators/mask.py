@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import OperatorError
-from restore.operators.operator import Operator, Spectral, per_picture
+from restore.operators.operator import Operator, Spectral
 from restore.operators.plate import plate_fill
 
 
@@ -42,9 +42,10 @@ class Mask(Spectral):
         return coefficients * self.keep.to(coefficients.device)
 
     def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
-        # What the form of all spectral operators comes to, in one pass over the picture in place of seven. By weights 0 and 1
-        # a linear interpolation answers its ends exactly.
-        return v.lerp(y.to(v), self.keep.to(v.device) / (1 + per_picture(rho, v)))
+        # The form of all spectral operators in one pass over the picture in place of seven. With weights 0 and 1 a linear
+        # interpolation returns its ends exactly.
+        rho = torch.as_tensor(rho, dtype=v.dtype, device=v.device).reshape(-1, 1, 1, 1)
+        return v.lerp(y.to(v), self.keep.to(v.device) / (1 + rho))
 
     def initial_estimate(self, y: Tensor) -> Tensor:
         return plate_fill(y, self.keep.to(y.device).expand_as(y).to(y.dtype))

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restore.operators.fill import pull_push
+from restore.operators.krylov import relax
 
 TENSION = 0.03  # Against the plate's stiffness of 1: beyond its inverse root, 6 pixels, the plate behaves like a membrane.
 
@@ -20,8 +21,8 @@ def plate_fill(y: Tensor, weight: Tensor, *, iterations: int = 10) -> Tensor:
     Args:
         y: (B, C, H, W); values where weight is 0 do not matter.
         weight: the same shape, 0 or 1.
-        iterations: of conjugate gradients at full size, and twice as many at each smaller one, which cost little: what large
-            holes are filled with must not hang on how far the solver came.
+        iterations: of conjugate gradients at full size, and twice as many at each smaller one, which cost little, so that the
+            solution has converged in large holes too.
 
     Returns: y where weight is 1, a smooth continuation elsewhere; zeros if nothing is known.
     """
@@ -71,16 +72,7 @@ def _relaxed(u: Tensor, free: Tensor, iterations: int) -> Tensor:
         padded = F.pad(bent / degree.clamp_min(1) ** 2, (0, 1))  # A single sample has no neighbours.
         return TENSION * bent[here] + degree[here] * padded[here] - padded[beside].sum(dim=0)
 
-    found = torch.zeros_like(frame[at])
-    residual = -gradient(bent)
-    direction, rho = residual, residual @ residual
-    for _ in range(iterations):
-        turned = gradient(laplacian(direction))
-        length = rho / (direction @ turned).clamp_min(1e-20)
-        found = found + length * direction
-        residual = residual - length * turned
-        renewed = residual @ residual
-        direction, rho = residual + renewed / rho.clamp_min(1e-20) * direction, renewed
+    found = relax(lambda v: gradient(laplacian(v)), torch.zeros_like(frame[at]), -gradient(bent), iterations, inner=torch.dot)
     return u.masked_scatter(free, u[free] + found)
 
 

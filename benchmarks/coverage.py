@@ -1,7 +1,7 @@
 """Whether samples spread as much as they err: how often the true pixel lies inside the central interval of 32 samples.
 
     python benchmarks/coverage.py --data FOLDER --results FILE.jsonl                      # measures what FILE does not hold
-    python benchmarks/coverage.py --results FILE.jsonl --table [--plot docs/coverage.png] [--into docs/coverage.md]
+    python benchmarks/coverage.py --results FILE.jsonl --table [--plot docs/reports/coverage.png] [--into docs/reports/coverage.md]
 
 The truth and the samples of a calibrated method are exchangeable, so the truth is above k of n samples for every k alike, and
 lies between the k-th lowest and the k-th highest with probability (n + 1 - 2 k) / (n + 1), exactly. A method whose intervals

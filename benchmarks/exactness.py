@@ -2,7 +2,7 @@
 
     python benchmarks/exactness.py --quick                     half a minute
     python benchmarks/exactness.py                             minutes: few problems
-    python benchmarks/exactness.py --full --into docs/exactness.md --plot docs/exactness.png
+    python benchmarks/exactness.py --full --into docs/reports/exactness.md --plot docs/reports/exactness.png
                                                                the documentation, about a quarter of an hour
 
 Proof 1 is a correlated Gaussian with a hole, proof 2 a mixture of 25 modes seen through few noisy measurements.

@@ -1,6 +1,6 @@
 """Measures the priors that families.py trained, and draws one figure of each.
 
-    python benchmarks/families_figures.py runs/families --figures docs/families
+    python benchmarks/families_figures.py runs/families --figures docs/reports/families
 
 For every family that is done: samples from nothing, and held-out pictures with the right half hidden and filled (RePaint), with
 noise of 80 grey levels and denoised, and reduced by 2 and enlarged, PSNR over so many of them; bits a dimension by `restore

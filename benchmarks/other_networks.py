@@ -2,7 +2,7 @@
 
     python benchmarks/other_networks.py train FOLDER -o OUT --network nafnet ...
 
-They are here and not in the toolkit because it ships no weights of theirs; docs/trials.md says how they did.
+They are here and not in the toolkit because it ships no weights of theirs; docs/reports/trials.md says how they did.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The bundled prior on pictures it never saw: denoising by one evaluation, and the tasks beside what people use instead.
 
-    python benchmarks/photo_prior.py --data FOLDER [--results FILE.jsonl] [--into docs/photo-prior.md]
+    python benchmarks/photo_prior.py --data FOLDER [--results FILE.jsonl] [--into docs/reports/photo-prior.md]
 
 Denoising: noise of sigma in [0, 255] is added to whole 8-bit pictures without rounding, seeded per picture; PSNR over RGB of
 one evaluation of D, clipped; the mean over the folder.

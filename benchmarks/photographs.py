@@ -1,7 +1,7 @@
 """Every method on photographs, task by task: PSNR, SSIM and time against evaluations of the prior.
 
     python benchmarks/photographs.py --data FOLDER --results FILE.jsonl     # measures what FILE does not hold yet: hours
-    python benchmarks/photographs.py --results FILE.jsonl --table [--into docs/photographs.md]
+    python benchmarks/photographs.py --results FILE.jsonl --table [--into docs/reports/photographs.md]
 
 One sample, the mean of several and point estimates are different answers, so each has a column: a sample is worth up to 3 dB
 less than the posterior mean, by theory. Masks count filled pixels alone. Work is processor time of one answer with one thread,

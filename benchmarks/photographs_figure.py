@@ -1,6 +1,6 @@
 """What methods answer, side by side: a row a task, a column a method, one answer each, at equal numbers of transitions.
 
-    python benchmarks/photographs_figure.py samples/photos/astronaut.png docs/pictures/methods.jpg --at 0,130
+    python benchmarks/photographs_figure.py samples/photos/astronaut.png docs/reports/methods.jpg --at 0,130
 
 The tasks are those of photographs.py on the 256 x 256 pixels whose corner is `--at` (top,left); the middle 128 are shown.
 Methods that refuse a task leave white.

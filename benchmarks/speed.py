@@ -1,7 +1,7 @@
 """What runs take beside their network, how time and memory grow, and other libraries with the same network.
 
     python benchmarks/speed.py --data FOLDER --held-out FOLDER --results FILE.jsonl           # measures what FILE does not hold
-    python benchmarks/speed.py --results FILE.jsonl --table [--into docs/speed.md] [--plot docs/speed.png]
+    python benchmarks/speed.py --results FILE.jsonl --table [--into docs/reports/speed.md] [--plot docs/reports/speed.png]
 
 FOLDER of --data holds photographs of 1000 pixels a side or more, that of --held-out small ones the prior was not trained on.
 Seconds of a busy machine say little, so what is compared is taken in turns, in one process where it can be, and told as ratios;

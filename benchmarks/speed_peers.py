@@ -2,7 +2,7 @@
 
     pip install '.[peers]'
 
-Their own classes run at their own defaults but for what a row's name says and where they begin (`docs/speed.md`).
+Their own classes run at their own defaults but for what a row's name says and where they begin (`docs/reports/speed.md`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Short training runs that differ in one thing each: what the bundled prior's training is chosen from.
 
-    python benchmarks/trials.py photos-cc0 kodak24 --check FOLDER --out runs/trials [--other FOLDER] [--into docs/trials.md]
+    python benchmarks/trials.py photos-cc0 kodak24 --check FOLDER --out runs/trials [--other FOLDER] [--into docs/reports/trials.md]
 
 Every run takes as many floating-point operations as `--steps` steps of the first one, those of Muon included, so a larger
 network takes fewer steps. The measure is denoising by one evaluation of D, PSNR in dB over the middle 256 x 256 pixels of

@@ -92,7 +92,7 @@ def test_the_card_and_the_document_are_of_these_weights():
 
 
 def test_the_tables_of_the_card_are_those_of_the_kept_results():
-    results = [json.loads(line) for line in (ROOT / "docs" / "results" / "photo-prior.jsonl").read_text().splitlines()]
+    results = [json.loads(line) for line in (ROOT / "docs" / "reports" / "results" / "photo-prior.jsonl").read_text().splitlines()]
     ours = f"{Restorer.from_pretrained('photo').prior_hash} bfloat16"
     card = (ROOT / "restore" / "priors" / "photo" / "README.md").read_text()
     for sigma in (15, 25, 30, 50):
@@ -104,7 +104,7 @@ def test_the_tables_of_the_card_are_those_of_the_kept_results():
 def test_the_margins_of_the_card_are_those_of_the_kept_results():
     found = Restorer.from_pretrained("photo").prior_hash
     kept = {}
-    for line in (ROOT / "docs" / "results" / "photo-prior.jsonl").read_text().splitlines():
+    for line in (ROOT / "docs" / "reports" / "results" / "photo-prior.jsonl").read_text().splitlines():
         *key, value = json.loads(line)
         kept[tuple(key)] = value
     card = (ROOT / "restore" / "priors" / "photo" / "README.md").read_text()

@@ -30,7 +30,7 @@ class PiGDM(Guidance[Linear]):
         sqrt(1 + s'^2) r^2 J' A' (r^2 A A' + sigma_y^2)^-1 (y - A D).
 
     It is not the posterior's score, so white pictures are not exact. On photographs it errs less where there is noise, and is
-    less steady around large holes without (docs/photographs.md).
+    less steady around large holes without (docs/reports/photographs.md).
 
     Attributes:
         variance: v; the paper's 1.

@@ -1,0 +1,73 @@
+"""Documents: every link leads somewhere, every flag exists, and examples run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from restore.cli.root import root
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+REPORTS = sorted((ROOT / "docs" / "reports").glob("*.md"))
+
+
+def flags() -> set[str]:
+    """Of all commands, those of training, which are read when it runs, included."""
+    from restore.training.command import train
+
+    found: set[str] = {"--help", "--version"}
+    waiting: list[click.Command] = [root, train]
+    while waiting:
+        command = waiting.pop()
+        found |= {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            waiting += [one for name in command.list_commands(context) if (one := command.get_command(context, name))]
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in target]
+    assert [target for target in targets if target and not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_flags_of_the_command_exist(page: Path) -> None:
+    text = page.read_text()
+    commands = re.findall(r"`(restore [^`\n]+)`", text) + re.findall(r"^(restore .+)$", text, re.MULTILINE)
+    named = {flag for command in commands for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", command.partition(" #")[0])}
+    assert named <= flags()
+
+
+@pytest.mark.parametrize("page", REPORTS, ids=lambda page: page.stem)
+def test_a_report_begins_with_three_findings(page: Path) -> None:
+    beginning = page.read_text().split("```")[0].split("\n## ")[0]
+    assert re.findall(r"^(\d)\. \*\*", beginning, re.MULTILINE) == ["1", "2", "3"]
+
+
+def test_the_guidance_of_the_document_restores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from restore import Problem, solve
+    from restore.operators import Identity
+    from restore.priors import Prior
+
+    class Shrinking(Prior):
+        def denoise(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            return x / (1 + sigma[:, None, None, None] ** 2)
+
+    method, plugin = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "extending.md").read_text(), re.M | re.S)[:2]
+    (tmp_path / "my_methods.py").write_text(method)
+    monkeypatch.syspath_prepend(tmp_path)
+    names: dict[str, object] = {}
+    exec(compile(plugin, "plugin", "exec"), names)
+    factory = names["restore_guidances"]()["mine"]  # type: ignore[operator]
+    problem = Problem(torch.zeros(1, 3, 8, 8), Identity(), 0.1, (1, 3, 8, 8))
+    *_, last = solve(problem, Shrinking(), factory(weight=0.5), steps=3)
+    assert last.result is not None
+    assert last.result.x.shape == (1, 3, 8, 8)

@@ -30,7 +30,7 @@ demo: .venv/installed
 	mkdir -p $(DEMO)
 	$(BIN)/restore inpaint samples/degraded/astronaut-scratched.png --mask samples/masks/astronaut.png \
 		-o $(DEMO)/astronaut.png --overwrite
-	$(BIN)/python benchmarks/strip.py $(DEMO)/before-after.png samples/degraded/astronaut-scratched.png $(DEMO)/astronaut.png
+	$(BIN)/python -m benchmarks strip $(DEMO)/before-after.png samples/degraded/astronaut-scratched.png $(DEMO)/astronaut.png
 	@echo "restored:     $(DEMO)/astronaut.png"
 	@echo "before/after: $(DEMO)/before-after.png"
 

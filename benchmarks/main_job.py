@@ -1,6 +1,6 @@
 """The main job, measured: each task on the sample photographs through the command, beside what a person would use instead.
 
-    python benchmarks/main_job.py samples [--out FOLDER]
+    python -m benchmarks main-job samples [--out FOLDER]
 
 The prior never saw these photographs. Times are of the whole process, start included, and vary with the machine; PSNR does not.
 Inpainting counts the filled pixels alone. 5 % is scratches and lettering, 50 % and 80 % are random single pixels.
@@ -8,7 +8,6 @@ Inpainting counts the filled pixels alone. 5 % is scratches and lettering, 50 % 
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
@@ -22,14 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.restoration import inpaint_biharmonic
 
+from benchmarks.harness import arguments
+from benchmarks.metrics import psnr
+
 Picture = NDArray[Any]
 NAMES = ("astronaut", "chelsea", "coffee")
-
-
-def psnr(answer: Picture, truth: Picture, where: Picture | None = None) -> float:
-    """Peak signal-to-noise ratio in dB over 8-bit RGB samples, of all pixels or those of a mask."""
-    error = np.square(answer.astype(np.float64) - truth)
-    return float(10 * np.log10(255**2 / (error.mean() if where is None else error[where > 0].mean())))
 
 
 def read(path: Path) -> Picture:
@@ -91,20 +87,16 @@ def enlarging(samples: Path, out: Path, name: str) -> Iterator[tuple[str, float,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("samples", type=Path)
     parser.add_argument("--out", type=Path, help="keep the pictures here")
-    arguments = parser.parse_args()
+    given = parser.parse_args()
     print("| task | picture | restore, dB | seconds | others, dB |\n|---|---|---|---|---|")
     with TemporaryDirectory() as temporary:
-        out = arguments.out or Path(temporary)
+        out = given.out or Path(temporary)
         out.mkdir(parents=True, exist_ok=True)
         for part in (inpainting, denoising, enlarging):
             for name in NAMES:
-                for label, reached, seconds, others in part(arguments.samples, out, name):
+                for label, reached, seconds, others in part(given.samples, out, name):
                     beside = ", ".join(f"{other} {value:.2f}" for other, value in others.items())
                     print(f"| {label} | {name} | {reached:.2f} | {seconds:.1f} | {beside} |", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,10 @@
 """Makes samples/ from the public-domain photographs that scikit-image carries: photographs, masks and degraded copies.
 
-python benchmarks/make_samples.py samples
+python -m benchmarks make-samples samples
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
@@ -14,6 +13,7 @@ import skimage.data
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.harness import arguments
 from restore.operators import Downsample
 
 # Strokes a person might paint over the astronaut: from, to.
@@ -42,7 +42,10 @@ def damage(height: int, width: int, seed: int) -> NDArray[np.uint8]:
     return np.where(mask > 127, 255, 0).astype(np.uint8)
 
 
-def main(folder: Path) -> None:
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
     pictures = {"astronaut": skimage.data.astronaut(), "chelsea": skimage.data.chelsea(), "coffee": skimage.data.coffee()}
     for part in ("photos", "masks", "degraded", "hints"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -70,7 +73,3 @@ def main(folder: Path) -> None:
     colours = cv2.GaussianBlur(pictures["astronaut"], (0, 0), 3)[..., ::-1]
     strokes = np.dstack([np.where(painted[..., None] > 0, colours, 0), painted]).astype(np.uint8)
     cv2.imwrite(str(folder / "hints" / "astronaut.png"), strokes)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,6 +1,6 @@
 """How far one small job travels through the code: files, functions, and moves from file to file.
 
-    python benchmarks/moves.py [--root FOLDER]
+    python -m benchmarks moves [--root FOLDER]
 
 A 96 x 96 inpainting by the default method runs once to import and load, then again under sys.setprofile, as the command and as
 a call of a Restorer that is loaded. A move is a call, or the resumption of a generator, whose caller among the project's own
@@ -9,7 +9,6 @@ functions is in another file. FOLDER is another checkout to measure, with `resto
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,6 +20,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+
+from benchmarks.harness import arguments
 
 SIDE = 96
 
@@ -59,7 +60,7 @@ def travel(root: Path, work: Callable[[], object]) -> Travel:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--root", type=Path, default=Path(__file__).parent.parent)
     root = parser.parse_args().root.resolve()
     sys.path.insert(0, str(root))
@@ -85,7 +86,3 @@ def main() -> None:
         for label, work in (("the command", command), ("a call", lambda: restorer("inpaint", picture, mask=mask))):
             found = travel(root, work)
             print(f"| {label} | {len(found.files)} | {len(found.functions)} | {found.moves} |")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,20 +1,25 @@
 """Makes the pictures of README.md and docs/ from samples/ with the bundled prior.
 
-python benchmarks/readme_pictures.py samples docs/pictures
+python -m benchmarks readme-pictures samples docs/pictures
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
 
+from benchmarks.harness import arguments
 from restore import Restorer, images
 from restore.results.figures import strip
 
 
-def main(samples: Path, out: Path) -> None:
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("samples", type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    samples, out = given.samples, given.out
     out.mkdir(parents=True, exist_ok=True)
     restorer = Restorer.from_pretrained("photo")
     degraded = samples / "degraded"
@@ -31,7 +36,3 @@ def main(samples: Path, out: Path) -> None:
         target = out / f"{task}.jpg"
         cv2.imwrite(str(target), strip(before, after), [cv2.IMWRITE_JPEG_QUALITY, 90])
         print(target)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))

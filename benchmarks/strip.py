@@ -1,18 +1,24 @@
-"""Pictures side by side: python benchmarks/strip.py OUT.png PICTURE..."""
+"""Pictures side by side."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import cv2
 
+from benchmarks.harness import arguments
 from restore.results.figures import strip
 
-if __name__ == "__main__":
-    out, *paths = sys.argv[1:]
-    pictures = [cv2.imread(path) for path in paths]
-    missing = [path for path, picture in zip(paths, pictures, strict=True) if picture is None]
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("pictures", type=Path, nargs="+")
+    given = parser.parse_args()
+    pictures = [cv2.imread(str(path)) for path in given.pictures]
+    missing = [str(path) for path, picture in zip(given.pictures, pictures, strict=True) if picture is None]
     if missing:
         sys.exit(f"not a picture: {', '.join(missing)}")
-    cv2.imwrite(out, strip(*pictures))
-    print(out)
+    cv2.imwrite(str(given.out), strip(*pictures))
+    print(given.out)

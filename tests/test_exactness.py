@@ -17,7 +17,7 @@ from restore.operators import Mask
 from restore.problem import Problem
 from restore.sampling import samplers, schedules
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+ROOT = Path(__file__).parent.parent
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
 ABAR = (1 - BETAS).cumprod(0)
 LEVELS = ((1 - ABAR) / ABAR).sqrt().flip(0)
@@ -155,13 +155,9 @@ def test_dps_holds_the_distance_recorded():
 
 @pytest.fixture(scope="module")
 def problems():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import exactness_problems
+    from benchmarks.exactness import problems
 
-        yield exactness_problems
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+    return problems
 
 
 def mixture(problems, guidance, steps, seeds, count=300, **sizes):
@@ -201,8 +197,8 @@ def test_the_error_of_tds_falls_with_its_particles_to_the_floor(problems):
 
 
 def test_the_benchmark_runs():
-    command = [sys.executable, str(BENCHMARKS / "exactness.py"), "--quick", "--only", "exact against"]
+    command = [sys.executable, "-m", "benchmarks", "exactness", "--quick", "--only", "exact against"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
     assert ran.stdout.count("exact against exact") == 5
     assert "Proof 1: 2 measurements" in ran.stdout

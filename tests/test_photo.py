@@ -1,21 +1,22 @@
-"""The bundled prior where a wrong answer would show, on samples it never saw; benchmarks/photo_artefacts.py has all figures."""
+"""The bundled prior where a wrong answer would show, on samples it never saw.
+
+`python -m benchmarks photo-prior-artefacts` has all figures.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks.photo_prior import artefacts
 from restore import Restorer, pretrained
 
 ROOT = Path(__file__).parent.parent
-SPEC = spec_from_file_location("photo_artefacts", ROOT / "benchmarks" / "photo_artefacts.py")
-artefacts = module_from_spec(SPEC)
-SPEC.loader.exec_module(artefacts)
+RESULTS = ROOT / "docs" / "reports" / "results" / "photo-prior.jsonl"
 SIGMAS = (15, 25, 50)  # Of 255.
 
 
@@ -84,7 +85,7 @@ def test_a_sigma_told_wrong_by_a_fifth_costs_little(prior, cat, sigma):
 
 def test_the_card_and_the_document_are_of_these_weights():
     folder = ROOT / "restore" / "priors" / "photo"
-    card, document = (folder / "README.md").read_text(), (ROOT / "docs" / "photo-prior.md").read_text()
+    card, document = (folder / "README.md").read_text(), (ROOT / "docs" / "reports" / "photo-prior.md").read_text()
     found = Restorer.from_pretrained("photo").prior_hash
     assert f"weights {found}:" in card
     assert set(re.findall(r"weights (\w{16})\b", document)) == {found}
@@ -92,7 +93,7 @@ def test_the_card_and_the_document_are_of_these_weights():
 
 
 def test_the_tables_of_the_card_are_those_of_the_kept_results():
-    results = [json.loads(line) for line in (ROOT / "docs" / "reports" / "results" / "photo-prior.jsonl").read_text().splitlines()]
+    results = [json.loads(line) for line in RESULTS.read_text().splitlines()]
     ours = f"{Restorer.from_pretrained('photo').prior_hash} bfloat16"
     card = (ROOT / "restore" / "priors" / "photo" / "README.md").read_text()
     for sigma in (15, 25, 30, 50):
@@ -104,7 +105,7 @@ def test_the_tables_of_the_card_are_those_of_the_kept_results():
 def test_the_margins_of_the_card_are_those_of_the_kept_results():
     found = Restorer.from_pretrained("photo").prior_hash
     kept = {}
-    for line in (ROOT / "docs" / "reports" / "results" / "photo-prior.jsonl").read_text().splitlines():
+    for line in RESULTS.read_text().splitlines():
         *key, value = json.loads(line)
         kept[tuple(key)] = value
     card = (ROOT / "restore" / "priors" / "photo" / "README.md").read_text()

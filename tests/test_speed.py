@@ -13,18 +13,16 @@ import pytest
 import torch
 from photographs import photo
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+from benchmarks.harness import verdict
+
+ROOT = Path(__file__).parent.parent
 SAMPLES = Path(__file__).parent.parent / "samples" / "photos"
 
 
 @pytest.fixture(scope="module")
 def modules():
     """The benchmark's modules by name; none that needs other libraries is asked for."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield lambda name: importlib.import_module(f"speed_{name}")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+    return lambda name: importlib.import_module("benchmarks.pictures" if name == "pictures" else f"benchmarks.speed.{name}")
 
 
 def test_a_straight_line_is_found_and_told_from_a_bend(modules):
@@ -86,7 +84,7 @@ def test_a_step_across_a_border_shows_as_a_seam(modules):
 
 
 def test_verdicts_and_deviations(modules):
-    verdict, against = modules("sections").verdict, modules("large").against
+    against = modules("large").against
     assert [verdict(1.05, 1.05), verdict(1.06, 1.05), verdict(50, 50, least=True)] == ["yes", "**no**", "yes"]
     assert [against(1.2, 1.0), against(0.7, 1.0)] == ["+20 %", "**-30 %**"]
 
@@ -101,7 +99,7 @@ def test_promises_of_memory_follow_from_the_command(modules):
 def test_a_child_reports_its_own_peak_whatever_its_parent_holds(tmp_path):
     held = np.ones(2**26)  # Half a gigabyte.
     report = tmp_path / "report.json"
-    command = [sys.executable, "-S", str(BENCHMARKS / "speed_child.py"), str(report)]
+    command = [sys.executable, "-S", str(ROOT / "benchmarks" / "speed" / "child.py"), str(report)]
     subprocess.run([*command, sys.executable, "-S", "-c", "x = b'1' * 2**27"], check=True)
     found = json.loads(report.read_text())
     assert 2**27 < found["peak"] < 2**27 + 2**26 < held.nbytes
@@ -120,8 +118,8 @@ def test_tables_are_made_of_results(tmp_path):
     results, page = tmp_path / "results.jsonl", tmp_path / "page.md"
     results.write_text("".join(json.dumps(row) + "\n" for row in rows))
     page.write_text("before\n<!-- tables -->\nold\n<!-- end of tables -->\nafter\n")
-    command = [sys.executable, str(BENCHMARKS / "speed.py"), "--results", str(results), "--table", "--into", str(page)]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    command = [sys.executable, "-m", "benchmarks", "speed", "--results", str(results), "--table", "--into", str(page)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")

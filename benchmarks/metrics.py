@@ -1,0 +1,19 @@
+"""How far an answer is from the truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def psnr(answer: Any, truth: Any, where: Any = None, *, peak: float = 255.0) -> float:
+    """Peak signal-to-noise ratio in dB.
+
+    Args:
+        answer, truth: arrays or tensors of one shape.
+        where: pixels that count, bool or above 0; all if not given. (H, W) for pictures (H, W, C).
+        peak: the range of values: 255 for 8-bit pictures, 2 for pictures in [-1, 1].
+    """
+    error = np.square(np.asarray(answer, np.float64) - np.asarray(truth, np.float64))
+    return float(10 * np.log10(peak**2 / (error if where is None else error[np.asarray(where) > 0]).mean()))

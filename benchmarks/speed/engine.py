@@ -1,0 +1,200 @@
+"""What a run takes beside its network, and what the windows of a large picture change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from statistics import median
+
+import numpy as np
+import torch
+
+from benchmarks.harness import markdown, verdict
+from benchmarks.metrics import psnr
+from benchmarks.pictures import Array, noisy, photograph
+from benchmarks.speed.sections import Cell, Found, Section, Setting
+from benchmarks.speed.timing import Bare, middle, ratio, took, watched
+from restore import Restorer
+from restore.plugins import manager as plugins
+from restore.tiling.layout import overlap_for, shift_at, windows
+
+SIGMA = 25
+FORWARD_BAR, GRADIENT_BAR = 1.05, 1.10
+# Task, guidance, transitions; the fewer, the more a run's beginning and end weigh.
+FORWARD = {
+    "ddnm": ("inpaint", "ddnm", 20),
+    "ddrm": ("inpaint", "ddrm", 20),
+    "diffpir": ("inpaint", "diffpir", 20),
+    "repaint": ("inpaint", "repaint:jump=5,repeat=2", 12),
+    "pnp": ("inpaint", "pnp", 20),
+    "denoising": ("denoise", "denoising", 1),
+    "denoising-samples": ("denoise", "denoising-samples", 10),
+}
+GRADIENT = {"pigdm": ("inpaint", "pigdm", 6), "dps": ("inpaint", "dps", 6), "mmps": ("inpaint", "mmps", 2)}
+METHODS = {**FORWARD, **GRADIENT}
+
+
+def whole_run(setting: Setting, method: str, size: int) -> Callable[[], object]:
+    """One call of `Restorer`, from picture to picture."""
+    task, guidance, steps = METHODS[method]
+    steps = steps if size <= 256 else (steps + 1) // 2
+    clean = photograph(setting.data, size, size)
+    if task == "denoise":
+        return partial(setting.restorer, task, noisy(clean, SIGMA), sigma=SIGMA, guidance=guidance, steps=steps)
+    lost = np.random.default_rng(0).random((size, size)) < 0.8
+    return partial(setting.restorer, task, clean, mask=lost, guidance=guidance, steps=steps)
+
+
+def overhead_cells(setting: Setting) -> Iterator[Cell]:
+    yield from ({"method": method, "size": 256} for method in (("ddnm", "denoising", "pigdm") if setting.quick else METHODS))
+    yield from ({"method": method, "size": 512} for method in (() if setting.quick else ("ddnm", "ddrm", "diffpir", "repaint")))
+
+
+def overhead(setting: Setting, cell: Cell) -> Found:
+    prior, (method, size) = setting.restorer.prior, (cell["method"], cell["size"])
+    run = whole_run(setting, method, size)
+    bare = Bare.of(prior, (1, 3, size, size), setting.restorer.placement.device)
+    with watched(prior) as seen:
+        run()  # Warms up, too.
+    alone = partial(bare.products, seen.pictures, seen.products) if seen.products else partial(bare.forwards, seen.pictures)
+    alone()
+    wholes, bares, parts = [], [], []
+    for _ in range(setting.repeats * (3 if seen.pictures == 1 else 1)):
+        with watched(prior) as again:
+            started = time.perf_counter()
+            wholes.append(took(run))
+            spans = again.spans
+        bares.append(took(alone))
+        before, after = spans[0][0] - started, started + wholes[-1].wall - spans[-1][1]
+        parts.append((before, again.inside, spans[-1][1] - spans[0][0] - again.inside, after))
+    names = ("before", "inside", "between", "after")
+    return {
+        "nfe": seen.pictures,
+        "products": seen.products,
+        "seconds": middle(wholes),
+        "ratio": ratio(wholes, bares),
+        "process": ratio(wholes, bares, "process"),
+        "bare": middle(bares),
+        **{name: median(values) for name, values in zip(names, zip(*parts, strict=True), strict=True)},
+    }
+
+
+def overhead_table(rows: Sequence[tuple[Cell, Found]]) -> str:
+    heads = ("method", "pixels", "NFE", "VJP", "run / bare network", "processor time", "bar", "met")
+    heads += ("before, ms", "network, ms", "between, ms", "after, ms")
+    lines = []
+    for cell, found in rows:
+        bar = GRADIENT_BAR if cell["method"] in GRADIENT else FORWARD_BAR
+        parts = [f"{1000 * found[name]:.0f}" for name in ("before", "inside", "between", "after")]
+        if found["products"]:
+            parts[1:3] = "-", "-"
+        counts = [str(found["nfe"]), str(found["products"])]
+        ratios = [f"{found['ratio']:.3f}", f"{found['process']:.3f}", f"{bar:.2f}", verdict(found["ratio"], bar)]
+        lines.append([cell["method"], f"{cell['size']}²", *counts, *ratios, *parts])
+    return markdown(heads, lines)
+
+
+OVERHEAD = Section(
+    "overhead",
+    "### What a run takes beside its network\n\n"
+    "A whole call of `Restorer`, from array to array, over as many calls of the network alone with the same shape, arithmetic "
+    "and threads; for methods that take gradients, forwards that keep their graph and as many products through it. *Before* is "
+    "all up to the first evaluation, *after* all from the last one on.",
+    overhead_cells,
+    overhead,
+    overhead_table,
+)
+
+
+# Windows
+
+
+def tiled_cells(setting: Setting) -> Iterator[Cell]:
+    side = 512 if setting.quick else 1024
+    yield {"task": "denoise", "guidance": "denoising", "steps": 1, "size": side, "tile": side // 2}
+    yield {"task": "denoise", "guidance": "pnp", "steps": 4, "size": side, "tile": side // 2}
+    if not setting.quick:
+        yield {"task": "denoise", "guidance": "pnp", "steps": 4, "size": side, "tile": side // 4}
+        yield {"task": "inpaint", "guidance": "ddnm", "steps": 5, "size": side, "tile": side // 2}
+
+
+def tiled(setting: Setting, cell: Cell) -> Found:
+    size, tile = cell["size"], cell["tile"]
+    words = {"guidance": cell["guidance"], "steps": cell["steps"]}
+    if cell["task"] == "denoise":
+        picture, words = noisy(photograph(setting.data, size, size), SIGMA), {**words, "sigma": SIGMA}
+    else:
+        picture = photograph(setting.data, size, size)
+        words["mask"] = np.random.default_rng(0).random((size, size)) < 0.8
+    restorer = setting.restorer
+    small = Restorer(restorer.prior, placement=restorer.placement, tile=tile)
+    whole, parts = restorer(cell["task"], picture, **words).image, small(cell["task"], picture, **words).image
+    return {"psnr": psnr(parts, whole), "seam": seam(parts, whole, borders(small, cell, size))}
+
+
+def borders(restorer: Restorer, cell: Cell, size: int) -> list[int]:
+    """Rows on which borders between windows lay when the prior was last asked."""
+    prior, tile = restorer.prior, cell["tile"]
+    level = SIGMA / 127.5
+    if cell["guidance"] != "denoising":
+        method = plugins.load().guidance(cell["guidance"])()
+        level = float(method.path(prior, problem_like(cell, size), cell["steps"])[-2])
+    found = windows(size, size, tile, overlap_for(prior.context, tile), multiple=prior.multiple_of, shift=shift_at(level))
+    return sorted({int(window.rows.high) for window in found if window.rows.high < size})
+
+
+def problem_like(cell: Cell, size: int):
+    from restore.operators import Identity
+    from restore.problem import Problem
+
+    sigma_y = SIGMA / 127.5 if cell["task"] == "denoise" else 0.0
+    return Problem(torch.zeros(1, 3, size, size), Identity(), sigma_y, (1, 3, size, size))
+
+
+def seam(parts: Array, whole: Array, rows: Sequence[int]) -> float:
+    """How much rougher the picture is across the borders than elsewhere, as a share: the gradient between neighbouring rows
+    against that of the whole picture, at the worst border, against the same at the median row."""
+    change = _gradient(parts) / _gradient(whole)
+    return float(max(abs(change[row - 1] / np.median(change) - 1) for row in rows))
+
+
+def _gradient(picture: Array) -> np.ndarray:
+    values = picture.astype(np.float32)
+    return np.abs(values[1:] - values[:-1]).mean(axis=(1, 2))
+
+
+def tiled_table(rows: Sequence[tuple[Cell, Found]]) -> str:
+    heads = (
+        "task",
+        "method",
+        "transitions",
+        "picture",
+        "windows",
+        "PSNR, dB",
+        "at least 50",
+        "rougher at borders",
+        "at most 2 %",
+    )
+    return markdown(
+        heads,
+        [
+            [
+                *(cell["task"], cell["guidance"], str(cell["steps"]), f"{cell['size']}²", f"{cell['tile']}²"),
+                *(f"{found['psnr']:.1f}", verdict(found["psnr"], 50, least=True)),
+                *(f"{100 * found['seam']:.2f} %", verdict(found["seam"], 0.02)),
+            ]
+            for cell, found in rows
+        ],
+    )
+
+
+TILED = Section(
+    "tiled",
+    "### Windows against the whole\n\n"
+    "The same picture through the bundled prior in windows of a side at most, and whole; and the gradient across the borders "
+    "between windows of the last evaluation, against elsewhere.",
+    tiled_cells,
+    tiled,
+    tiled_table,
+)

@@ -1,0 +1,104 @@
+"""What `--plan` says against what happens, task by task and method by method."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+
+from benchmarks.harness import markdown, verdict
+from benchmarks.pictures import noisy, photograph, write
+from benchmarks.speed.engine import SIGMA
+from benchmarks.speed.large import PLAN_BAR, against
+from benchmarks.speed.sections import Cell, Found, Section, Setting, command
+from benchmarks.speed.timing import watched
+
+SIZES = (96, 256, 1024)
+TASKS = ("inpaint", "super-resolution", "denoise", "colorize")
+METHODS = {"repaint": 10, "denoising-samples": 10, "pigdm": 5, "mmps": 3}
+SHARE, MORE = 0.2, 0.5  # Of a run that planning it may take; seconds beyond one evaluation.
+
+
+def cells(setting: Setting) -> Iterator[Cell]:
+    for size in SIZES[:2] if setting.quick else SIZES:
+        yield from ({"task": task, "method": "", "steps": 0, "size": size} for task in TASKS)
+    for method, steps in {}.items() if setting.quick else METHODS.items():
+        task = "denoise" if method.startswith("denoising") else "inpaint"
+        yield {"task": task, "method": method, "steps": steps, "size": 512}
+
+
+def measure(setting: Setting, cell: Cell) -> Found:
+    """Seconds and memory of the command, in processes of their own; evaluations, and the time to plan, in this one."""
+    words = prepared(setting, cell)
+    out = ["-o", setting.work / "out.png", "--overwrite"]
+    planned, ran = command(setting, *words, "--plan"), command(setting, *words, *out)
+    again, after = command(setting, *words, *out), command(setting, *words, "--plan")
+    said = [one["out"]["estimate"] for one in (planned, after)]
+    task, path, *flags = words
+    keywords = {str(flag)[2:].replace("-", "_"): value for flag, value in zip(flags[::2], flags[1::2], strict=True)}
+    with watched(setting.restorer.prior) as seen:
+        setting.restorer(task, path, **keywords)
+    begun = time.perf_counter()
+    setting.restorer.estimate(task, path, **keywords)
+    return {
+        "evaluations": seen.pictures,
+        "planned evaluations": said[0]["evaluations"],
+        "seconds": (ran["out"]["seconds"] + again["out"]["seconds"]) / 2,
+        "planned seconds": sum(one["seconds"] for one in said) / 2,
+        "planning": time.perf_counter() - begun,
+        "peak": ran["peak"],
+        "planned peak": said[0]["peak"],
+    }
+
+
+def prepared(setting: Setting, cell: Cell) -> list[object]:
+    """The task, its picture, and flags with their values."""
+    size, rng = cell["size"], np.random.default_rng(0)
+    picture, path = photograph(setting.data, size, size), setting.work / "planned.png"
+    extra = setting.work / "planned-extra.png"
+    flags: list[object] = []
+    if cell["task"] == "inpaint":
+        write(extra, np.uint8(255) * (rng.random((size, size)) < 0.8))
+        flags = ["--mask", extra]
+    elif cell["task"] == "super-resolution":
+        picture, flags = cv2.resize(picture, (size // 4, size // 4), interpolation=cv2.INTER_AREA), ["--scale", 4]
+    elif cell["task"] == "denoise":
+        picture, flags = noisy(picture, SIGMA), ["--sigma", SIGMA]
+    else:
+        shown = rng.random((size, size)) < 0.01
+        cv2.imwrite(str(extra), np.dstack([picture[..., ::-1], shown * 255]).astype(np.uint8))
+        picture, flags = np.repeat(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None], 3, 2), ["--hints", extra]
+    write(path, picture)
+    return [cell["task"], path, *flags, *(["--guidance", cell["method"], "--steps", cell["steps"]] if cell["method"] else [])]
+
+
+def table(rows: Sequence[tuple[Cell, Found]]) -> str:
+    heads = ("task", "method", "pixels", "evaluations", "planned", "seconds", "planned", "within the bar")
+    heads = (*heads, "planning, s", "share of the run", "peak, MB", "planned")
+    lines = []
+    for cell, found in rows:
+        off = abs(found["planned seconds"] / found["seconds"] - 1)
+        lines.append(
+            [
+                *(cell["task"], cell["method"] or "its own", f"{cell['size']}²"),
+                *(found["evaluations"], against(found["planned evaluations"], found["evaluations"])),
+                *(f"{found['seconds']:.2f}", against(found["planned seconds"], found["seconds"]), verdict(off, PLAN_BAR)),
+                *(f"{found['planning']:.2f}", f"{100 * found['planning'] / found['seconds']:.0f} %"),
+                *(f"{found['peak'] / 1e6:.0f}", against(found["planned peak"], found["peak"])),
+            ]
+        )
+    return markdown(heads, lines)
+
+
+PLAN = Section(
+    "plan",
+    "### Plans against what happened\n\n"
+    f"How far `--plan` was off; the bar is {100 * PLAN_BAR:.0f} %. Figures of the command are of processes of their own: plan, "
+    "run, run, plan. Planning is timed in one process; it takes some tenths of a second whatever the picture, so its share of "
+    "runs under a second is large.",
+    cells,
+    measure,
+    table,
+)

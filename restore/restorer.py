@@ -125,6 +125,7 @@ class Restorer:
         started = time.perf_counter()
         task, own, options = self._read(task, keywords)
         problem = task.problem(images.as_picture(image), own)
+        _ = self.prior_hash  # The first result of a restorer takes time for it.
         seconds = time.perf_counter() - started
         plans, _ = self._plans(task, problem, own, options)
         return estimate(plans, held=held, seconds=seconds)

@@ -155,9 +155,7 @@ class Batch:
 
     def _restore(self, job: Job, title: str) -> dict[str, Any]:
         """Restores a picture and writes what was asked for; gives what its outcome says."""
-        start = time.perf_counter()
-        picture = self._read(job)
-        seconds = time.perf_counter() - start
+        picture, seconds = self._read(job)
         restorer = self._restorer
         start = time.perf_counter()
         with console.progress(title) as show:
@@ -175,11 +173,14 @@ class Batch:
             "contact_sheet": None if job.sheet is None else str(job.sheet),
         }
 
-    def _read(self, job: Job) -> Picture:
-        """The picture of a job, when all that it will be written to can be."""
+    def _read(self, job: Job) -> tuple[Picture, float]:
+        """The picture of a job, when all that it will be written to can be, and the seconds it took to read."""
         from restore import images
 
-        picture = images.read(job.source)
+        read = images.read  # The first use imports torch, which is no time of this picture's.
+        start = time.perf_counter()
+        picture = read(job.source)
+        seconds = time.perf_counter() - start
         for target in job.targets:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +188,7 @@ class Batch:
                 place = target.parent
                 raise PictureError(f"{place}: no folder can be made here ({error.strerror}); name another place") from None
         images.check_target(job.out, picture, overwrite=self.options.overwrite)
-        return picture
+        return picture, seconds
 
     def _save(self, job: Job, result: Result) -> None:
         if self.prior_hash not in (None, result.record["prior_hash"]):

@@ -190,7 +190,7 @@ def test_an_estimate_costs_a_fifth_of_the_runs_evaluations_at_most_and_fills_a_s
     cheap(planning).estimate("inpaint", picture, mask=mask)
     large = [shape for shape in made if max(shape[-2:]) > 16]
     assert len(large) == 1
-    assert max(large[0][-2:]) <= timing.SMALL
+    assert max(large[0][-2:]) <= timing.PART
     cheap(running)("inpaint", picture, mask=mask)
     assert planning.pixels < running.pixels / 5
 

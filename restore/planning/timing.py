@@ -20,6 +20,7 @@ from restore.sampling.noise import Noise
 
 SHARE = 1 / 8  # Of the evaluations of a run that measuring one may cost, but for small pictures.
 SMALL = 256  # Side in pixels up to which pictures are measured whole.
+PART = 128  # The same for initial estimates, which may take as long as many evaluations.
 WARM_UP = 64  # Side in pixels of the first evaluation, in which libraries set themselves up.
 ENOUGH = 0.05  # Seconds; what is over sooner is measured again.
 # How much dearer a pixel gets where pictures double: less of a layer stays in the cache for the next. From 256 to 1024 pixels a
@@ -68,15 +69,14 @@ def beside_network(plan: Plan) -> float:
     """Seconds of a plan's first estimates and transitions, without the evaluations."""
     areas = [(bottom - top) * (right - left) for top, bottom, left, right in plan.boxes]
     index = areas.index(max(areas))
-    part = _middle(part_of(plan.problem, plan.boxes[index]))
+    box = part_of(plan.problem, plan.boxes[index])
+    part = _middle(box, SMALL)
     listener = Listener(plan.prior)
-    schedule, seconds, start = beginning(plan.schedule), 0.0, part.start
+    schedule, seconds = beginning(plan.schedule), 0.0
     with torch.no_grad():
         if needs_initial_estimate(part, plan.prior, plan.schedule):
-            before = time.perf_counter()
-            start = part.operator.initial_estimate(part.y)
-            seconds = time.perf_counter() - before
-        part = replace(part, start=start)
+            seconds = _of_initial_estimate(_middle(box, PART), box) * sum(areas) / areas[index]
+            part = replace(part, start=torch.zeros(part.shape))
         view = view_of(plan.guidance.wrap_prior(listener), part, plan.windows[index], plan.at_once, torch.device("cpu"))
 
         def walk() -> None:
@@ -85,7 +85,8 @@ def beside_network(plan: Plan) -> float:
 
         transitions = _shortest(walk) / (len(schedule) - 1) * (len(plan.schedule) - 1)
     pixels = part.shape[-2] * part.shape[-1]
-    return (seconds + transitions * len(plan.names)) * sum(areas) / pixels * _growth(areas[index], pixels)
+    batches = -(-len(plan.names) // plan.batch)
+    return seconds * batches + transitions * len(plan.names) * sum(areas) / pixels * _growth(areas[index], pixels)
 
 
 def afterwards(problem: Problem) -> float:
@@ -94,10 +95,19 @@ def afterwards(problem: Problem) -> float:
     return _shortest(lambda: (project(problem, x, rounds=1), consistency(problem, x)))
 
 
-def _middle(problem: Problem) -> Problem:
+def _of_initial_estimate(part: Problem, box: Problem) -> float:
+    """Seconds of a box's initial estimate, from that of a part of it."""
+    before = time.perf_counter()
+    part.operator.initial_estimate(part.y)
+    seconds = time.perf_counter() - before
+    pixels, all_pixels = (one.shape[-2] * one.shape[-1] for one in (part, box))
+    return seconds * all_pixels / pixels * _growth(all_pixels, pixels)
+
+
+def _middle(problem: Problem, side: int) -> Problem:
     """The middle of a large problem, where it can be cut."""
     height, width = problem.shape[-2:]
-    rows, columns = min(height, SMALL), min(width, SMALL)
+    rows, columns = min(height, side), min(width, side)
     top, left = (height - rows) // 2, (width - columns) // 2
     return part_of(problem, (top, top + rows, left, left + columns))
 

@@ -11,9 +11,9 @@ from torch import Generator, nn
 from restore.priors import DDPM, NCSN, VE, VP, Flow, SubVP
 from restore.priors.families.ddpm import Reverse
 from restore.priors.families.tables import alphas_cumprod
-from restore.training.families import WORDS, config, objective, settings
-from restore.training.objectives import ChainObjective, HybridObjective
-from restore.training.objectives.hybrid import code_length
+from restore.training.families import OPTIONS, config, objective, settings
+from restore.training.objectives import DDPMObjective, HybridObjective
+from restore.training.objectives.hybrid import discretized_gaussian_nll
 
 VARIANCE = 0.25
 ABAR = alphas_cumprod("linear")
@@ -139,7 +139,7 @@ def test_v_is_weighed_as_v():
     network = Answering()
     prior = DDPM(network, ABAR, prediction="v_prediction", channels=1)
     clean = white(64, side=8).double()
-    loss = ChainObjective(prior.table, "v_prediction").loss(prior, clean, seeded())
+    loss = DDPMObjective(prior.table, "v_prediction").loss(prior, clean, seeded())
     x_t, time = network.shown
     wanted, _ = chain("v_prediction")(x_t, time, clean)
     torch.testing.assert_close(loss, (network.answer - wanted).square().mean(), rtol=1e-5, atol=0)
@@ -169,7 +169,7 @@ def times_of(kind, levels):
 def test_time_is_uniform_over_the_trained_range(kind):
     # One level from each of many batches: those of one batch are spread evenly by construction.
     law, generator = parse(kind), seeded()
-    times, low, high = times_of(kind, torch.cat([law.levels(1, generator) for _ in range(4000)]))
+    times, low, high = times_of(kind, torch.cat([law.sample_sigma(1, generator) for _ in range(4000)]))
     assert low * (1 - 1e-5) - 1e-6 <= times.min()
     assert times.max() <= high * (1 + 1e-5)
     uniform(times, low, high, count=4000)
@@ -179,7 +179,7 @@ def test_time_is_uniform_over_the_trained_range(kind):
 def test_times_of_a_small_batch_are_evenly_spaced_with_an_offset_of_chance(kind):
     firsts = []
     for seed in range(200):
-        times, low, high = times_of(kind, parse(kind).levels(8, seeded(seed)))
+        times, low, high = times_of(kind, parse(kind).sample_sigma(8, seeded(seed)))
         shares = ((times - low) / (high - low)).sort().values
         torch.testing.assert_close(shares.diff(), torch.full((7,), 1 / 8, dtype=torch.float64), rtol=0, atol=1e-4)
         firsts.append(shares[0] * 8)
@@ -189,10 +189,10 @@ def test_times_of_a_small_batch_are_evenly_spaced_with_an_offset_of_chance(kind)
 @pytest.mark.parametrize(("kind", "count"), [("ddpm epsilon", 1000), ("ncsn", 12)])
 def test_a_small_batch_has_a_level_from_every_part_of_the_chain(kind, count):
     law = parse(kind)
-    known = (law.table if kind.startswith("ddpm") else law.trained).float()
+    known = (law.table if kind.startswith("ddpm") else law.sigmas).float()
     seen = set()
     for seed in range(100):
-        drawn = law.levels(4, seeded(seed))
+        drawn = law.sample_sigma(4, seeded(seed))
         places = (drawn[:, None] == known).nonzero()[:, 1].sort().values
         assert len(places) == 4
         assert (places.diff() - count / 4).abs().max() < 1
@@ -203,9 +203,9 @@ def test_a_small_batch_has_a_level_from_every_part_of_the_chain(kind, count):
 @pytest.mark.parametrize(("kind", "count"), [("ddpm epsilon", 1000), ("ncsn", 12)])
 def test_trained_levels_have_equal_chances_and_no_others_are_drawn(kind, count):
     law = parse(kind)
-    known = (law.table if kind.startswith("ddpm") else law.trained).float()
+    known = (law.table if kind.startswith("ddpm") else law.sigmas).float()
     generator = seeded()
-    drawn = torch.cat([law.levels(4, generator) for _ in range(10000)])
+    drawn = torch.cat([law.sample_sigma(4, generator) for _ in range(10000)])
     assert set(drawn.tolist()) == set(known.tolist())
     assert len(known) == count
     counts = (drawn[:, None] == known).sum(dim=0)
@@ -294,10 +294,10 @@ class Both(nn.Module):
 
 def test_the_bound_teaches_the_variance_alone():
     gradients = []
-    for law in (HybridObjective(ABAR), ChainObjective(((1 - ABAR) / ABAR).sqrt())):
+    for law in (HybridObjective(ABAR), DDPMObjective(((1 - ABAR) / ABAR).sqrt())):
         network = Both()
         prior = DDPM(network, ABAR, variance="learned", channels=1)
-        law.loss(law.asks(prior), white(32), seeded()).backward()
+        law.loss(law.model_for(prior), white(32), seeded()).backward()
         gradients.append((network.mean.grad, network.spread.grad))
     torch.testing.assert_close(gradients[0][0], gradients[1][0], rtol=1e-3, atol=1e-6)
     assert gradients[0][1].abs() > 1e-6
@@ -307,7 +307,7 @@ def test_the_bound_teaches_the_variance_alone():
 def test_code_lengths_are_of_a_distribution_over_grey_levels():
     levels = torch.arange(256, dtype=torch.float64).reshape(1, 1, 16, 16) / 127.5 - 1
     for mean, std in ((0.1, 0.3), (-0.95, 0.02), (1.4, 0.5)):
-        lengths = code_length(levels, torch.full_like(levels, mean), torch.full_like(levels, 2 * math.log(std)))
+        lengths = discretized_gaussian_nll(levels, torch.full_like(levels, mean), torch.full_like(levels, 2 * math.log(std)))
         assert (-lengths).exp().sum().item() == pytest.approx(1, abs=1e-9)
 
 
@@ -317,12 +317,12 @@ def test_code_lengths_are_of_a_distribution_over_grey_levels():
 def test_words_of_another_family_are_refused():
     from restore.errors import UsageError
 
-    with pytest.raises(UsageError, match=r"--sigma-max is for edm, ncsn, ve; a prior of family vp has none"):
+    with pytest.raises(UsageError, match=r"--sigma-max is for edm, ncsn, ve; family vp does not have it"):
         settings("vp", {"sigma_max": 3.0, "levels": None})
     assert settings("ve", {"sigma_max": 3.0, "levels": None}) == {"sigma_min": 0.02, "sigma_max": 3.0}
 
 
-@pytest.mark.parametrize("family", WORDS)
+@pytest.mark.parametrize("family", OPTIONS)
 def test_a_config_builds_the_prior_it_names(family):
     from restore.priors.loaders import folder
 

@@ -211,12 +211,12 @@ def test_the_command_draws_its_loss_and_samples_and_the_prior_restores(data, cap
 
 
 REFUSED = {
-    "--family vp --steps 1 --sigma-max 20": "--sigma-max is for edm, ncsn, ve; a prior of family vp has none",
-    "--family edm --steps 1 --prediction v": "--prediction is for ddpm; a prior of family edm has none",
+    "--family vp --steps 1 --sigma-max 20": "--sigma-max is for edm, ncsn, ve; family vp does not have it",
+    "--family edm --steps 1 --prediction v": "--prediction is for ddpm; family edm does not have it",
     "--family ve --steps 1 --sigma-min 9 --sigma-max 3": "--sigma-min 9 is not below --sigma-max 3",
     "--family edm --steps 1 --sigma-min 90": "--sigma-min 90 is not below --sigma-max 80",
     "--family vp --steps 1 --diffusers": "give --family ddpm and --network unet-tiny, unet-small or unet-base",
-    "--family ddpm --steps 1 --diffusers": "these were ddpm and residual-unet",
+    "--family ddpm --steps 1 --diffusers": "not ddpm and residual-unet",
     "--family vq --steps 1": "--family",
     "--family vp --steps 1 --accumulate 3": "a batch of 4 cannot be divided among 1 processes times 3 micro-batches",
 }
@@ -260,7 +260,7 @@ def test_digits_are_neither_mirrored_nor_turned():
 
 def rows_of_the_mean(canvas):
     """Where the strong line runs, column by column."""
-    strong = (np.abs(canvas.astype(int) - pictures.STRONG).sum(axis=2) < 20).astype(float)
+    strong = (np.abs(canvas.astype(int) - pictures.DARK).sum(axis=2) < 20).astype(float)
     return [np.average(np.arange(len(column)), weights=column) for column in strong.T if column.any()]
 
 

@@ -283,7 +283,11 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, old: bool) -> None:
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [("head_chanels=32", "did you mean 'head_channels'"), ("heads=0", "positive integer, got '0'"), ("schedule=loud", "got 'loud'")],
+    [
+        ("head_chanels=32", "did you mean 'head_channels'"),
+        ("heads=0", "positive integer, got '0'"),
+        ("schedule=loud", "got 'loud'"),
+    ],
 )
 def test_misspelt_options_are_usage_errors(file: Callable[..., Path], words: str, said: str) -> None:
     refused(f"{file({})}?{words}", said, UsageError)

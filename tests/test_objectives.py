@@ -7,7 +7,7 @@ from torch import Generator
 from restore.errors import PictureError, UsageError
 from restore.training.data import Crops, load_crops
 from restore.training.objectives import EDMObjective
-from restore.training.synthetic import dead_leaves, drawing, drawn, page, sky, texture
+from restore.training.synthetic import dead_leaves, drawing, page, random_picture, sky, texture
 
 # The loss
 
@@ -112,7 +112,7 @@ def test_levels_follow_the_law_stated():
 @pytest.mark.parametrize("spread", [0.0, 0.25, 1.0])
 def test_each_level_of_a_small_batch_follows_the_law_by_itself(spread):
     objective = EDMObjective(spread=spread, mean=-1.0, std=0.8)
-    drawn = torch.stack([objective.levels(4, seeded(seed)) for seed in range(4000)]).log()
+    drawn = torch.stack([objective.sample_sigma(4, seeded(seed)) for seed in range(4000)]).log()
     low, high = np.log(0.002), np.log(80)
     for quantile in (-4.0, -1.0, 0.0, 2.0):
         normal = 0.5 * (1 + torch.erf(torch.tensor((quantile + 1.0) / 0.8 / 2**0.5)).item())
@@ -125,7 +125,7 @@ def test_each_level_of_a_small_batch_follows_the_law_by_itself(spread):
 @pytest.mark.parametrize("spread", [0.0, 1.0])
 def test_levels_of_a_small_batch_are_evenly_spaced_quantiles_of_their_law(spread):
     objective = EDMObjective(spread=spread, mean=-1.0, std=0.8)
-    levels = objective.levels(16, seeded()).double().log()
+    levels = objective.sample_sigma(16, seeded()).double().log()
     low, high = np.log(0.002), np.log(80)
     quantiles = (levels - low) / (high - low) if spread else torch.special.ndtr((levels + 1.0) / 0.8)
     apart = quantiles.sort().values.diff()
@@ -136,7 +136,7 @@ def test_no_small_batch_has_too_many_low_levels_or_too_few():
     objective = EDMObjective(spread=0.25, mean=-1.0, std=0.8)
     low, high = np.log(0.002), np.log(80)
     for seed in range(100):
-        levels = objective.levels(16, seeded(seed)).log()
+        levels = objective.sample_sigma(16, seeded(seed)).log()
         for quantile in (-4.0, -1.5, -1.0, 0.0, 2.0):
             normal = 0.5 * (1 + torch.erf(torch.tensor((quantile + 1.0) / 0.8 / 2**0.5)).item())
             expected = 16 * (0.25 * (quantile - low) / (high - low) + 0.75 * normal)
@@ -339,11 +339,11 @@ def test_sources_of_no_use_are_refused(tmp_path, photos):
 
 # Drawn pictures
 
-KINDS = {kind.__name__: kind for kind in (dead_leaves, texture, sky, page, drawing, drawn)}
+KINDS = {kind.__name__: kind for kind in (dead_leaves, texture, sky, page, drawing, random_picture)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_drawn_pictures_are_a_function_of_the_generator(kind):
+def test_generated_pictures_are_a_function_of_the_generator(kind):
     palette = np.random.default_rng(0).integers(0, 256, (32, 3), dtype=np.uint8)
     first, second, other = (KINDS[kind](np.random.default_rng(seed), palette, size=64) for seed in (1, 1, 2))
     assert first.shape == (64, 64, 3)
@@ -353,7 +353,7 @@ def test_drawn_pictures_are_a_function_of_the_generator(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_drawn_pictures_stay_within_their_palette(kind):
+def test_generated_pictures_stay_within_their_palette(kind):
     rng = np.random.default_rng(0)
     for colours in ([[10, 60, 110], [90, 140, 190]], [[120, 120, 120]]):
         palette = np.array(colours, np.uint8)
@@ -377,13 +377,13 @@ def test_skies_have_no_edges_and_pages_have_many():
         assert (steps[kind] > 30).mean() > 0.01, kind.__name__
 
 
-def test_every_kind_is_drawn():
+def test_every_kind_is_generated():
     from restore.training import synthetic
 
     palette = np.random.default_rng(0).integers(0, 256, (32, 3), dtype=np.uint8)
     seen = []
     for seed in range(60):
-        picture = drawn(np.random.default_rng(seed), palette, size=32)
+        picture = random_picture(np.random.default_rng(seed), palette, size=32)
         for kind in (dead_leaves, texture, sky, page, drawing):
             rng = np.random.default_rng(seed)
             rng.choice(5, p=synthetic.SHARES)

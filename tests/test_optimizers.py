@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from restore.networks.residual_unet import ResidualUNet
 from restore.training import optimizers
-from restore.training.optimizers import NAMES, Muon, make, orthogonal
+from restore.training.optimizers import NAMES, Muon, make, orthogonalize
 
 
 def drawn(*shape, seed=0):
@@ -20,7 +20,7 @@ def drawn(*shape, seed=0):
 def test_what_is_orthogonal_keeps_its_singular_vectors(shape):
     u, _, vt = torch.linalg.svd(drawn(*shape), full_matrices=False)
     values = torch.logspace(-1, 1, len(vt))  # A hundredfold spread.
-    answer = orthogonal(u @ torch.diag(values) @ vt)
+    answer = orthogonalize(u @ torch.diag(values) @ vt)
     seen = u.T @ answer @ vt.T
     assert seen.diag().min() > 0.6
     assert seen.diag().max() < 1.3
@@ -29,15 +29,15 @@ def test_what_is_orthogonal_keeps_its_singular_vectors(shape):
 
 def test_scale_is_not_heard():
     matrix = drawn(16, 40)
-    torch.testing.assert_close(orthogonal(matrix / 1024), orthogonal(matrix), atol=0.01, rtol=0)
-    assert torch.equal(orthogonal(0 * matrix), 0 * matrix)
+    torch.testing.assert_close(orthogonalize(matrix / 1024), orthogonalize(matrix), atol=0.01, rtol=0)
+    assert torch.equal(orthogonalize(0 * matrix), 0 * matrix)
 
 
 def test_bfloat16_is_for_hardware_that_has_it(monkeypatch):
     matrix, answers = drawn(16, 40), {}
     for has in (False, True):
         monkeypatch.setattr(optimizers, "multiplies_bfloat16", lambda device, has=has: has)
-        answers[has] = orthogonal(matrix)
+        answers[has] = orthogonalize(matrix)
     assert torch.equal(answers[True], answers[True].bfloat16().float())
     assert not torch.equal(answers[False], answers[False].bfloat16().float())
     assert (answers[True] - answers[False]).norm() < 0.05 * answers[False].norm()

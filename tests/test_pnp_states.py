@@ -1,4 +1,4 @@
-"""Learning from pictures on their way through plug-and-play."""
+"""Training on intermediate states of plug-and-play."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from restore.guidance.pnp import ENLARGING, FILLING
 from restore.operators import Downsample, Mask
 from restore.sampling import schedules
-from restore.training.objectives import EDMObjective, PnPStates
-from restore.training.objectives.pnp_states import STEPS, UNDER_WAY
+from restore.training.objectives import EDMObjective, TrajectoryPool
+from restore.training.objectives.pnp_states import POOL_SIZE, STEPS
 
 SCHEDULES = [
     schedules.geometric(method.sigma_start, method.sigma_end, steps)[:-1].tolist()
@@ -33,28 +33,28 @@ def waves(count=3, side=48, channels=3, seed=1):
 
 
 def begun(count, seed=0, clean=None):
-    """Walks at their beginning."""
-    walks = PnPStates(1.0)
-    return [walk for _ in range(count) for walk in walks.take(waves(1) if clean is None else clean, seeded(seed + _))]
+    """New trajectories."""
+    pool = TrajectoryPool(1.0)
+    return [one for _ in range(count) for one in pool.sample(waves(1) if clean is None else clean, seeded(seed + _))]
 
 
 def objective(share, **words):
-    return EDMObjective(mean=-1.0, std=0.5, walks=PnPStates(share), **words)
+    return EDMObjective(mean=-1.0, std=0.5, trajectories=TrajectoryPool(share), **words)
 
 
-def test_walks_begin_at_what_the_task_begins_with():
+def test_trajectories_start_where_the_guidance_starts():
     lost, scales, lengths = [], [], []
-    for walk in begun(200):
-        y = walk.operator(walk.clean)
-        guess = walk.operator.prox(walk.operator.initial_estimate(y), y, 0.0)
-        torch.testing.assert_close(walk.seen, guess, atol=1e-5, rtol=0)
-        assert walk.levels.tolist() in [pytest.approx(path) for path in SCHEDULES]
-        lengths.append(len(walk.levels))
-        if isinstance(walk.operator, Mask):
-            lost.append(1 - walk.operator.keep.float().mean().item())
-            assert walk.missing == pytest.approx(lost[-1])
+    for one in begun(200):
+        y = one.operator(one.clean)
+        guess = one.operator.prox(one.operator.initial_estimate(y), y, 0.0)
+        torch.testing.assert_close(one.x, guess, atol=1e-5, rtol=0)
+        assert one.sigmas.tolist() in [pytest.approx(path) for path in SCHEDULES]
+        lengths.append(len(one.sigmas))
+        if isinstance(one.operator, Mask):
+            lost.append(1 - one.operator.keep.float().mean().item())
+            assert one.missing == pytest.approx(lost[-1])
         else:
-            scales.append(round((1 / (1 - walk.missing)) ** 0.5))
+            scales.append(round((1 / (1 - one.missing)) ** 0.5))
     assert set(lengths) == set(STEPS)
     assert 60 < len(scales) < 120
     assert set(scales) == {2, 3, 4}
@@ -64,46 +64,46 @@ def test_walks_begin_at_what_the_task_begins_with():
 
 
 def test_steps_are_those_of_plug_and_play():
-    for walk in begun(12):
-        answer = torch.randn(walk.clean.shape, generator=seeded())
-        there = walk.onward(answer.requires_grad_())
-        assert not there.seen.requires_grad
-        torch.testing.assert_close(there.levels, walk.levels[1:])
+    for one in begun(12):
+        answer = torch.randn(one.clean.shape, generator=seeded())
+        there = one.advance(answer.requires_grad_())
+        assert not there.x.requires_grad
+        torch.testing.assert_close(there.sigmas, one.sigmas[1:])
         # What was measured is met, and the rest is the answer's.
-        torch.testing.assert_close(walk.operator(there.seen), walk.operator(walk.clean), atol=1e-5, rtol=0)
-        again = walk.operator.prox(answer.detach(), walk.operator(walk.clean), 0.0)
-        torch.testing.assert_close(there.seen, again)
+        torch.testing.assert_close(one.operator(there.x), one.operator(one.clean), atol=1e-5, rtol=0)
+        again = one.operator.prox(answer.detach(), one.operator(one.clean), 0.0)
+        torch.testing.assert_close(there.x, again)
 
 
 def test_only_what_was_not_measured_counts():
-    for walk in begun(24):
-        noise = torch.randn(walk.clean.shape, generator=seeded())
-        if isinstance(walk.operator, Mask):
-            measured = noise * walk.operator.keep
+    for one in begun(24):
+        noise = torch.randn(one.clean.shape, generator=seeded())
+        if isinstance(one.operator, Mask):
+            measured = noise * one.operator.keep
         else:
-            assert isinstance(walk.operator, Downsample)
-            measured = walk.operator.pinv(walk.operator(noise))
-        assert walk.error(walk.clean + measured).item() == pytest.approx(0, abs=1e-9)
+            assert isinstance(one.operator, Downsample)
+            measured = one.operator.pinv(one.operator(noise))
+        assert one.error(one.clean + measured).item() == pytest.approx(0, abs=1e-9)
         # And counts alike, however much of the picture that is.
-        values = walk.missing * walk.clean.numel()
-        assert walk.error(walk.clean + noise).item() == pytest.approx(1, abs=6 * (2 / values) ** 0.5)
+        values = one.missing * one.clean.numel()
+        assert one.error(one.clean + noise).item() == pytest.approx(1, abs=6 * (2 / values) ** 0.5)
 
 
 @pytest.mark.parametrize(("size", "counts"), [(8, {3}), (4, {1, 2}), (1, {0, 1})])
-def test_a_share_of_the_crops_walks(size, counts):
-    walks, clean = PnPStates(0.375), waves(size)
-    found = [len(walks.take(clean, seeded(seed))) for seed in range(80)]
+def test_the_share_of_the_crops_is_kept_on_average(size, counts):
+    pool, clean = TrajectoryPool(0.375), waves(size)
+    found = [len(pool.sample(clean, seeded(seed))) for seed in range(80)]
     assert set(found) == counts
     assert np.mean(found) == pytest.approx(0.375 * size, abs=4 * 0.5 / 80**0.5)
 
 
-def test_every_walk_is_walked_to_its_end():
-    walks, clean, met = PnPStates(0.5), waves(2, side=12), {}
+def test_every_trajectory_is_finished():
+    pool, clean, met = TrajectoryPool(0.5), waves(2, side=12), {}
     for seed in range(1200):
-        taken = walks.take(clean, seeded(seed))
-        for walk in taken:
-            met.setdefault(walk.operator, []).append(walk.levels[0].item())
-        walks.put_back(walk.onward(walk.clean) for walk in taken)
+        taken = pool.sample(clean, seeded(seed))
+        for one in taken:
+            met.setdefault(one.operator, []).append(one.sigmas[0].item())
+        pool.put_back(one.advance(one.clean) for one in taken)
     assert all(any(levels == pytest.approx(path[: len(levels)]) for path in SCHEDULES) for levels in met.values())
     whole = [levels for levels in met.values() if any(levels == pytest.approx(path) for path in SCHEDULES)]
     assert len(whole) > 20
@@ -129,7 +129,7 @@ def test_the_truth_costs_nothing_and_its_crops_are_those_of_the_batch():
         nearest = (x[:, None] - pictures[None]).square().sum(dim=(2, 3, 4)).argmin(dim=1)
         return pictures[nearest]
 
-    one = EDMObjective(mean=-4.0, std=0.1, spread=1e-6, walks=PnPStates(0.375))
+    one = EDMObjective(mean=-4.0, std=0.1, spread=1e-6, trajectories=TrajectoryPool(0.375))
     costs = [one.loss(knows, clean, seeded(seed)).item() for seed in range(20)]
     assert np.median(costs) == pytest.approx(0, abs=1e-9)
     assert all(len(levels) == 8 for levels in seen_levels)
@@ -142,13 +142,14 @@ def test_the_gradient_is_of_answers_alone():
         one.loss(lambda x, sigma: gain * x, clean, seeded(seed)).backward()
     assert gain.grad is not None
     assert bool(gain.grad.isfinite())
-    assert all(not walk.seen.requires_grad for walk in one.walks.take(clean, seeded()))
+    assert one.trajectories is not None
+    assert all(not taken.x.requires_grad for taken in one.trajectories.sample(clean, seeded()))
 
 
-def test_all_or_none_of_a_batch_may_walk():
+def test_all_or_none_of_a_batch_may_be_trajectories():
     clean = waves(4)
     for share in (1.0, 0.0):
         assert np.isfinite(objective(share).loss(lambda x, sigma: 0.9 * x, clean, seeded()).item())
-    walks = PnPStates(1.0)
-    assert len(walks.take(clean, seeded())) == 4
-    assert len(walks._under_way) == 4 * (UNDER_WAY - 1)
+    pool = TrajectoryPool(1.0)
+    assert len(pool.sample(clean, seeded())) == 4
+    assert len(pool._pool) == 4 * (POOL_SIZE - 1)

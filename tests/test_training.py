@@ -24,9 +24,9 @@ from restore.cli import main
 from restore.errors import PriorError, UsageError
 from restore.priors.loaders import folder
 from restore.training.data import Crops
-from restore.training.net2net import start_from
+from restore.training.net2net import transfer_weights
 from restore.training.objectives import EDMObjective
-from restore.training.train import STATE, UNREAD, Budget, train
+from restore.training.train import LOSS_SYNC_INTERVAL, STATE, Budget, train
 
 CONFIG = {
     "family": "edm",
@@ -108,7 +108,7 @@ def test_a_run_is_a_function_of_its_seed(tmp_path):
 def test_losses_looked_at_late_are_the_same(tmp_path, monkeypatch):
     told: dict[str, list] = {"each": [], "late": []}
     at_each, _ = run(tmp_path / "each", on_checkpoint=lambda prior, report, losses: told["each"].append((report, [*losses])))
-    monkeypatch.setitem(UNREAD, "cpu", 5)
+    monkeypatch.setitem(LOSS_SYNC_INTERVAL, "cpu", 5)
     late, heard = run(tmp_path / "late", on_checkpoint=lambda prior, report, losses: told["late"].append((report, [*losses])))
     assert late.step == at_each.step == 12  # Two losses are still unread when the run ends.
     assert late.loss == at_each.loss
@@ -161,7 +161,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, name):
 def test_an_interrupt_in_the_middle_of_a_step_loses_nothing(tmp_path, monkeypatch):
     from restore.training import train as module
 
-    average, calls = module._average, []
+    average, calls = module._update_average, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -169,7 +169,7 @@ def test_an_interrupt_in_the_middle_of_a_step_loses_nothing(tmp_path, monkeypatc
             signal.raise_signal(signal.SIGINT)
         average(*arguments)
 
-    monkeypatch.setattr(module, "_average", interrupted)
+    monkeypatch.setattr(module, "_update_average", interrupted)
     run(tmp_path / "stopped")
     monkeypatch.undo()
     run(tmp_path / "stopped", resume=True)
@@ -236,7 +236,7 @@ def test_a_run_may_start_from_the_weights_of_another(tmp_path):
     assert losses != fresh
     for change in ({"widths": [8, 12]}, {"widths": [8, 16, 16]}, {"widths": [8]}, {"constants": True}):
         other = folder.build({**CONFIG, "network": {**CONFIG["network"], **change}})
-        with pytest.raises(PriorError, match="another shape"):
+        with pytest.raises(PriorError, match="another architecture"):
             run(tmp_path / "fourth", steps=1, initial=other)
 
 
@@ -244,13 +244,13 @@ def test_a_deeper_network_begins_as_the_one_it_grew_from(tmp_path):
     run(tmp_path / "first", steps=8)
     first = folder.load(tmp_path / "first").double()
     deeper = folder.build({**CONFIG, "network": {**CONFIG["network"], "blocks": [3, 2]}}).double()
-    start_from(first, deeper)
+    transfer_weights(first, deeper)
     x = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(deeper(x, 0.3), first(x, 0.3), atol=1e-12, rtol=0)
     deeper(x, 0.3).square().mean().backward()
     assert all(block.second.weight.grad.abs().max() > 0 for block in deeper.network.down_blocks[0])  # The new ones learn, too.
-    with pytest.raises(PriorError, match="another shape"):
-        start_from(deeper, first)  # Blocks are not dropped.
+    with pytest.raises(PriorError, match="another architecture"):
+        transfer_weights(deeper, first)  # Blocks are not dropped.
 
 
 def test_muon_goes_on_as_if_it_had_not_been_stopped(tmp_path):
@@ -271,7 +271,7 @@ def test_muon_goes_on_as_if_it_had_not_been_stopped(tmp_path):
     first = part(tmp_path / "halves", 10, on_step=stop)
     assert [*first, *part(tmp_path / "halves", 10, resume=True)] == whole
     same_weights(tmp_path / "halves", tmp_path / "whole")
-    with pytest.raises(PriorError, match="cannot be continued"):
+    with pytest.raises(PriorError, match="cannot be resumed"):
         part(tmp_path / "whole", 12, resume=True, optimizer_name="adamw")
 
 
@@ -349,7 +349,7 @@ def test_the_command_makes_a_prior_that_restores(data, capfd):
     assert torch.load(f"mine/{STATE}", weights_only=True)["step"] == 31
 
 
-def test_a_run_learns_from_walks_and_goes_on(data):
+def test_a_run_with_pnp_states_can_be_resumed(data):
     words = ["--batch", "3", "--size", "16", "--network", "small", "--pnp-states", "0.5"]
     assert main(["train", "my photos", "-o", "mine", "--steps", "2", *words]) == 0
     assert "--pnp-states 0.5" in Path("mine/README.md").read_text()
@@ -372,7 +372,7 @@ REFUSED = {
     "train my -o out --steps 1 --scales 1,big": (2, "is not a list of numbers like 1,0.5"),
     "train my --steps 1": (2, "--out"),
     "train my -o out --steps 1 --pnp-states 2": (2, "--pnp-states"),
-    "train my -o out --steps 1 --family vp --pnp-states 0.3": (2, "--pnp-states is for edm; a prior of family vp has none"),
+    "train my -o out --steps 1 --family vp --pnp-states 0.3": (2, "--pnp-states is for edm; family vp does not have it"),
     "train my -o out --steps 1 --netwrk small": (2, "--netwrk"),
 }
 
@@ -410,7 +410,7 @@ def test_two_processes_learn_as_one_does(data):
 
 
 @pytest.mark.slow
-def test_two_processes_walk_each_by_itself(data):
+def test_each_process_has_its_own_trajectories(data):
     words = ["train", "my photos", "-o", "out", "--steps", "12", "--network", "small", "--size", "16", "--batch", "4"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "restore"]
     done = subprocess.run(
@@ -420,5 +420,5 @@ def test_two_processes_walk_each_by_itself(data):
         text=True,
         timeout=200,
     )
-    assert done.returncode == 0, done.stderr  # Some steps have walks in one process alone.
+    assert done.returncode == 0, done.stderr  # Some steps have trajectories in one process alone.
     assert Path("out", STATE).exists()

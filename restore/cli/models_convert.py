@@ -55,12 +55,12 @@ def average_command(models: tuple[str, ...], out: Path, dtype: str, overwrite: b
     They are folders or bundled ones, checkpoints of one run or trained from one another (`restore train --init`).
     """
     from restore.priors.loaders.load import BUNDLED
-    from restore.training.averaging import mean_of
+    from restore.training.averaging import average_models
 
     if len(models) < 2:
         raise UsageError("a mean is of two models or more")
     _check(out, overwrite)
-    config, prior = mean_of([BUNDLED.get(name, Path(name)) for name in models])
+    config, prior = average_models([BUNDLED.get(name, Path(name)) for name in models])
     lines = [f"- from: {', '.join(Path(name).name for name in models)}", "- licence and training data: those of all of them"]
     made = f"A prior ({config['family']}, network {config['network']['type']}) made by `restore models average`."
     _write(out, config, prior, made, lines, dtype)

@@ -1,4 +1,4 @@
-"""One prior out of several that were trained from the same weights: the mean of what they are."""
+"""Weight averaging of several trained models."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
 
 
-def mean_of(folders: Sequence[Path]) -> tuple[dict[str, Any], Prior]:
-    """The uniform soup of model folders (Wortsman et al. 2022, 2203.05482): every weight is the mean over them.
+def average_models(folders: Sequence[Path]) -> tuple[dict[str, Any], Prior]:
+    """The uniform soup of models (Wortsman et al. 2022, 2203.05482): every weight is the mean over the model folders.
 
-    Models of one run, or trained from one another at low rates, differ in what their last batches left in them. The mean is
-    rid of that at no cost in use. Of models that were trained apart the mean is no model at all.
+    The models must share most of their training: checkpoints of one run, or models fine-tuned from each other at low learning
+    rates. The mean then has less of the noise of the last batches. Averages of independently trained models are useless.
 
-    Returns: the config, that of the first, and the prior in float32.
+    Returns: the config of the first model, and the averaged prior in float32.
 
-    Raises: PriorError if a folder is not whole, is another model than the first, or holds what is not finite.
+    Raises: PriorError if a folder is incomplete, holds another model than the first, or has weights that are not finite.
     """
     priors = [model_folder.load(folder) for folder in folders]
     configs: list[dict[str, Any]] = [json.loads((folder / model_folder.CONFIG).read_text()) for folder in folders]
@@ -40,7 +40,7 @@ def mean_of(folders: Sequence[Path]) -> tuple[dict[str, Any], Prior]:
 
 
 def _contradict(one: Any, other: Any) -> bool:
-    """Whether two parts of a config cannot both hold; settings that one leaves to their defaults do not count."""
+    """Whether two parts of a config disagree in a setting that both have; a missing setting stands for its default."""
     if isinstance(one, dict) and isinstance(other, dict):
         return any(_contradict(one[key], other[key]) for key in one.keys() & other.keys())
     return bool(one != other)

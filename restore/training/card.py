@@ -1,4 +1,4 @@
-"""The model card a training run writes: what was trained, on what, how long."""
+"""The model card that a training run writes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from restore.training.train import Report
 def card(
     data: tuple[Path, ...], out: Path, options: Mapping[str, Any], config: Mapping[str, Any], crops: Crops, report: Report
 ) -> str:
-    """Markdown with the front matter the Hub reads; the licence is for the person who trained to fill in."""
+    """The card as Markdown with the front matter of the Hub. The licence is left for whoever trained the model to fill in."""
     lines = [
         "---",
         "license: unknown",
@@ -28,7 +28,7 @@ def card(
         "",
         "## Data",
         *[f"- {source.name}" for source in data],
-        f"- {len(crops.pictures)} pictures in memory, drawn ones with probability {options['procedural']}",
+        f"- {len(crops.pictures)} pictures in memory; procedural ones with probability {options['procedural']}",
         "",
         "## Training",
         f"- command: `{command(data, out, options)}`",
@@ -46,12 +46,12 @@ def card(
 
 
 def command(data: tuple[Path, ...], out: Path, options: Mapping[str, Any]) -> str:
-    """The command line that asks for the same training; folders by their names alone."""
+    """The command line that repeats the training; paths are shortened to their last part."""
     words = ["restore", "train", *[source.name for source in data], "-o", out.name]
     for name, value in options.items():
         flag = "--compile" if name == "compile_network" else "--" + name.replace("_", "-")
         if name == "resume":
-            continue  # How a run was interrupted is not part of what made the weights.
+            continue  # The card describes the run as a whole.
         if name == "flip":
             words += [] if value else ["--no-flip"]
         elif value is True:

@@ -1,4 +1,4 @@
-"""`restore train`: from pictures to a model folder."""
+"""The command `restore train`: from pictures to a model folder."""
 
 from __future__ import annotations
 
@@ -35,75 +35,105 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in value.split(","))
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not a list of numbers like 1,0.5") from None
+        raise click.BadParameter(f"{value!r} is not a list of numbers such as 1,0.5") from None
 
 
 @click.command("train", context_settings={"show_default": True})
 @click.argument("data", nargs=-1, required=True, metavar="DATA...", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="model folder to write")
-@click.option("--family", type=click.Choice(sorted(families.WORDS)), default="edm", help="kind of prior")
-@click.option("--network", type=click.Choice(list(PRESETS)), default="base", help="kind and size of the network")
-@click.option("--channels", type=click.Choice(["1", "3"]), default="3", help="gray or colour pictures")
+@click.option("--family", type=click.Choice(sorted(families.OPTIONS)), default="edm", help="family of the prior")
+@click.option("--network", type=click.Choice(list(PRESETS)), default="base", help="network architecture and size")
+@click.option("--channels", type=click.Choice(["1", "3"]), default="3", help="1 for gray pictures, 3 for colour")
 @click.option("--size", type=click.IntRange(min=8), default=64, help="side of a crop in pixels")
-@click.option("--steps", type=click.IntRange(min=1), help="how many steps to train")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="how long to train")
-@click.option("--batch", type=click.IntRange(min=1), default=16, help="pictures a step, over all processes")
-@click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="highest learning rate")
-@click.option("--warmup", type=click.IntRange(min=1), default=500, help="steps over which the learning rate rises")
-@click.option("--cooldown", type=click.FloatRange(0, 1, min_open=True), default=0.3, help="share of the run in which it falls")
-@click.option("--ema", type=click.FloatRange(0, 1), default=0.9995, help="decay of the weight average")
-@click.option("--scales", default="1", callback=_numbers, help="sizes each picture is also shown at, like 1,0.7,0.5")
-@click.option("--procedural", type=click.FloatRange(0, 1), default=0.0, help="share of crops of drawn pictures")
-@click.option("--gray", type=click.FloatRange(0, 1), default=0.0, help="share of crops shown in gray")
-@click.option("--jitter", type=click.FloatRange(0, 1), default=0.0, help="share of crops with random channel gains")
+@click.option("--steps", type=click.IntRange(min=1), help="end after this many steps")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="end after this time")
+@click.option("--batch", type=click.IntRange(min=1), default=16, help="crops per step, over all processes")
+@click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="maximum learning rate")
+@click.option("--warmup", type=click.IntRange(min=1), default=500, help="steps of linear learning rate warmup")
 @click.option(
-    "--detail", type=click.IntRange(min=1), default=1, help="crops looked at for each one kept, that with most detail"
+    "--cooldown", type=click.FloatRange(0, 1, min_open=True), default=0.3, help="share of the run in which the rate falls to 0"
 )
-@click.option("--flip/--no-flip", default=True, help="mirror and turn crops at random; not for digits or letters")
+@click.option("--ema", type=click.FloatRange(0, 1), default=0.9995, help="decay of the exponential moving average of weights")
+@click.option("--scales", default="1", callback=_numbers, help="scales at which each picture is used, such as 1,0.7,0.5")
+@click.option(
+    "--procedural", type=click.FloatRange(0, 1), default=0.0, help="share of crops from procedurally generated pictures"
+)
+@click.option("--gray", type=click.FloatRange(0, 1), default=0.0, help="share of crops converted to gray")
+@click.option("--jitter", type=click.FloatRange(0, 1), default=0.0, help="share of crops with random gains on the channels")
+@click.option(
+    "--detail", type=click.IntRange(min=1), default=1, help="candidates per crop; the one with the most detail is used"
+)
+@click.option("--flip/--no-flip", default=True, help="mirror and rotate crops at random; not for digits or letters")
 @click.option("--prediction", type=click.Choice(list(families.PREDICTIONS)), help="ddpm: what the network predicts (epsilon)")
-@click.option("--schedule", type=click.Choice(["linear", "cosine"]), help="ddpm: table of noise (linear)")
+@click.option("--schedule", type=click.Choice(["linear", "cosine"]), help="ddpm: noise schedule (linear)")
 @click.option(
-    "--variance", type=click.Choice(["fixed-small", "fixed-large", "learned"]), help="ddpm: of its steps (fixed-small)"
+    "--variance",
+    type=click.Choice(["fixed-small", "fixed-large", "learned"]),
+    help="ddpm: variance of the reverse steps (fixed-small)",
 )
-@click.option("--sigma-min", type=POSITIVE, help="ncsn, ve, edm: lowest level (0.02, 0.02, 0.002)")
-@click.option("--sigma-max", type=POSITIVE, help="ncsn, ve, edm: highest level (100, 100, 80)")
-@click.option("--levels", type=click.IntRange(min=2), help="ncsn: number of levels (200)")
+@click.option("--sigma-min", type=POSITIVE, help="ncsn, ve, edm: lowest noise level (0.02, 0.02, 0.002)")
+@click.option("--sigma-max", type=POSITIVE, help="ncsn, ve, edm: highest noise level (100, 100, 80)")
+@click.option("--levels", type=click.IntRange(min=2), help="ncsn: number of noise levels (200)")
 @click.option("--sigma-mean", type=float, help="edm: mean of log sigma (-1.2)")
 @click.option("--sigma-std", type=POSITIVE, help="edm: standard deviation of log sigma (1.2)")
-@click.option("--sigma-spread", type=click.FloatRange(0, 1), help="edm: share of levels over the whole range (0.1)")
 @click.option(
-    "--relative", type=click.FloatRange(min=0), help="edm: floor of a loss of relative errors, like 0.02 (0: plain loss)"
+    "--sigma-spread",
+    type=click.FloatRange(0, 1),
+    help="edm: share of noise levels that are log-uniform over the whole range (0.1)",
+)
+@click.option(
+    "--relative",
+    type=click.FloatRange(min=0),
+    help="edm: f in the loss f log(1 + L / f) of each crop, such as 0.02; 0 for the loss L (0)",
 )
 @click.option(
     "--pnp-states",
     type=click.FloatRange(0, 1),
-    help="edm: share of crops that are on their way through plug-and-play, anew after --resume (0)",
+    help="edm: share of crops that are intermediate states of plug-and-play restoration, for guidance pnp (0)",
 )
-@click.option("--sigma-start", type=float, help="level at which guided runs begin, around a guess; the highest if not given")
-@click.option("--dtype", type=click.Choice(sorted(DTYPES)), default="float32", help="arithmetic of the network")
-@click.option("--compile", "compile_network", is_flag=True, help="compile the network first (minutes, then faster)")
-@click.option("--init", metavar="PRIOR", help="start from the weights of this prior, of this network or one with fewer blocks")
-@click.option("--accumulate", type=click.IntRange(min=1), default=1, help="parts a batch goes through in, to save memory")
-@click.option("--optimizer", type=click.Choice(NAMES), default="adamw", help="what turns gradients into steps")
-@click.option("--tracker", type=click.Choice(["tensorboard"]), help="also write curves for this viewer, into OUT")
-@click.option("--diffusers", is_flag=True, help="ddpm with a unet: also write OUT/diffusers, for diffusers.DDPMPipeline")
-@click.option("--seed", type=int, default=0, help="of weights, crops and noise")
-@click.option("--resume", is_flag=True, help="continue the run in OUT, with this budget")
+@click.option(
+    "--sigma-start",
+    type=float,
+    help="noise level at which restorations start by default, from an initial estimate; the highest if not given",
+)
+@click.option("--dtype", type=click.Choice(sorted(DTYPES)), default="float32", help="what the network computes in")
+@click.option(
+    "--compile",
+    "compile_network",
+    is_flag=True,
+    help="compile the network with torch.compile: takes minutes, then steps are faster",
+)
+@click.option(
+    "--init", metavar="PRIOR", help="start from the weights of this prior; it has the same network, or one with fewer blocks"
+)
+@click.option("--accumulate", type=click.IntRange(min=1), default=1, help="micro-batches per step, to save memory")
+@click.option(
+    "--optimizer",
+    type=click.Choice(NAMES),
+    default="adamw",
+    help="optimizer; muon uses adamw for biases, gains and the first and last layer",
+)
+@click.option("--tracker", type=click.Choice(["tensorboard"]), help="also log loss and learning rate for this tool, in OUT")
+@click.option(
+    "--diffusers", is_flag=True, help="also write OUT/diffusers for diffusers.DDPMPipeline; family ddpm with network unet-*"
+)
+@click.option("--seed", type=int, default=0, help="seed of weights, crops and noise")
+@click.option("--resume", is_flag=True, help="resume the run in OUT, up to --steps or --minutes in all")
 def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Train a prior on pictures: files, folders (searched recursively) or .npz/.npy arrays.
 
-    Give --steps or --minutes. Ctrl-C saves; --resume continues exactly where a run stopped. Under `accelerate launch` every
-    process takes its share of each batch. OUT also holds loss.png and samples.png, drawn along the way, and metrics.jsonl.
+    Give --steps or --minutes. Ctrl-C saves and ends the run; --resume continues it exactly. Under `accelerate launch` each
+    process takes its share of each batch. The run also writes loss.png, samples.png and metrics.jsonl into OUT.
 
-    Networks small, base, deep, deeper and large are for photographs of any size; whole-* and unet-* see the whole of small
-    pictures and draw them from nothing.
+    Networks small, base, deep, deeper and large are for restoring photographs of any size. Networks whole-* and unet-* have a
+    receptive field of a whole small picture, and can also sample such pictures.
     """
     budget = Budget(options["steps"], options["minutes"], options["warmup"], options["cooldown"])
     channels = int(options["channels"])
-    words = families.settings(options["family"], options)
+    family_options = families.settings(options["family"], options)
     network = {**PRESETS[options["network"]], "channels": channels}
-    config = families.config(options["family"], network, words, options["sigma_start"])
-    config["size"] = options["size"]  # What `restore sample` draws if not told otherwise.
+    config = families.config(options["family"], network, family_options, options["sigma_start"])
+    config["size"] = options["size"]  # The default size of `restore sample`.
     if options["diffusers"]:
         export.check(config)
     crops = load_crops(
@@ -126,15 +156,15 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
             pictures.write(out / "loss.png", pictures.loss_curve(losses))
         try:
             pictures.write(out / "samples.png", pictures.samples(prior, options["size"]))
-        except (RestoreError, RuntimeError) as error:  # Too little memory beside the run, say: no reason to end it.
-            logger.warning("samples.png could not be drawn: %s", error)
+        except (RestoreError, RuntimeError) as error:  # For example too little memory beside the run; not worth ending it.
+            logger.warning("samples.png could not be made: %s", error)
         if options["diffusers"]:
             export.to_diffusers(prior, config, options["size"], out / "diffusers")
 
     with _bar(options["batch"]) as show:
         report = run(
             config,
-            families.objective(config, words),
+            families.objective(config, family_options),
             crops,
             out,
             budget,
@@ -159,7 +189,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
 
 @contextmanager
 def _bar(batch: int) -> Iterator[Callable[[Report], None]]:
-    """A bar with loss, pictures a second and time left, where stderr is a terminal; gives what to call after each step."""
+    """A progress bar with loss, speed and time left, if stderr is a terminal; yields the function to call after each step."""
     console = Console(stderr=True)
     columns = (
         TextColumn("step {task.fields[step]}"),

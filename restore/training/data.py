@@ -1,6 +1,6 @@
-"""Training pictures: crops of folders and arrays, drawn as a pure function of (seed, step, process).
+"""Training data: random crops as a pure function of (seed, step, process).
 
-No state is kept, so a resumed run draws exactly what an uninterrupted one would have.
+There is no sampler state, so a resumed run sees the same crops as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from restore.errors import PictureError, UsageError
-from restore.training.synthetic import drawn as drawn_picture
+from restore.training.synthetic import random_picture
 
 logger = logging.getLogger("restore")
 Picture = NDArray[np.uint8]
@@ -34,11 +34,11 @@ class Crops:
         pictures: (H, W, C) uint8 each, sides at least `size`.
         weights: probability of each picture.
         size: side of a crop in pixels.
-        gray: share of crops shown as gray (all channels equal), which teaches a colour prior to treat gray pictures.
-        jitter: share of crops whose channels are scaled by random gains, against colour casts of a small collection.
-        flip: half of the crops are mirrored and half are turned; not for pictures with a right way round, like digits.
-        detail: crops of a picture that are looked at for each one kept, the one with the most fine detail. Sky and blur fill
-            much of most photographs and teach little.
+        gray: share of crops converted to gray (all channels equal), so that a colour prior also learns gray pictures.
+        jitter: share of crops whose channels are multiplied by random gains, against the colour casts of a small data set.
+        flip: mirror half of the crops and rotate half of them by random multiples of 90 degrees; not for digits or letters.
+        detail: candidates per crop, of which the one with the most fine detail is used. Smooth and blurred areas fill much of
+            most photographs and train little.
     """
 
     pictures: tuple[Picture, ...]
@@ -54,12 +54,12 @@ class Crops:
         return self.pictures[0].shape[2]
 
     def batch(self, count: int, seed: int, step: int, process: int = 0, device: torch.device = CPU) -> Tensor:
-        """(count, C, size, size) float32 in [-1, 1] on `device`, where the pictures are kept from the first call on.
+        """(count, C, size, size) float32 in [-1, 1] on `device`; the same crops on every device.
 
-        What is drawn is the same on every device.
+        The first call copies the pictures to the device, where they stay.
         """
         rng = np.random.default_rng((seed, step, process))
-        which = self._chances.searchsorted(rng.random(count), side="right")
+        which = self._cumulative_weights.searchsorted(rng.random(count), side="right")
         sides = self._sides[which]
         corners = rng.integers(sides[:, None] - self.size + 1, size=(count, self.detail, 2))
         mirrored = (rng.random(count) < 0.5) & self.flip
@@ -67,14 +67,14 @@ class Crops:
         gains = np.where(rng.random((count, 1)) < self.jitter, rng.uniform(0.75, 1.15, (count, 3)), 1.0)
         grayed = rng.random(count) < self.gray
 
-        stored, ways = self._on_device(device)
+        pixels, offsets = self._on_device(device)
         widths = _on(sides[:, 1], device)
         starts = _on(self._starts[which][:, None] + corners[..., 0] * sides[:, None, 1] + corners[..., 1], device)
         if self.detail > 1:
-            windows = _at(stored, _places(starts, widths[:, None], ways[0]))
-            starts = starts.gather(1, _fine(windows).argmax(dim=1, keepdim=True))
-        turned = ways[_on(4 * mirrored + quarters, device)]
-        crops = _at(stored, _places(starts[:, 0], widths, turned)).permute(0, 3, 1, 2).float() / 127.5 - 1
+            windows = _gather(pixels, _indices(starts, widths[:, None], offsets[0]))
+            starts = starts.gather(1, _detail(windows).argmax(dim=1, keepdim=True))
+        orientations = offsets[_on(4 * mirrored + quarters, device)]
+        crops = _gather(pixels, _indices(starts[:, 0], widths, orientations)).permute(0, 3, 1, 2).float() / 127.5 - 1
         if self.channels == 3 and self.jitter:
             crops = ((crops + 1) * _on(gains.astype(np.float32), device)[:, :, None, None] - 1).clamp(-1, 1)
         if self.channels == 3 and self.gray:
@@ -82,7 +82,7 @@ class Crops:
         return crops.contiguous()
 
     @cached_property
-    def _chances(self) -> NDArray[np.float64]:
+    def _cumulative_weights(self) -> NDArray[np.float64]:
         total: NDArray[np.float64] = self.weights.cumsum()
         return total / total[-1]
 
@@ -92,40 +92,43 @@ class Crops:
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
-        """Where each picture begins in what is stored."""
+        """Index of the first pixel of each picture in the concatenated pixels of all."""
         return np.concatenate([[0], self._sides.prod(axis=1).cumsum()[:-1]])
 
     @cached_property
-    def _kept(self) -> dict[torch.device, tuple[Tensor, Tensor]]:
+    def _by_device(self) -> dict[torch.device, tuple[Tensor, Tensor]]:
         return {}
 
     def _on_device(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """(P, C) uint8, the pixels of all pictures, one after the other; and (8, size, size, 2), for each way to mirror and
-        turn a crop, how far down and right each of its pixels comes from."""
-        if device not in self._kept:
+        """Tensors on a device: the pixels, and the offsets of a crop in each orientation.
+
+        Returns: (P, C) uint8, the concatenated pixels of all pictures; (8, size, size, 2), for each combination of mirroring
+        and rotation the row and column that each pixel of a crop comes from.
+        """
+        if device not in self._by_device:
             pixels = np.concatenate([picture.reshape(-1, self.channels) for picture in self.pictures])
             down, right = torch.meshgrid(torch.arange(self.size), torch.arange(self.size), indexing="ij")
-            steps = torch.stack([down, right], dim=-1)
-            ways = [steps.rot90(quarters) for steps in (steps, steps.flip(1)) for quarters in range(4)]
-            self._kept[device] = torch.from_numpy(pixels).to(device), torch.stack(ways).to(device)
-        return self._kept[device]
+            straight = torch.stack([down, right], dim=-1)
+            offsets = [mirrored.rot90(quarters) for mirrored in (straight, straight.flip(1)) for quarters in range(4)]
+            self._by_device[device] = torch.from_numpy(pixels).to(device), torch.stack(offsets).to(device)
+        return self._by_device[device]
 
 
-def _places(starts: Tensor, widths: Tensor, steps: Tensor) -> Tensor:
-    """Indices of stored pixels, (..., size, size)."""
-    return starts[..., None, None] + steps[..., 0] * widths[..., None, None] + steps[..., 1]
+def _indices(starts: Tensor, widths: Tensor, offsets: Tensor) -> Tensor:
+    """Indices (..., size, size) into the concatenated pixels."""
+    return starts[..., None, None] + offsets[..., 0] * widths[..., None, None] + offsets[..., 1]
 
 
 def _on(array: NDArray[Any], device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
 
-def _at(stored: Tensor, places: Tensor) -> Tensor:
-    return stored.index_select(0, places.flatten()).view(*places.shape, -1)  # Faster than brackets on a CPU.
+def _gather(pixels: Tensor, indices: Tensor) -> Tensor:
+    return pixels.index_select(0, indices.flatten()).view(*indices.shape, -1)  # Faster than indexing on a CPU.
 
 
-def _fine(windows: Tensor) -> Tensor:
-    """How much fine detail windows (..., H, W, C) have: the mean size of their Laplacian, (...)."""
+def _detail(windows: Tensor) -> Tensor:
+    """A measure of fine detail: the mean absolute Laplacian, (..., H, W, C) -> (...)."""
     x = windows.float()
     middle = x[..., 1:-1, 1:-1, :]
     around = x[..., :-2, 1:-1, :] + x[..., 2:, 1:-1, :] + x[..., 1:-1, :-2, :] + x[..., 1:-1, 2:, :]
@@ -146,14 +149,18 @@ def load_crops(
     detail: int = 1,
     seed: int = 0,
 ) -> Crops:
-    """Reads pictures, folders of them (recursively) and .npz/.npy arrays into crops.
+    """Load pictures, folders of pictures (recursively) and .npz/.npy arrays.
 
     Args:
-        sources: pictures, folders of pictures, or arrays (N, H, W) or (N, H, W, C) uint8; an .npz holds it under `images`.
-        scales: each picture of a folder is also kept at these sizes; sharper, cleaner and more varied than one size.
-        procedural: probability of a crop of a drawn picture.
+        sources: picture files, folders, or arrays (N, H, W) or (N, H, W, C) uint8; an .npz file holds the array as `images`.
+        size, gray, jitter, flip, detail: as for `Crops`.
+        channels: 1 or 3.
+        scales: factors at which every picture of a file or folder is added; reduced pictures are sharper and less noisy.
+        procedural: share of crops from procedurally generated pictures (see restore/training/synthetic.py).
+        procedural_count: how many of these to generate.
+        seed: of the generated pictures.
 
-    Raises: PictureError if nothing usable is found; UsageError for a size larger than every picture.
+    Raises: PictureError if there are no pictures; UsageError if all are smaller than `size`.
     """
     found = [picture for source in sources for picture in _read(source, channels, scales)]
     if not found:
@@ -161,20 +168,20 @@ def load_crops(
     photographs = [picture for picture in found if min(picture.shape[:2]) >= size]
     if not photographs:
         raise UsageError(f"every picture is smaller than the crop size {size}; give a smaller --size")
-    # The square root evens out large and small pictures: a large one is not more telling in proportion to its area.
+    # The square root of the area: the content of a picture grows more slowly than its area.
     weights = np.sqrt([float(picture.shape[0] * picture.shape[1]) for picture in photographs])
     weights *= (1 - procedural) / weights.sum()
-    drawn: list[Picture] = []
+    generated: list[Picture] = []
     if procedural > 0:
         rng = np.random.default_rng(seed)
-        while len(drawn) < procedural_count:
+        while len(generated) < procedural_count:
             source = photographs[rng.integers(len(photographs))]
             palette = source.reshape(-1, channels)[rng.integers(0, source.shape[0] * source.shape[1], 256)]
-            one = drawn_picture(rng, np.broadcast_to(palette, (256, 3)), size=max(192, size))
-            drawn.append(one if channels == 3 else one[..., :1])
-        weights = np.concatenate([weights, np.full(len(drawn), procedural / len(drawn))])
-    logger.info("%d pictures and %d procedural ones", len(photographs), len(drawn))
-    return Crops((*photographs, *drawn), weights, size, gray, jitter, flip, detail)
+            one = random_picture(rng, np.broadcast_to(palette, (256, 3)), size=max(192, size))
+            generated.append(one if channels == 3 else one[..., :1])
+        weights = np.concatenate([weights, np.full(len(generated), procedural / len(generated))])
+    logger.info("%d pictures and %d procedural ones", len(photographs), len(generated))
+    return Crops((*photographs, *generated), weights, size, gray, jitter, flip, detail)
 
 
 def _read(source: Path, channels: int, scales: tuple[float, ...]) -> list[Picture]:
@@ -190,7 +197,7 @@ def _read(source: Path, channels: int, scales: tuple[float, ...]) -> list[Pictur
     for path in paths:
         loaded = cv2.imread(str(path), cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE)
         if loaded is None:
-            logger.warning("%s: not a picture OpenCV can read, left out", path)
+            logger.warning("%s: OpenCV cannot read this picture; it is left out", path)
             continue
         picture = np.asarray(loaded[..., ::-1] if channels == 3 else loaded[..., None], np.uint8)
         pictures += [_scaled(picture, scale) for scale in scales]

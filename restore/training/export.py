@@ -1,4 +1,4 @@
-"""A DDPM in diffusers' layout."""
+"""Export of a DDPM as a pipeline of diffusers."""
 
 from __future__ import annotations
 
@@ -16,23 +16,30 @@ VARIANCES = {"fixed-small": "fixed_small", "fixed-large": "fixed_large", "learne
 
 
 def check(config: Mapping[str, Any]) -> None:
-    """Raises: UsageError for a config that diffusers has no pipeline for."""
+    """Check before training that diffusers has a pipeline for this config.
+
+    Raises: UsageError if it has none.
+    """
     network = config["network"]
     if config["family"] != "ddpm" or network["type"] != "unet2d" or network.get("patch", 1) != 1:
         raise UsageError(
-            "diffusers' layout holds a ddpm with a U-Net of theirs: give --family ddpm and --network unet-tiny, unet-small or"
-            f" unet-base; these were {config['family']} and {network['type']}"
+            "only a ddpm with a U-Net of diffusers can be exported: give --family ddpm and --network unet-tiny, unet-small or"
+            f" unet-base, not {config['family']} and {network['type']}"
         )
 
 
 def to_diffusers(prior: Prior, config: Mapping[str, Any], size: int, folder: Path) -> None:
-    """Writes what `diffusers.DDPMPipeline.from_pretrained(folder)` loads; `size` is the side of its pictures in pixels.
+    """Write a folder for `diffusers.DDPMPipeline.from_pretrained(folder)`.
+
+    Args:
+        config: the model config of `prior`.
+        size: side in pixels of the pictures that the pipeline samples.
 
     Raises: UsageError as `check` does.
     """
     check(config)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # diffusers' talk with its own dependencies.
+        warnings.simplefilter("ignore")  # Importing diffusers raises deprecation warnings of its dependencies.
         from diffusers import DDPMPipeline, DDPMScheduler
 
     make_pipeline: Any = DDPMPipeline

@@ -1,4 +1,4 @@
-"""Each family's own words for a training run, and what they mean: the prior's config and the objective."""
+"""The options of `restore train` that depend on the family: from options to the model config and the objective."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from restore.priors.families.ncsn import NCSN
 from restore.priors.families.sde import VE, VP, SubVP
 from restore.priors.loaders.folder import FAMILIES
 from restore.training.objectives import (
-    ChainObjective,
+    DDPMObjective,
     EDMObjective,
     FlowObjective,
     HybridObjective,
-    LevelsObjective,
+    NCSNObjective,
     Objective,
-    PnPStates,
     SDEObjective,
+    TrajectoryPool,
 )
 
-# Options of `restore train` that belong to some families, with their defaults there.
-WORDS: dict[str, dict[str, Any]] = {
+# Family -> its own options with their defaults.
+OPTIONS: dict[str, dict[str, Any]] = {
     "ddpm": {"prediction": "epsilon", "schedule": "linear", "variance": "fixed-small"},
     "edm": {
         "sigma_mean": -1.2,
@@ -43,58 +43,72 @@ WORDS: dict[str, dict[str, Any]] = {
     "ve": {"sigma_min": 0.02, "sigma_max": 100.0},
     "vp": {},
 }
-OWN = sorted({word for words in WORDS.values() for word in words})
+NAMES = sorted({name for options in OPTIONS.values() for name in options})
 PREDICTIONS = {"epsilon": "epsilon", "v": "v_prediction", "x0": "sample"}
 
 
 def settings(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The family's words with what was given for them; None is not given.
-
-    Raises: UsageError for a word of another family, or a lowest level that is not below the highest.
-    """
-    words = dict(WORDS[family])
-    for word in OWN:
-        if given.get(word) is None:
-            continue
-        if word not in words:
-            owners = ", ".join(name for name, known in WORDS.items() if word in known)
-            raise UsageError(f"--{word.replace('_', '-')} is for {owners}; a prior of family {family} has none")
-        words[word] = given[word]
-    if "sigma_min" in words and words["sigma_min"] >= words["sigma_max"]:
-        raise UsageError(f"--sigma-min {words['sigma_min']:g} is not below --sigma-max {words['sigma_max']:g}")
-    return words
-
-
-def config(family: str, network: Mapping[str, Any], words: Mapping[str, Any], sigma_start: float | None) -> dict[str, Any]:
-    """What `restore.priors.loaders.folder.build` takes.
+    """The options of a family: those given, else their defaults.
 
     Args:
-        network: the network's config, with its channels.
-        words: as `settings` answers them.
+        given: options by name; None stands for not given.
+
+    Raises: UsageError for an option of another family, and if sigma_min is not below sigma_max.
+    """
+    options = dict(OPTIONS[family])
+    for name in NAMES:
+        if given.get(name) is None:
+            continue
+        if name not in options:
+            families = ", ".join(other for other, known in OPTIONS.items() if name in known)
+            raise UsageError(f"--{name.replace('_', '-')} is for {families}; family {family} does not have it")
+        options[name] = given[name]
+    if "sigma_min" in options and options["sigma_min"] >= options["sigma_max"]:
+        raise UsageError(f"--sigma-min {options['sigma_min']:g} is not below --sigma-max {options['sigma_max']:g}")
+    return options
+
+
+def config(family: str, network: Mapping[str, Any], options: Mapping[str, Any], sigma_start: float | None) -> dict[str, Any]:
+    """The model config, as `restore.priors.loaders.folder.build` takes it.
+
+    Args:
+        network: the config of the network, with `channels`.
+        options: of `settings`.
+        sigma_start: noise level at which guided runs start by default; None for the highest.
     """
     network, prior = dict(network), dict[str, Any](sigma_start=sigma_start)
     if family == "ddpm":
-        prior |= {"prediction": PREDICTIONS[words["prediction"]], "schedule": words["schedule"], "variance": words["variance"]}
-        if words["variance"] == "learned":
+        prior |= {
+            "prediction": PREDICTIONS[options["prediction"]],
+            "schedule": options["schedule"],
+            "variance": options["variance"],
+        }
+        if options["variance"] == "learned":
             network["out_channels"] = 2 * network["channels"]
-    if "sigma_min" in words:
-        prior |= {"sigma_min": words["sigma_min"], "sigma_max": words["sigma_max"]}
+    if "sigma_min" in options:
+        prior |= {"sigma_min": options["sigma_min"], "sigma_max": options["sigma_max"]}
     if family == "ncsn":
-        prior["count"] = words["levels"]
+        prior["count"] = options["levels"]
     if family == "edm":
         prior["sigma_data"] = 0.5
     return {"family": family, "network": network, "prior": prior}
 
 
-def objective(config: Mapping[str, Any], words: Mapping[str, Any]) -> Objective:
-    """What trains the prior of this config; `words` as `settings` answers them."""
-    prior = FAMILIES[config["family"]][0](nn.Identity(), **config["prior"])  # Its table and range, without a network.
+def objective(config: Mapping[str, Any], options: Mapping[str, Any]) -> Objective:
+    """The training objective for a model config.
+
+    Args:
+        options: of `settings`.
+    """
+    prior = FAMILIES[config["family"]][0](
+        nn.Identity(), **config["prior"]
+    )  # For its noise levels; the network does not matter.
     if isinstance(prior, DDPM):
         if prior.variance == "learned":
             return HybridObjective(prior.alphas_cumprod, prior.prediction)
-        return ChainObjective(prior.table, prior.prediction)
+        return DDPMObjective(prior.table, prior.prediction)
     if isinstance(prior, NCSN):
-        return LevelsObjective(prior.levels)
+        return NCSNObjective(prior.levels)
     if isinstance(prior, VP | SubVP | VE):
         return SDEObjective(prior.sigma)
     if isinstance(prior, Flow):
@@ -104,9 +118,9 @@ def objective(config: Mapping[str, Any], words: Mapping[str, Any]) -> Objective:
         sigma_data=prior.sigma_data,
         sigma_min=prior.sigma_min,
         sigma_max=prior.sigma_max,
-        mean=words["sigma_mean"],
-        std=words["sigma_std"],
-        spread=words["sigma_spread"],
-        relative=words["relative"],
-        walks=PnPStates(words["pnp_states"]) if words["pnp_states"] else None,
+        mean=options["sigma_mean"],
+        std=options["sigma_std"],
+        spread=options["sigma_spread"],
+        relative=options["relative"],
+        trajectories=TrajectoryPool(options["pnp_states"]) if options["pnp_states"] else None,
     )

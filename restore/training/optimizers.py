@@ -1,6 +1,6 @@
-"""What turns gradients into steps: AdamW, or Muon for the inner convolutions and AdamW for the rest.
+"""Optimizers: AdamW, or Muon for the inner convolutions with AdamW for all other parameters.
 
-From the same start and for the same time, Muon's runs are ahead; docs/trials.md has the figures.
+docs/reports/trials.md compares them on equal training time.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from torch import Tensor, nn
 from restore.device.dtype import multiplies_bfloat16
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Of Jordan et al. 2024 (kellerjordan.github.io/posts/muon): five rounds bring singular values in [0.01, 1] near 1."""
+"""Coefficients of Jordan et al. 2024 (kellerjordan.github.io/posts/muon): 5 iterations map [0.01, 1] to about 1."""
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum made orthogonal (Jordan et al. 2024): every direction of a layer's matrix moves by the same length.
+    """Muon (Jordan et al. 2024): each update is the orthogonalized momentum of a layer.
 
-    The gradient of a layer is nearly of low rank, so Adam moves few of its directions; the nearest orthogonal matrix moves
-    all. Kernels (O, I, h, w) are matrices (O, I h w). Steps are scaled to the root mean square that AdamW's have, about 0.2, so
-    that one learning rate does for both (Liu et al. 2025, 2502.16982, section 2.2). Groups with `plain=True` take AdamW.
-    torch.optim.Muon takes matrices only, no kernels.
+    Momenta are nearly of low rank; their nearest semi-orthogonal matrix moves all directions by the same length. Convolution
+    kernels (O, I, h, w) are taken as matrices (O, I h w), which torch.optim.Muon does not do. Updates are scaled to a root mean
+    square of 0.2, about that of AdamW, so that both use one learning rate (Liu et al. 2025, 2502.16982, section 2.2).
+    Parameter groups with `plain=True` use AdamW without weight decay.
 
     Args:
-        parameters: groups, as other optimizers take them.
+        parameters: parameter groups, as for other optimizers.
         lr: learning rate.
-        momentum: of the matrices' moving average, taken with Nesterov's look ahead.
-        betas, eps: AdamW's.
+        momentum: decay of the moving average of gradients, used with Nesterov's correction.
+        betas, eps: of AdamW.
     """
 
     def __init__(
@@ -47,25 +47,25 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         loss = None if closure is None else closure()
         for group in self.param_groups:
-            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
-            # Matrices of one shape are made orthogonal together: a GPU takes as long for one as for ten.
-            for shape in dict.fromkeys(parameter.shape for parameter in moved if not group["plain"]):
-                self._orthogonal([parameter for parameter in moved if parameter.shape == shape], group)
-            if group["plain"] and moved:
-                self._plain(moved, group)
+            trained = [parameter for parameter in group["params"] if parameter.grad is not None]
+            # Matrices of one shape are orthogonalized as a batch: a GPU takes as long for one as for ten.
+            for shape in dict.fromkeys(parameter.shape for parameter in trained if not group["plain"]):
+                self._muon_step([parameter for parameter in trained if parameter.shape == shape], group)
+            if group["plain"] and trained:
+                self._adamw_step(trained, group)
         return loss
 
-    def _orthogonal(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+    def _muon_step(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         gradients = _gradients(parameters)
         momenta = [self._state(parameter, "momentum") for parameter in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
-        matrices = orthogonal(torch.stack(list(ahead)).flatten(2))
+        matrices = orthogonalize(torch.stack(list(ahead)).flatten(2))
         length = 0.2 * math.sqrt(max(matrices.shape[1:]))
         moves = [move.view_as(parameter) for move, parameter in zip(matrices, parameters, strict=True)]
         torch._foreach_add_(parameters, moves, alpha=-group["lr"] * length)
 
-    def _plain(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+    def _adamw_step(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         gradients = _gradients(parameters)
         firsts, seconds = ([self._state(parameter, name) for parameter in parameters] for name in ("first", "second"))
         (a, b), taken = group["betas"], []
@@ -88,18 +88,19 @@ def _gradients(parameters: list[Tensor]) -> list[Tensor]:
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
-def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
-    """U V^T of the singular value decomposition U S V^T, roughly: singular values come out in about [0.7, 1.2].
+def orthogonalize(matrix: Tensor, iterations: int = 5) -> Tensor:
+    """An approximation of U V^T, for a singular value decomposition U S V^T: singular values of about 0.7 to 1.2.
 
-    Shape: (..., m, n) -> (..., m, n). bfloat16 is enough for so rough an answer, but a CPU without it takes many times as long
-    as for float32.
+    It computes in bfloat16, which is accurate enough, where the hardware has it; elsewhere bfloat16 is slower than float32.
+
+    Shape: (..., m, n) -> (..., m, n).
     """
     a, b, c = QUINTIC
     x = matrix.bfloat16() if multiplies_bfloat16(matrix.device) else matrix
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(rounds):
+    for _ in range(iterations):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
     return (x.mT if tall else x).to(matrix.dtype)
@@ -109,14 +110,14 @@ NAMES = ("adamw", "muon")
 
 
 def make(name: str, network: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
-    """What trains all parameters of a module.
+    """An optimizer of all parameters of a network.
 
     Args:
-        name: "adamw", or "muon": Muon for kernels between inner layers, AdamW for the first and last layer, gains and biases.
+        name: "adamw"; or "muon", for Muon on inner convolutions and AdamW on the first and last layer, gains and biases.
     """
     if name == "adamw":
         return torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.0, betas=(0.9, 0.99))
-    # Layers from or to a picture have few channels on one side: they are no matrices to speak of.
+    # The first and last layer have few input or output channels, so their matrices have no spectrum worth equalizing.
     matrices = [p for p in network.parameters() if p.ndim == 4 and min(p.shape[:2]) > 16]
     held = {id(p) for p in matrices}
     plain = [p for p in network.parameters() if id(p) not in held]

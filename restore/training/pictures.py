@@ -1,4 +1,4 @@
-"""Pictures of a training run: its loss, and what its prior draws so far."""
+"""Pictures of a training run: the loss curve, and samples of the prior."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from restore.results.figures import Canvas, contact_sheet
 from restore.sampling.samplers import ddim
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 360, 64, 32, 24
-GRID, TEXT, PALE, STRONG = (224, 224, 224), (90, 90, 90), (190, 205, 235), (30, 80, 180)
+GRID, TEXT, PALE, DARK = (224, 224, 224), (90, 90, 90), (190, 205, 235), (30, 80, 180)
 
 
 def loss_curve(losses: Sequence[float], share: float = 0.04) -> Canvas:
-    """The loss of every step, on a logarithmic scale: pale the range within each column, strong its running mean.
+    """The loss curve on a logarithmic scale: in pale the range of the losses in each pixel column, in dark the running mean.
 
     Args:
-        losses: from the first step on, positive.
-        share: of the run so far that each running mean looks back over.
+        losses: of every step, positive.
+        share: length of the window of the running mean, as a share of all steps.
 
     Returns: (360, 720, 3) uint8 RGB.
     """
@@ -55,15 +55,15 @@ def loss_curve(losses: Sequence[float], share: float = 0.04) -> Canvas:
         inside = row(values[places == at])
         cv2.line(canvas, (int(at), int(inside.min())), (int(at), int(inside.max())), PALE, 1)
     line = np.stack([places, row(smooth)], axis=1).astype(np.int32)
-    cv2.polylines(canvas, [line], False, STRONG, 2, cv2.LINE_AA)
+    cv2.polylines(canvas, [line], False, DARK, 2, cv2.LINE_AA)
     return canvas
 
 
 def samples(prior: Prior, size: int, count: int = 16, steps: int = 20) -> Canvas:
-    """What the prior draws from nothing by `steps` deterministic transitions, always from the same noise."""
+    """A contact sheet of unconditional samples by DDIM (eta = 0), always from the same noise."""
     device = next(prior.parameters()).device
-    drawn = sample(prior, count, (size, size), ddim(0.0), schedule_for(prior, steps), seed=0, batch=count, device=device)
-    return contact_sheet(drawn)
+    pictures = sample(prior, count, (size, size), ddim(0.0), schedule_for(prior, steps), seed=0, batch=count, device=device)
+    return contact_sheet(pictures)
 
 
 def write(path: Path, canvas: Canvas) -> None:
@@ -72,7 +72,7 @@ def write(path: Path, canvas: Canvas) -> None:
 
 
 def _running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """The mean of the last `window` values at each place, of fewer at the start."""
+    """The mean of the last `window` values at each position, of fewer at the start."""
     total = np.concatenate([[0.0], values.cumsum()])
     first = np.maximum(np.arange(1, len(total)) - window, 0)
     answer: NDArray[np.float64] = (total[1:] - total[first]) / (np.arange(1, len(total)) - first)

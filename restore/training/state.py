@@ -1,4 +1,4 @@
-"""What a training run leaves behind to be continued, and whether it may be."""
+"""The saved state of a training run, and resuming from it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ from restore.priors.prior import Prior
 STATE, METRICS = "training.pt", "metrics.jsonl"
 
 
-def resumed(
+def load_state(
     path: Path, prior: Prior, average: Prior, optimizer: torch.optim.Optimizer
 ) -> tuple[int, float, float, list[float]]:
-    """Loads a checkpoint into its parts; step, seconds, running loss, all losses."""
+    """Load `training.pt` into the modules and the optimizer, in place.
+
+    Returns: step, seconds of training so far, running mean of the loss, and the loss of every step.
+
+    Raises: PriorError if the file is damaged, or was saved by a run with other options.
+    """
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
         prior.load_state_dict(state["prior"])
@@ -30,28 +35,31 @@ def resumed(
         return state["step"], state["seconds"], state.get("loss", float("nan")), losses
     except (RuntimeError, ValueError, KeyError, OSError, EOFError, pickle.UnpicklingError) as error:
         first = str(error).strip().splitlines()[0]
-        raise PriorError(f"{path}: this training run cannot be continued with these options, or is damaged: {first}") from None
+        raise PriorError(f"{path}: this training run cannot be resumed with these options, or is damaged: {first}") from None
 
 
-def same_kind(out: Path, config: dict[str, Any]) -> None:
-    """Weights of one family fit the networks of others, too: what was trained must be asked for again."""
+def check_same_model(out: Path, config: dict[str, Any]) -> None:
+    """Check that a resumed run has the same family and settings, since weights of one family also load into others.
+
+    Raises: PriorError if `out` holds a run of another family, or with other settings.
+    """
     try:
         found = json.loads((out / model_folder.CONFIG).read_text())
-        kinds = [{name: value for name, value in one["prior"].items() if name != "sigma_start"} for one in (found, config)]
+        settings = [{name: value for name, value in one["prior"].items() if name != "sigma_start"} for one in (found, config)]
         same = found["family"] == config["family"] and all(
-            kinds[1].get(name, value) == value for name, value in kinds[0].items()
+            settings[1].get(name, value) == value for name, value in settings[0].items()
         )
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return  # No config to compare with; the state says whether it fits.
+        return  # No config to compare with; `load_state` finds out.
     if not same:
         raise PriorError(
-            f"{out} holds a run of family {found['family']} with {kinds[0]};"
-            f" it cannot go on as {config['family']} with {kinds[1]}"
+            f"{out} holds a run of family {found['family']} with {settings[0]};"
+            f" it cannot be resumed as {config['family']} with {settings[1]}"
         )
 
 
-def keep_metrics(out: Path, step: int) -> None:
-    """Drops lines after a step: a killed run may have written more of them than it saved."""
+def truncate_metrics(out: Path, step: int) -> None:
+    """Remove the metrics of later steps: a run that was killed may have logged steps after its last checkpoint."""
     path = out / METRICS
     if path.is_file():
         lines = [line for line in path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]

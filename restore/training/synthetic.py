@@ -1,10 +1,9 @@
-"""Drawn pictures: dead leaves, and what a few photographs have too little of.
+"""Procedurally generated training pictures: dead leaves, textures, skies, print and line drawings.
 
-Dead leaves are overlapping shapes, the cheapest pictures with the statistics of photographs: with radii drawn from a r^-3 law
-they are scale invariant and have the occlusion edges and flat areas of natural pictures (Lee, Mumford and Huang 2001; Achddou
-et al. 2021 train denoisers on them). Some shapes carry a gradient or a texture, a few pictures lines and lettering.
-Skies are smooth and without grain, textures have power-law spectra, pages carry small print, drawings thin curves.
-Colours come from real photographs.
+The dead leaves model overlays random shapes. With radii from a density r^-3 the pictures are scale invariant and have occlusion
+edges and flat areas like natural ones (Lee, Mumford and Huang 2001); Achddou et al. 2021 train denoisers on them. The other
+kinds supply what a small set of photographs lacks: power-law textures, noise-free gradients, small print and thin curves.
+Colours come from photographs.
 """
 
 from __future__ import annotations
@@ -19,33 +18,33 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX)
-SHARES = (0.6, 0.15, 0.1, 0.075, 0.075)  # Of the kinds, in the order of `drawn`.
-SIGNS = list(string.ascii_letters + string.digits)
+SHARES = (0.6, 0.15, 0.1, 0.075, 0.075)  # Probability of each kind, in the order in `random_picture`.
+CHARACTERS = list(string.ascii_letters + string.digits)
 
 
-def drawn(rng: Generator, palette: Picture, size: int = 192) -> Picture:
-    """One picture of a kind drawn at random; arguments and answer as of `dead_leaves`."""
+def random_picture(rng: Generator, palette: Picture, size: int = 192) -> Picture:
+    """One picture of a random kind; arguments and result as for `dead_leaves`."""
     kinds = (dead_leaves, texture, sky, page, drawing)
     return kinds[int(rng.choice(len(kinds), p=SHARES))](rng, palette, size)
 
 
 def dead_leaves(rng: Generator, palette: Picture, size: int = 192) -> Picture:
-    """One picture (size, size, 3) uint8 RGB.
+    """A dead leaves picture, (size, size, 3) uint8 RGB.
 
     Args:
         rng: source of randomness.
-        palette: (N, 3) uint8 colours to draw from.
-        size: side in pixels; drawn at twice that and averaged down, so that edges are antialiased.
+        palette: (N, 3) uint8, the colours to choose from.
+        size: side in pixels; rendered at twice that and averaged down, so that edges are antialiased.
     """
     side = 2 * size
     canvas = np.zeros((side, side, 3), np.uint8)
     canvas[:] = palette[rng.integers(len(palette))]
     smallest, largest = float(np.exp(rng.uniform(np.log(6), np.log(40)))), side / 2.0
     count = int(np.clip(rng.uniform(1, 4) * side**2 / (4 * smallest**2), 40, 600))
-    # Inverse transform of p(r) ~ r^-3 between the two radii.
+    # Inverse transform sampling of p(r) ~ r^-3 between the two radii.
     uniform = rng.random(count)
     radii = (smallest**-2 - uniform * (smallest**-2 - largest**-2)) ** -0.5
-    # The largest lie below, so that the small ones are seen: an ordering the sequential model reaches only slowly.
+    # Largest first, so that large shapes do not cover the small ones; the sequential model needs many more shapes for that.
     radii = np.sort(radii * rng.uniform(0.7, 1.4, count))[::-1] if rng.random() < 0.5 else radii
     for radius in radii:
         _leaf(canvas, rng, palette, radius)
@@ -58,12 +57,12 @@ def dead_leaves(rng: Generator, palette: Picture, size: int = 192) -> Picture:
 
 
 def texture(rng: Generator, palette: Picture, size: int = 192) -> Picture:
-    """Clouds to grass: a field with a power-law spectrum, often drawn out in one direction, through a scale of colours."""
+    """A random field with a power-law spectrum, often anisotropic, mapped to a colour scale: like clouds, stone or grass."""
     return _coloured(_field(rng, size, size, rng.uniform(0.8, 2), rng.choice([1, 1, rng.uniform(2, 10)])), rng, palette, 0.25)
 
 
 def sky(rng: Generator, palette: Picture, size: int = 192) -> Picture:
-    """Colours that run into one another over the whole picture, with soft clouds at times; no grain."""
+    """A smooth gradient over the whole picture, sometimes with soft clouds; without noise."""
     rows, columns = np.mgrid[0:size, 0:size].astype(np.float32) / size
     angle = rng.normal(0, 0.7)
     height = rows * np.cos(angle) + columns * np.sin(angle) + rng.uniform(0, 0.15) * _field(rng, size, size, 3.0)
@@ -83,7 +82,7 @@ def page(rng: Generator, palette: Picture, size: int = 192) -> Picture:
         font, scale = int(rng.choice(FONTS)), float(np.exp(rng.uniform(np.log(0.6), np.log(2.2))))
         thickness = int(rng.integers(1, 4))
         for _ in range(int(rng.integers(1, 6))):
-            words = ["".join(rng.choice(SIGNS, int(rng.integers(1, 10)))) for _ in range(int(side / (100 * scale)) + 1)]
+            words = ["".join(rng.choice(CHARACTERS, int(rng.integers(1, 10)))) for _ in range(int(side / (100 * scale)) + 1)]
             top += int(scale * rng.uniform(30, 36))
             cv2.putText(canvas, " ".join(words), (int(rng.integers(-20, 40)), top), font, scale, ink, thickness, cv2.LINE_AA)
     return np.asarray(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
@@ -98,7 +97,7 @@ def drawing(rng: Generator, palette: Picture, size: int = 192) -> Picture:
         thickness, kind = int(rng.integers(1, 6)), rng.random()
         start = rng.uniform(0, side, 2)
         if kind < 0.5:
-            # The angle of a pen wanders, its place is the angle's integral.
+            # The direction of the pen is a random walk; its position is the integral.
             turn = np.cumsum(rng.normal(0, rng.uniform(0.02, 0.3)) + rng.normal(0, 0.05, 80)) + rng.uniform(0, 2 * np.pi)
             points = start + rng.uniform(2, 8) * np.cumsum(np.stack([np.cos(turn), np.sin(turn)], 1), axis=0)
             cv2.polylines(canvas, [points.astype(np.int32)], bool(rng.random() < 0.1), colour, thickness, cv2.LINE_AA)
@@ -114,7 +113,7 @@ def drawing(rng: Generator, palette: Picture, size: int = 192) -> Picture:
 
 
 def _sheet(rng: Generator, palette: Picture, side: int) -> tuple[Picture, list[int]]:
-    """A plain or slowly changing ground (side, side, 3), and an ink well apart from it in brightness."""
+    """A background (side, side, 3), of one colour or a gradient, and an ink of clearly different brightness."""
     by_luma = palette[np.argsort(palette.sum(axis=1, dtype=int))]
     fifth = -(-len(palette) // 5)
     ends = by_luma[-fifth:], by_luma[:fifth]
@@ -125,7 +124,11 @@ def _sheet(rng: Generator, palette: Picture, side: int) -> tuple[Picture, list[i
 
 
 def _coloured(field: Plane, rng: Generator, palette: Picture, contrast: float) -> Picture:
-    """A field through a scale of three to five colours, in order of brightness; `contrast` is their least spread of 1."""
+    """Map a field to a scale of three to five colours in order of brightness.
+
+    Args:
+        contrast: the least range of brightness ranks of the scale, in [0, 1].
+    """
     by_luma = palette[np.argsort(palette.sum(axis=1, dtype=int))]
     middle, reach = rng.random(), rng.uniform(contrast, 1) / 2
     places = np.clip(np.sort(rng.uniform(middle - reach, middle + reach, int(rng.integers(3, 6)))), 0, 1)
@@ -138,15 +141,19 @@ def _coloured(field: Plane, rng: Generator, palette: Picture, contrast: float) -
     return np.asarray(picture.round(), np.uint8)
 
 
-def _field(rng: Generator, height: int, width: int, power: float, drawn_out: float = 1.0) -> Plane:
-    """(height, width) of mean 0 and variance 1, amplitudes falling as frequency^-power; `drawn_out` is length to breadth."""
+def _field(rng: Generator, height: int, width: int, power: float, elongation: float = 1.0) -> Plane:
+    """A Gaussian random field (height, width), mean 0 and variance 1, with amplitudes proportional to frequency^-power.
+
+    Args:
+        elongation: ratio of the correlation lengths along and across a random direction.
+    """
     down, right = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
     angle = rng.uniform(0, np.pi)
     along, across = down * np.sin(angle) + right * np.cos(angle), down * np.cos(angle) - right * np.sin(angle)
-    frequency = np.sqrt((along * drawn_out) ** 2 + across**2)
+    frequency = np.sqrt((along * elongation) ** 2 + across**2)
     frequency[0, 0] = np.inf
-    grain = np.fft.rfft2(rng.standard_normal((height, width)))
-    field = np.fft.irfft2(grain * frequency**-power, s=(height, width))
+    white = np.fft.rfft2(rng.standard_normal((height, width)))
+    field = np.fft.irfft2(white * frequency**-power, s=(height, width))
     return np.asarray(field / max(float(field.std()), 1e-12), np.float32)
 
 
@@ -179,7 +186,7 @@ def _leaf(canvas: Picture, rng: Generator, palette: Picture, radius: float) -> N
 
 
 def _textured(rng: Generator, palette: Picture, colour: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """A gradient between two colours, stripes, or a rough or smooth field over one."""
+    """A gradient between two colours, stripes, or a random field."""
     kind = rng.random()
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
@@ -197,7 +204,7 @@ def _textured(rng: Generator, palette: Picture, colour: NDArray[np.float32], hei
 
 
 def _strokes(canvas: Picture, rng: Generator, palette: Picture) -> None:
-    """Lines and lettering, which photographs have few of and people restore often."""
+    """Lines and lettering, which are rare in photographs and common in what is restored."""
     side = canvas.shape[0]
     for _ in range(int(rng.integers(2, 10))):
         colour = [int(v) for v in palette[rng.integers(len(palette))]]
@@ -206,5 +213,5 @@ def _strokes(canvas: Picture, rng: Generator, palette: Picture) -> None:
         if rng.random() < 0.5:
             cv2.line(canvas, start, [int(v) for v in rng.integers(0, side, 2)], colour, thickness, cv2.LINE_AA)
         else:
-            word = "".join(rng.choice(SIGNS, int(rng.integers(2, 9))))
+            word = "".join(rng.choice(CHARACTERS, int(rng.integers(2, 9))))
             cv2.putText(canvas, word, start, int(rng.choice(FONTS)), float(rng.uniform(0.6, 3)), colour, thickness, cv2.LINE_AA)

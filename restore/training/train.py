@@ -1,4 +1,4 @@
-"""The training loop: one objective, one network, any number of processes (Accelerate), resumable to the step."""
+"""The training loop: any objective, on one or more processes (Accelerate), exactly resumable."""
 
 from __future__ import annotations
 
@@ -25,23 +25,26 @@ from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
 from restore.training import optimizers
 from restore.training.data import Crops
-from restore.training.net2net import start_from
+from restore.training.net2net import transfer_weights
 from restore.training.objectives import Objective
-from restore.training.state import METRICS, STATE, keep_metrics, resumed, same_kind
+from restore.training.state import METRICS, STATE, check_same_model, load_state, truncate_metrics
 
 logger = logging.getLogger("restore")
 
-UNREAD = {"cpu": 1}
-"""Steps whose losses are looked at together, 10 where a device is not named: a look waits for the device, which then stands
-idle until the next step is on its way."""
+LOSS_SYNC_INTERVAL = {"cpu": 1}
+"""Steps between reads of the loss, by device type; 10 for others. A read synchronizes the device, which then idles until the
+next step is queued."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train, whichever ends first, and how the learning rate runs meanwhile.
+    """The length of a training run and its learning rate schedule.
 
-    The rate rises over `warmup` steps, stays, and falls linearly to nothing over the last `cooldown` share of the budget. A
-    finished run can be resumed with a larger budget: it goes back to the full rate and cools down again at the new end.
+    The run ends after `steps` or `minutes`, whichever comes first. The learning rate rises linearly over `warmup` steps, stays
+    constant, and falls linearly to 0 over the last `cooldown` share of the budget. A finished run can be resumed with a larger
+    budget: the rate returns to its maximum and falls again at the new end.
+
+    Raises: UsageError if neither `steps` nor `minutes` is given, or a value is out of range.
     """
 
     steps: int | None = None
@@ -56,16 +59,26 @@ class Budget:
             raise UsageError(f"warmup takes 1 or more steps and cooldown (0, 1], got {self.warmup} and {self.cooldown}")
 
     def progress(self, step: int, seconds: float) -> float:
-        parts = [step / self.steps if self.steps else 0.0, seconds / (60 * self.minutes) if self.minutes else 0.0]
-        return max(parts)
+        """Share of the budget that is used; 1 or more at the end."""
+        shares = [step / self.steps if self.steps else 0.0, seconds / (60 * self.minutes) if self.minutes else 0.0]
+        return max(shares)
 
     def rate(self, step: int, seconds: float) -> float:
-        """Share of the full learning rate, in [0, 1]."""
+        """Factor of the learning rate, in [0, 1]."""
         return min((step + 1) / self.warmup, (1 - self.progress(step, seconds)) / self.cooldown, 1.0)
 
 
 @dataclass(frozen=True)
 class Report:
+    """How far a run has come.
+
+    Attributes:
+        step: steps done.
+        loss: running mean of the loss.
+        seconds: training time, of resumed runs together.
+        progress: share of the budget that is used.
+    """
+
     step: int
     loss: float
     seconds: float
@@ -95,59 +108,68 @@ def train(
     on_step: Callable[[Report], None] = lambda report: None,
     on_checkpoint: Callable[[Prior, Report, Sequence[float]], None] = lambda prior, report, losses: None,
 ) -> Report:
-    """Trains a prior and writes a model folder with the averaged weights.
+    """Train a prior and write a model folder with the exponential moving average (EMA) of its weights.
+
+    Ctrl-C ends the run after the current step and saves it; a second Ctrl-C stops at once.
 
     Args:
-        config: what `restore.priors.loaders.folder.build` takes.
-        out: model folder; also holds `training.pt` (everything needed to resume) and `metrics.jsonl`.
-        batch: pictures a step over all processes.
-        ema: decay of the weight average; early steps average over less.
-        initial: a prior to start from, instead of random weights; of the same network, or of one with fewer blocks.
+        config: model config, as `restore.priors.loaders.folder.build` takes it.
+        out: model folder; also holds `training.pt` (the state to resume from) and `metrics.jsonl`.
+        batch: pictures per step, over all processes.
+        learning_rate: the maximum of the schedule in `budget`.
+        ema: decay of the EMA; it is smaller in the first steps, so that the initial weights are soon forgotten.
+        seed: of initial weights, crops and noise.
+        dtype: what the network computes in; weights stay float32.
+        compile_network: compile the network with torch.compile.
+        resume: continue the run in `out`.
+        initial: a prior whose weights to start from; with the same network, or one with fewer blocks.
         save_every: seconds between checkpoints.
-        optimizer_name: "adamw" or "muon" (restore/training/optimizers.py).
-        accumulate: parts that each process's share of a batch goes through in, one after the other, to save memory.
-        tracker: a tracker of Accelerate, by name ("tensorboard") or made, that is told loss and rate every tenth step.
-        card: text of the model's card.
+        accumulate: number of micro-batches per step, to save memory (gradient accumulation).
+        optimizer_name: "adamw" or "muon" (see restore/training/optimizers.py).
+        tracker: a tracker of Accelerate, or its name ("tensorboard"); it gets loss and learning rate every tenth step.
+        card: makes the text of the model card.
         on_step: called after every step.
-        on_checkpoint: called in the main process after each checkpoint with the averaged prior, the report and the loss of
-            every step from the first.
+        on_checkpoint: called in the main process after each checkpoint with the EMA prior, the report, and the loss of every
+            step.
 
-    Ctrl-C ends the run after the step, saved. Raises: PriorError if `out` holds a training run and `resume` is not set, another
-    model, or a run that does not fit; UsageError for a batch that the processes cannot share, or an unknown tracker.
+    Returns: the report of the last step.
+
+    Raises: PriorError if `out` holds a run and `resume` is not set, a run with other options, or a model without a run;
+    UsageError if processes and micro-batches do not divide the batch, or the tracker is unknown.
     """
     accelerator = Accelerator(
-        gradient_accumulation_steps=accumulate, log_with=_known(tracker), project_dir=None if tracker is None else out
+        gradient_accumulation_steps=accumulate, log_with=_check_tracker(tracker), project_dir=None if tracker is None else out
     )
     if dtype is torch.bfloat16 and not multiplies_bfloat16(accelerator.device):
-        logger.warning("this device has no bfloat16 in hardware: a run in it takes many times as long as in float32")
-    torch.manual_seed(seed)  # Initial weights only: crops and noise are drawn from (seed, step, process).
+        logger.warning("this device has no bfloat16 in hardware: training in bfloat16 takes many times as long as in float32")
+    torch.manual_seed(seed)  # For initial weights only: crops and noise depend on (seed, step, process).
     prior = model_folder.channels_last(model_folder.build(config, dtype=dtype).to(accelerator.device))
     if initial is not None:
-        start_from(initial, prior)
+        transfer_weights(initial, prior)
     average = model_folder.build(config, dtype=dtype).to(accelerator.device)
     average.load_state_dict(prior.state_dict())
     optimizer = optimizers.make(optimizer_name, prior, learning_rate)
     if batch % (accelerator.num_processes * accumulate):
-        shares = f"{accelerator.num_processes} processes" + (f" in {accumulate} parts" if accumulate > 1 else "")
-        raise UsageError(f"a batch of {batch} cannot be shared by {shares}; give a multiple")
+        parts = f"{accelerator.num_processes} processes" + (f" times {accumulate} micro-batches" if accumulate > 1 else "")
+        raise UsageError(f"a batch of {batch} cannot be divided among {parts}; give a multiple")
     step, earlier, smooth = 0, 0.0, float("nan")
     losses: list[float] = []
     if (out / STATE).exists():
         if not resume:
             raise PriorError(f"{out} holds a training run; --resume continues it, another folder starts a new one")
-        same_kind(out, config)
-        step, earlier, smooth, losses = resumed(out / STATE, prior, average, optimizer)
+        check_same_model(out, config)
+        step, earlier, smooth, losses = load_state(out / STATE, prior, average, optimizer)
         if accelerator.is_main_process:
-            keep_metrics(out, step)
+            truncate_metrics(out, step)
     elif (out / model_folder.CONFIG).exists():
-        raise PriorError(f"{out} holds a model and no training run to continue; name another folder")
+        raise PriorError(f"{out} holds a model but no training run to resume; name another folder")
     out.mkdir(parents=True, exist_ok=True)
-    # All batches are of one size: the GPU's libraries may try which way to convolve is the fastest.
+    # All batches have the same shape, so benchmarking the convolution algorithms once pays.
     torch.backends.cudnn.benchmark = True
     if compile_network:
         network = prior.get_submodule("network")
-        network.compile()  # In place, so that names in the state stay the network's own.
-    model, optimizer = accelerator.prepare(objective.asks(prior), optimizer)
+        network.compile()  # In place, so that the names in the state dict do not change.
+    model, optimizer = accelerator.prepare(objective.model_for(prior), optimizer)
     share = batch // accelerator.num_processes
     if tracker is not None:
         accelerator.init_trackers("training")
@@ -156,26 +178,26 @@ def train(
         if not accelerator.is_main_process:
             return
         model_folder.save(out, config, average, card(report))
-        kept = {"prior": prior.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-        reached = {"step": report.step, "seconds": report.seconds, "loss": report.loss, "losses": torch.tensor(losses)}
-        write_atomically(out / STATE, lambda path: torch.save({**kept, **reached}, path))
+        state = {"prior": prior.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+        progress = {"step": report.step, "seconds": report.seconds, "loss": report.loss, "losses": torch.tensor(losses)}
+        write_atomically(out / STATE, lambda path: torch.save({**state, **progress}, path))
         on_checkpoint(average, report, losses)
 
-    unread: list[Tensor] = []
-    unread_most = UNREAD.get(accelerator.device.type, 10)
+    pending: list[Tensor] = []
+    sync_interval = LOSS_SYNC_INTERVAL.get(accelerator.device.type, 10)
 
     def read(smooth: float) -> float:
-        """Takes over the losses not yet looked at; the running loss with them."""
-        for value in torch.stack(unread).tolist() if unread else ():
+        """Move the pending losses to `losses`; returns the running mean including them."""
+        for value in torch.stack(pending).tolist() if pending else ():
             losses.append(value)
             smooth = value if math.isnan(smooth) else 0.99 * smooth + 0.01 * value
-        unread.clear()
+        pending.clear()
         return smooth
 
     started, saved = time.monotonic(), time.monotonic()
     report = Report(step, smooth, earlier, budget.progress(step, earlier))
     with _Interrupt() as interrupt:
-        while report.progress < 1 and not interrupt.asked:
+        while report.progress < 1 and not interrupt.requested:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * budget.rate(step, report.seconds)
             clean = crops.batch(share, seed, step, accelerator.process_index, accelerator.device)
@@ -191,9 +213,9 @@ def train(
                     optimizer.zero_grad()
                 total += loss.detach() / accumulate
             step += 1
-            _average(average, prior, min(ema, step / (step + 10)))
-            unread.append(accelerator.reduce(total, "mean"))
-            if step % unread_most == 0:
+            _update_average(average, prior, min(ema, step / (step + 10)))
+            pending.append(accelerator.reduce(total, "mean"))
+            if step % sync_interval == 0:
                 smooth = read(smooth)
             seconds = earlier + time.monotonic() - started
             report = Report(step, smooth, seconds, budget.progress(step, seconds))
@@ -209,41 +231,41 @@ def train(
                 saved = time.monotonic()
         report = replace(report, loss=read(smooth))
         checkpoint(report)
-    if interrupt.asked:
+    if interrupt.requested:
         logger.warning("interrupted at step %d; saved, --resume continues", step)
     accelerator.end_training()
     return report
 
 
-def _known(tracker: str | GeneralTracker | None) -> str | GeneralTracker | None:
+def _check_tracker(tracker: str | GeneralTracker | None) -> str | GeneralTracker | None:
     if isinstance(tracker, str) and tracker not in {str(kind) for kind in get_available_trackers()}:
         raise UsageError(f"tracker {tracker!r} is not installed here; pip install 'diffusion-restore[{tracker}]'")
     return tracker
 
 
 class _Interrupt:
-    """Ctrl-C as a wish to stop after the step, so that what is saved is whole; a second one stops at once."""
+    """Inside: Ctrl-C sets `requested`, so that the loop ends after its step; a second Ctrl-C raises KeyboardInterrupt."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def __enter__(self) -> _Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._earlier = signal.signal(signal.SIGINT, self._note)
+            self._previous = signal.signal(signal.SIGINT, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._earlier)
+            signal.signal(signal.SIGINT, self._previous)
 
-    def _note(self, *_: object) -> None:
-        if self.asked:
+    def _handle(self, *_: object) -> None:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
 
 @torch.no_grad()
-def _average(average: Prior, prior: nn.Module, decay: float) -> None:
+def _update_average(average: Prior, prior: nn.Module, decay: float) -> None:
     kept: list[Tensor] = list(average.parameters())
     new: list[Tensor] = list(prior.parameters())
     torch._foreach_lerp_(kept, new, 1 - decay)

@@ -1,4 +1,4 @@
-"""DDPM's simple loss (Ho et al. 2020, 2006.11239, eq. 14), for each thing that a network may predict."""
+"""DDPM's simple loss (Ho et al. 2020, 2006.11239, eq. 14), for each prediction type."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import torch
 from torch import Generator, Tensor
 
 from restore.priors.families.ddpm import Prediction
-from restore.training.objectives.objective import Denoising, even
+from restore.training.objectives.objective import DenoisingObjective, stratified
 
 
 @dataclass(frozen=True)
-class ChainObjective(Denoising):
-    """E |eps - eps_theta|^2 with t uniform over the chain, or the same of v or x0, by what the network predicts.
+class DDPMObjective(DenoisingObjective):
+    """E |eps - eps_theta|^2 with t uniform over the steps; of v or x0 instead, if the network predicts that.
 
     D - x0 is -sigma (eps_theta - eps), -std (v_theta - v) or x0_theta - x0, std^2 = sigma^2 / (1 + sigma^2).
 
     Attributes:
-        table: (T,), sigma_t.
-        prediction: as the prior's.
+        table: (T,), sigma_t of each step.
+        prediction: what the network predicts.
     """
 
     table: Tensor
     prediction: Prediction = "epsilon"
 
-    def levels(self, count: int, generator: Generator) -> Tensor:
-        return self.table[(len(self.table) * even(count, generator)).long()].float()
+    def sample_sigma(self, count: int, generator: Generator) -> Tensor:
+        return self.table[(len(self.table) * stratified(count, generator)).long()].float()
 
     def weight(self, sigma: Tensor) -> Tensor:
         if self.prediction == "epsilon":

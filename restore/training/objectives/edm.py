@@ -7,23 +7,23 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import Denoising, even
-from restore.training.objectives.pnp_states import PnPStates
+from restore.training.objectives.objective import DenoisingObjective, stratified
+from restore.training.objectives.pnp_states import TrajectoryPool
 
 
 @dataclass(frozen=True)
-class EDMObjective(Denoising):
+class EDMObjective(DenoisingObjective):
     """w(sigma) = (sigma^2 + sigma_data^2) / (sigma sigma_data)^2.
 
-    Most levels are log-normal around where pictures are decided; a share is spread evenly over the whole trained range in log
-    sigma, so that no level is left untrained.
+    sigma is log-normal as in the paper; a share of it is log-uniform over [sigma_min, sigma_max] instead, so that every noise
+    level of that range is trained.
 
     Attributes:
-        sigma_data, sigma_min, sigma_max: as the prior's.
-        mean, std: of log sigma.
-        spread: share of levels drawn log-uniformly over [sigma_min, sigma_max].
-        relative: the floor f of a loss of relative errors, as `Denoising.relative` has it; 0 for none.
-        walks: pictures on their way through plug-and-play, as `Denoising.walks` has it.
+        sigma_data: standard deviation of the data.
+        sigma_min, sigma_max: range of sigma.
+        mean, std: of log sigma (P_mean and P_std in the paper).
+        spread: share of sigma that is log-uniform over [sigma_min, sigma_max].
+        relative, trajectories: see `DenoisingObjective`.
     """
 
     sigma_data: float = 0.5
@@ -33,15 +33,15 @@ class EDMObjective(Denoising):
     std: float = 1.2
     spread: float = 0.1
     relative: float = 0.0
-    walks: PnPStates | None = None
+    trajectories: TrajectoryPool | None = None
 
-    def levels(self, count: int, generator: Generator) -> Tensor:
-        # One number a level decides between the two laws and where in it, so that both are covered evenly.
-        uniform = even(count, generator)
+    def sample_sigma(self, count: int, generator: Generator) -> Tensor:
+        # One number per sigma selects the distribution and the quantile in it, so that both are stratified.
+        uniform = stratified(count, generator)
         low, high = torch.tensor([self.sigma_min, self.sigma_max], dtype=torch.float64).log()
-        wide = low + uniform / self.spread * (high - low)
-        near = self.mean + self.std * torch.special.ndtri((uniform - self.spread) / (1 - self.spread))
-        return torch.where(uniform < self.spread, wide, near).clamp(low, high).exp().float()
+        log_uniform = low + uniform / self.spread * (high - low)
+        log_normal = self.mean + self.std * torch.special.ndtri((uniform - self.spread) / (1 - self.spread))
+        return torch.where(uniform < self.spread, log_uniform, log_normal).clamp(low, high).exp().float()
 
     def weight(self, sigma: Tensor) -> Tensor:
         return (sigma**2 + self.sigma_data**2) / (sigma * self.sigma_data) ** 2

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import Denoising, even
+from restore.training.objectives.objective import DenoisingObjective, stratified
 
 
 @dataclass(frozen=True)
-class FlowObjective(Denoising):
-    """E |v(x_t, t) - (z - x0)|^2, t uniform over the trained range. D - x0 = -t (v_theta - v), sigma = t / (1 - t).
+class FlowObjective(DenoisingObjective):
+    """E |v(x_t, t) - (z - x0)|^2, t uniform over the range of sigma. D - x0 = -t (v_theta - v), sigma = t / (1 - t).
 
     Attributes:
-        sigma_min, sigma_max: as the prior's.
+        sigma_min, sigma_max: range of sigma.
     """
 
     sigma_min: float = 0.002
     sigma_max: float = 80.0
 
-    def levels(self, count: int, generator: Generator) -> Tensor:
+    def sample_sigma(self, count: int, generator: Generator) -> Tensor:
         low, high = (sigma / (1 + sigma) for sigma in (self.sigma_min, self.sigma_max))
-        time = low + (high - low) * even(count, generator)
+        time = low + (high - low) * stratified(count, generator)
         return (time / (1 - time)).float()
 
     def weight(self, sigma: Tensor) -> Tensor:

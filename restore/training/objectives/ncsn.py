@@ -1,4 +1,4 @@
-"""Denoising score matching at a few levels (Song & Ermon 2019, 1907.05600, eq. 6 with lambda = sigma^2)."""
+"""Denoising score matching on a set of noise levels (Song & Ermon 2019, 1907.05600, eq. 6 with lambda = sigma^2)."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import Denoising, even
+from restore.training.objectives.objective import DenoisingObjective, stratified
 
 
 @dataclass(frozen=True)
-class LevelsObjective(Denoising):
-    """E sigma^2 |s(x, sigma) + z / sigma|^2, levels drawn with equal chances; the paper's, but for its factor 1/2.
+class NCSNObjective(DenoisingObjective):
+    """E sigma^2 |s(x, sigma) + z / sigma|^2 with sigma uniform over the set; without the factor 1/2 of the paper.
 
     Attributes:
-        trained: (L,), the levels.
+        sigmas: (L,), the noise levels.
     """
 
-    trained: Tensor
+    sigmas: Tensor
 
-    def levels(self, count: int, generator: Generator) -> Tensor:
-        return self.trained[(len(self.trained) * even(count, generator)).long()].float()
+    def sample_sigma(self, count: int, generator: Generator) -> Tensor:
+        return self.sigmas[(len(self.sigmas) * stratified(count, generator)).long()].float()
 
     def weight(self, sigma: Tensor) -> Tensor:
         return 1 / sigma**2

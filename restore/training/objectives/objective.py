@@ -1,4 +1,4 @@
-"""The common shape of all objectives."""
+"""The interface of training objectives, and the denoising loss that most families share."""
 
 from __future__ import annotations
 
@@ -10,77 +10,80 @@ import torch
 from torch import Generator, Tensor, nn
 
 from restore.priors.prior import Prior
-from restore.training.objectives.pnp_states import PnPStates
+from restore.training.objectives.pnp_states import TrajectoryPool
 
 
 class Objective(ABC):
-    """A loss over clean pictures; randomness comes from the generator given, never from global state."""
+    """A loss over clean pictures. All randomness comes from the generator given, none from global state."""
 
-    def asks(self, prior: Prior) -> nn.Module:
-        """What of a prior is called by `loss`: the prior itself, D, if not said otherwise."""
+    def model_for(self, prior: Prior) -> nn.Module:
+        """The module that `loss` calls: by default the prior itself, D(x, sigma)."""
         return prior
 
     @abstractmethod
     def loss(self, model: Callable[..., Any], clean: Tensor, generator: Generator) -> Tensor:
-        """Scalar loss of one batch (B, C, H, W) in [-1, 1]; `model` is called as what `asks` answered."""
+        """The scalar loss of one batch.
+
+        Args:
+            model: called as the module of `model_for`.
+            clean: (B, C, H, W) in [-1, 1].
+        """
 
 
-class Denoising(Objective, ABC):
-    """E w(sigma) |D(x0 + sigma z, sigma) - x0|^2, the mean over values of the picture.
+class DenoisingObjective(Objective, ABC):
+    """E w(sigma) |D(x0 + sigma z, sigma) - x0|^2, the mean over the values of a picture.
 
-    With `relative` f > 0, each crop's weighted error L counts as f log(1 + L / f): a change counts by its size relative to the
-    error that the crop has, down to f. That is what a mean of PSNR over pictures asks for, where the plain loss asks most about
-    the crops that no denoiser does well on. A crop's error hardly depends on its noise, being a mean over many values, so the
-    best D(y, sigma) stays the posterior mean.
+    With `relative` f > 0, the weighted error L of each crop enters as f log(1 + L / f). A change of L then counts relative to
+    L, down to f, as it does in a mean of PSNR over pictures; without it, crops that are hard to denoise dominate the gradient.
+    L is a mean over many values and hardly depends on the noise, so the minimiser is still about the posterior mean.
 
-    With `walks`, a share of each batch is pictures on their way through plug-and-play in place of noisy ones (`PnPStates`).
-    What is wanted on white noise stays the posterior mean.
+    With `trajectories`, a share of each batch are intermediate states of plug-and-play restoration in place of noisy pictures
+    (`TrajectoryPool`). On Gaussian noise the minimiser stays the posterior mean.
     """
 
     relative: float = 0.0
-    walks: PnPStates | None = None
+    trajectories: TrajectoryPool | None = None
 
     @abstractmethod
-    def levels(self, count: int, generator: Generator) -> Tensor:
-        """sigma (count,), float32; each by the family's law, together spread evenly over it (`even`)."""
+    def sample_sigma(self, count: int, generator: Generator) -> Tensor:
+        """Noise levels (count,), float32, each from the family's distribution, together stratified over it (`stratified`)."""
 
     @abstractmethod
     def weight(self, sigma: Tensor) -> Tensor:
-        """w of sigma (B,)."""
+        """w(sigma), (B,) -> (B,)."""
 
     def loss(self, model: Callable[..., Any], clean: Tensor, generator: Generator) -> Tensor:
-        walks = [] if self.walks is None else self.walks.take(clean, generator)
-        rest = clean[len(walks) :]
-        sigma = self.levels(len(rest), generator).to(clean.device)
-        seen = rest + sigma[:, None, None, None] * noise_for(rest, generator)
-        if walks:
-            ahead = torch.stack([walk.levels[0] for walk in walks]).to(clean.device)
-            seen, sigma = torch.cat([*(walk.seen for walk in walks), seen]), torch.cat([ahead, sigma])
-        answers = model(seen, sigma)
-        walked = [(walk, answers[index : index + 1]) for index, walk in enumerate(walks)]
-        squares = [walk.error(answer) for walk, answer in walked]
-        squares.append((answers[len(walks) :] - rest).square().mean(dim=(1, 2, 3)))
-        if self.walks is not None:
-            self.walks.put_back(walk.onward(answer) for walk, answer in walked)
+        trajectories = [] if self.trajectories is None else self.trajectories.sample(clean, generator)
+        rest = clean[len(trajectories) :]
+        sigma = self.sample_sigma(len(rest), generator).to(clean.device)
+        x = rest + sigma[:, None, None, None] * noise_for(rest, generator)
+        if trajectories:
+            first = torch.stack([one.sigmas[0] for one in trajectories]).to(clean.device)
+            x, sigma = torch.cat([*(one.x for one in trajectories), x]), torch.cat([first, sigma])
+        x0 = model(x, sigma)
+        denoised = [(one, x0[index : index + 1]) for index, one in enumerate(trajectories)]
+        squares = [one.error(estimate) for one, estimate in denoised]
+        squares.append((x0[len(trajectories) :] - rest).square().mean(dim=(1, 2, 3)))
+        if self.trajectories is not None:
+            self.trajectories.put_back(one.advance(estimate) for one, estimate in denoised)
         errors = self.weight(sigma) * torch.cat(squares)
         return (self.relative * (errors / self.relative).log1p() if self.relative else errors).mean()
 
 
-def even(count: int, generator: Generator) -> Tensor:
-    """(count,) numbers in [0, 1), float64: each uniform by itself, and together one in every part of length 1/count.
+def stratified(count: int, generator: Generator) -> Tensor:
+    """(count,) numbers in [0, 1), float64: each uniform, and together one in every interval of length 1/count.
 
-    Evenly spaced points with one random offset, the low-discrepancy sampler of Kingma et al. 2021 ("Variational diffusion
-    models", 2107.00630): the levels of a small batch cover their law every time, which takes scatter out of the gradient and
-    changes nothing else.
+    They are evenly spaced with one random offset, the low-discrepancy sampler of Kingma et al. 2021 ("Variational diffusion
+    models", 2107.00630). It lowers the variance of the gradient and leaves its mean unchanged.
     """
     offset = torch.rand((), generator=generator, dtype=torch.float64)
     return (offset + torch.arange(count, dtype=torch.float64) / count) % 1
 
 
 def noise_for(clean: Tensor, generator: Generator) -> Tensor:
-    """Standard normal noise; gray crops of a colour prior get gray noise: R = G = B stays a subspace the prior knows.
+    """Standard normal noise of the shape of `clean`; gray noise (R = G = B) for gray crops of a colour prior.
 
-    See priors/gray.py.
+    Gray pictures are restored with such noise (see priors/views/gray.py), so the prior must be trained on it.
     """
     noise = _normal(clean, generator)
     if clean.shape[1] == 1:
@@ -90,9 +93,10 @@ def noise_for(clean: Tensor, generator: Generator) -> Tensor:
 
 
 def _normal(like: Tensor, generator: Generator) -> Tensor:
-    """Standard normal numbers; on another device than the generator's by one of that device, which takes its seed from it.
+    """Standard normal numbers.
 
-    A GPU waits long for a large batch of numbers that a CPU draws.
+    On another device than the generator's they come from a generator of that device, seeded by the one given: to draw a large
+    batch on the CPU would keep a GPU waiting.
     """
     if like.device == generator.device:
         return torch.randn(like.shape, generator=generator, device=like.device)

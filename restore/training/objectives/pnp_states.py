@@ -1,4 +1,4 @@
-"""Pictures on their way through plug-and-play, from which a denoiser learns where it is asked."""
+"""Intermediate states of plug-and-play restoration (guidance/pnp.py), on which a denoiser is trained besides Gaussian noise."""
 
 from __future__ import annotations
 
@@ -18,54 +18,58 @@ from restore.operators import Downsample, Mask
 from restore.operators.operator import Linear
 from restore.sampling import schedules
 
-ENLARGED = 0.45
-"""Share of walks that enlarge a picture; the others fill holes."""
+DOWNSAMPLING_SHARE = 0.45
+"""Share of trajectories whose operator is a downsampling; the others have a mask."""
 SCALES = (2, 3, 4, 4)
 STEPS = {6: 0.2, 12: 0.3, 24: 0.4, 50: 0.1}
-"""How long walks are, and how often; long ones are under way for longer, so that they are met more often than begun."""
-UNDER_WAY = 16
-"""Walks under way for each that is asked about, so that those of one step have little in common."""
+"""Number of steps of a new trajectory -> its probability. Longer ones stay in the pool for longer."""
+POOL_SIZE = 16
+"""Unfinished trajectories per trajectory in a batch, so that those of one batch are little correlated."""
 Holes = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Walk:
-    """One damaged picture, and how far plug-and-play has come in restoring it.
+class Trajectory:
+    """One picture on its way through plug-and-play.
 
     Attributes:
-        clean: (1, C, H, W) in [-1, 1].
-        operator: what damaged it.
-        missing: share of the values that the measurement says nothing of.
-        levels: those still to come, (n,).
-        seen: (1, C, H, W), what the denoiser is asked about next.
+        clean: (1, C, H, W) in [-1, 1], the ground truth.
+        operator: the measurement is operator(clean), without noise.
+        missing: share of the values that the measurement does not determine.
+        sigmas: (n,), the noise levels of the remaining steps.
+        x: (1, C, H, W), the next input of the denoiser.
     """
 
     clean: Tensor
     operator: Linear
     missing: float
-    levels: Tensor
-    seen: Tensor
+    sigmas: Tensor
+    x: Tensor
 
-    def error(self, answer: Tensor) -> Tensor:
-        """Mean square (1,) of what of an answer's error counts: the rest is replaced by what was measured."""
-        wrong = answer - self.clean
-        counts = self.operator.prox(wrong, torch.zeros_like(self.operator(self.clean)), 0.0)
-        return counts.square().mean(dim=(1, 2, 3)) / self.missing
+    def error(self, x0: Tensor) -> Tensor:
+        """Mean squared error (1,) of the denoiser's output x0 in what the measurement does not determine.
+
+        Plug-and-play replaces the rest by the measurement.
+        """
+        undetermined = self.operator.prox(x0 - self.clean, torch.zeros_like(self.operator(self.clean)), 0.0)
+        return undetermined.square().mean(dim=(1, 2, 3)) / self.missing
 
     @torch.no_grad()
-    def onward(self, answer: Tensor) -> Walk:
-        """The walk one step further, by plain steps (r = 1)."""
-        return replace(self, levels=self.levels[1:], seen=_measured(self.operator, answer, self.clean))
+    def advance(self, x0: Tensor) -> Trajectory:
+        """The trajectory one step later, given the denoiser's output x0."""
+        return replace(self, sigmas=self.sigmas[1:], x=_with_measurement(self.operator, x0, self.clean))
 
 
-class PnPStates:
-    """Walks under way, a share of each batch. Each process has its own, and a resumed run begins new ones.
+class TrajectoryPool:
+    """Unfinished plug-and-play trajectories, which provide a share of each batch.
 
-    What plug-and-play shows a denoiser is no white noise but the errors of a first guess, and then those that the denoiser's
-    own answers leave. A denoiser that knows white noise alone takes such errors for detail. So it is asked there, too, in
-    states to which its own answers have led (Ross, Gordon and Bagnell 2011, 1011.0686), and learns the truth where nothing
-    was measured. What it answers elsewhere is replaced, so it must not count: most of that is right as it is, and to answer
-    with what was asked is no step at all. Walking costs nothing, since the answers learnt from are also the steps.
+    In plug-and-play the denoiser's input holds no Gaussian noise but errors of the initial estimate and of the denoiser's own
+    earlier outputs. A denoiser trained on Gaussian noise alone takes such errors for detail. It is therefore trained also on
+    the states that its own outputs lead to (DAgger: Ross, Gordon and Bagnell 2011, 1011.0686), with the clean picture as the
+    target. Only what the measurement does not determine counts, since plug-and-play replaces the rest. The outputs that enter
+    the loss are also the next steps, so trajectories need no evaluations of their own.
+
+    Each process has a pool of its own. A resumed run starts new trajectories.
 
     Args:
         share: of the crops of each batch, in [0, 1].
@@ -73,60 +77,61 @@ class PnPStates:
 
     def __init__(self, share: float) -> None:
         self.share = share
-        self._under_way: list[Walk] = []
+        self._pool: list[Trajectory] = []
 
     @torch.no_grad()
-    def take(self, clean: Tensor, generator: Generator) -> list[Walk]:
-        """Those to be asked about in this step, the batch's share of them; a small batch has its share over many steps.
+    def sample(self, clean: Tensor, generator: Generator) -> list[Trajectory]:
+        """Take the trajectories of one batch out of the pool; the share holds on average over batches.
 
         Args:
-            clean: (B, C, H, W) in [-1, 1], from whose first pictures walks begin, where too few are under way.
+            clean: (B, C, H, W) in [-1, 1]; new trajectories start from its first pictures.
         """
         dice = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
         count = int(self.share * len(clean) + dice.random())
         if not count:
             return []
-        fresh = cycle(clean[:count].split(1))
-        while len(self._under_way) < UNDER_WAY * count:
-            self._under_way.append(_begun(next(fresh).clone(), dice))  # A view would keep its whole batch.
-        picked = set(dice.choice(len(self._under_way), count, replace=False).tolist())
-        taken = [walk for index, walk in enumerate(self._under_way) if index in picked]
-        self._under_way = [walk for index, walk in enumerate(self._under_way) if index not in picked]
+        pictures = cycle(clean[:count].split(1))
+        while len(self._pool) < POOL_SIZE * count:
+            self._pool.append(_start(next(pictures).clone(), dice))  # Cloned: a view would keep the whole batch in memory.
+        picked = set(dice.choice(len(self._pool), count, replace=False).tolist())
+        taken = [one for index, one in enumerate(self._pool) if index in picked]
+        self._pool = [one for index, one in enumerate(self._pool) if index not in picked]
         return taken
 
-    def put_back(self, walks: Iterable[Walk]) -> None:
-        """Those that are not at their end."""
-        self._under_way += [walk for walk in walks if len(walk.levels)]
+    def put_back(self, trajectories: Iterable[Trajectory]) -> None:
+        """Return to the pool those that have steps left."""
+        self._pool += [one for one in trajectories if len(one.sigmas)]
 
 
-def _begun(clean: Tensor, dice: Dice) -> Walk:
+def _start(clean: Tensor, dice: Dice) -> Trajectory:
     height, width = clean.shape[-2:]
     scales = [scale for scale in SCALES if height % scale == 0 and width % scale == 0]
     operator: Linear
-    if scales and dice.random() < ENLARGED:
+    if scales and dice.random() < DOWNSAMPLING_SHARE:
         scale = int(dice.choice(scales))
         operator, method, missing = Downsample((height, width), scale), ENLARGING, 1 - 1 / scale**2
     else:
-        lost = _scattered(dice, height, width) if dice.random() < 0.6 else _strokes(dice, height, width)
-        lost[int(dice.integers(height)), int(dice.integers(width))] = True  # Never nothing.
-        keep = torch.from_numpy(~lost)[None, None]
-        operator, method, missing = Mask(keep.to(clean.device)), FILLING, float(lost.mean())
+        holes = _random_pixels(dice, height, width) if dice.random() < 0.6 else _strokes(dice, height, width)
+        holes[int(dice.integers(height)), int(dice.integers(width))] = True  # At least one pixel is missing.
+        keep = torch.from_numpy(~holes)[None, None]
+        operator, method, missing = Mask(keep.to(clean.device)), FILLING, float(holes.mean())
     steps = int(dice.choice(list(STEPS), p=list(STEPS.values())))
-    levels = schedules.geometric(method.sigma_start, method.sigma_end, steps)[:-1].float()
-    seen = _measured(operator, operator.initial_estimate(operator(clean)), clean)
-    return Walk(clean, operator, missing, levels, seen)
+    sigmas = schedules.geometric(method.sigma_start, method.sigma_end, steps)[:-1].float()
+    x = _with_measurement(operator, operator.initial_estimate(operator(clean)), clean)
+    return Trajectory(clean, operator, missing, sigmas, x)
 
 
-def _measured(operator: Linear, x: Tensor, clean: Tensor) -> Tensor:
+def _with_measurement(operator: Linear, x: Tensor, clean: Tensor) -> Tensor:
+    """x with what operator(clean) determines put in its place."""
     return operator.prox(x, operator(clean), torch.zeros((), device=x.device))
 
 
-def _scattered(dice: Dice, height: int, width: int) -> Holes:
+def _random_pixels(dice: Dice, height: int, width: int) -> Holes:
     return dice.random((height, width)) < dice.uniform(0.3, 0.95)
 
 
 def _strokes(dice: Dice, height: int, width: int) -> Holes:
-    """Scratches and lettering."""
+    """Holes like scratches and lettering."""
     canvas = np.zeros((height, width), np.uint8)
     for _ in range(int(dice.integers(2, 16))):
         first, last = (tuple(int(v) for v in dice.integers(0, (width, height))) for _ in range(2))

@@ -7,23 +7,25 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import Denoising, even
+from restore.training.objectives.objective import DenoisingObjective, stratified
 
 
 @dataclass(frozen=True)
-class SDEObjective(Denoising):
-    """E std(t)^2 |s(x_t, t) + z / std(t)|^2, t uniform over [earliest, 1]: for vp, sub-vp and ve alike the error in z.
+class SDEObjective(DenoisingObjective):
+    """E std(t)^2 |s(x_t, t) + z / std(t)|^2, t uniform over [earliest, 1].
+
+    For VP, sub-VP and VE SDEs this is the mean squared error in z.
 
     Attributes:
-        sigma: from t (any shape) to std / alpha, as the prior has it.
-        earliest: smallest t (appendix C).
+        sigma: t -> std(t) / alpha(t), for t of any shape.
+        earliest: smallest t (epsilon in appendix C).
     """
 
     sigma: Callable[[Tensor], Tensor]
     earliest: float = 1e-5
 
-    def levels(self, count: int, generator: Generator) -> Tensor:
-        time = self.earliest + (1 - self.earliest) * even(count, generator)
+    def sample_sigma(self, count: int, generator: Generator) -> Tensor:
+        time = self.earliest + (1 - self.earliest) * stratified(count, generator)
         return self.sigma(time).float()
 
     def weight(self, sigma: Tensor) -> Tensor:

@@ -93,9 +93,7 @@ def test_every_method_can_be_tried(name):
 
 def test_what_the_run_holds_grows_with_the_picture_and_not_with_steps():
     problem, prior = inpainting(64, 64, [(10, 20, 10, 20)]), Shrinking()
-    held = [
-        dry_run(problem, prior, DDNM(), DDNM().sampler(), DDNM().schedule(prior, problem, steps)).held for steps in (2, 20)
-    ]
+    held = [dry_run(problem, prior, DDNM(), DDNM().sampler(), DDNM().schedule(prior, problem, steps)).held for steps in (2, 20)]
     assert held[0] == pytest.approx(held[1], rel=0.01)
 
 

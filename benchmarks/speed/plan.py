@@ -14,6 +14,8 @@ from benchmarks.speed.engine import SIGMA
 from benchmarks.speed.large import PLAN_BAR, against
 from benchmarks.speed.sections import Cell, Found, Section, Setting, command
 from benchmarks.speed.timing import watched
+from restore import Restorer
+from restore.planning.plan import LARGEST_WINDOW
 
 SIZES = (96, 256, 1024)
 TASKS = ("inpaint", "super-resolution", "denoise", "colorize")
@@ -38,8 +40,10 @@ def measure(setting: Setting, cell: Cell) -> Found:
     said = [one["out"]["estimate"] for one in (planned, after)]
     task, path, *flags = words
     keywords = {str(flag)[2:].replace("-", "_"): value for flag, value in zip(flags[::2], flags[1::2], strict=True)}
-    with watched(setting.restorer.prior) as seen:
-        setting.restorer(task, path, **keywords)
+    # With its side named no window is evaluated to see what fits into memory.
+    restorer = Restorer(setting.restorer.prior, placement=setting.restorer.placement, tile=LARGEST_WINDOW)
+    with watched(restorer.prior) as seen:
+        restorer(task, path, **keywords)
     begun = time.perf_counter()
     setting.restorer.estimate(task, path, **keywords)
     return {

@@ -10,6 +10,7 @@ from pathlib import Path
 from restore.errors import suggest
 
 HERE = Path(__file__).parent
+EXTRAS = {"azula": "peers", "bm3d": "benchmark", "deepinv": "peers", "matplotlib": "benchmark", "skimage": "benchmark"}
 
 
 def programs() -> dict[str, Path]:
@@ -29,14 +30,20 @@ def main() -> int:
     known = programs()
     if name in ("", "-h", "--help"):
         for one, path in known.items():
-            print(f"{one:22} {(ast.get_docstring(ast.parse(path.read_text())) or '').splitlines()[0]}")
+            print(f"{one:26} {(ast.get_docstring(ast.parse(path.read_text())) or '').splitlines()[0]}")
         return 0
     if (name := name.replace("_", "-")) not in known:
         print(f"unknown program {name!r}; {suggest(name, known)}", file=sys.stderr)
         return 2
     module = ".".join(("benchmarks", *known[name].relative_to(HERE).with_suffix("").parts))
     sys.argv = [f"python -m benchmarks {name}", *rest]
-    code = importlib.import_module(module).main()
+    try:
+        code = importlib.import_module(module).main()
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        print(f"{name} needs {error.name}: pip install '.[{EXTRAS[error.name]}]'", file=sys.stderr)
+        return 2
     return code if isinstance(code, int) else 0
 
 

@@ -77,11 +77,16 @@ def verdict(value: float, bar: float, *, least: bool = False) -> str:
 
 
 def publish(texts: Sequence[str], into: str | None = None) -> None:
-    """Prints tables, and puts them where a document has its tables."""
+    """Prints tables, and puts them where a document has its tables.
+
+    Raises: SystemExit for a document without a place for them.
+    """
     print("\n".join(texts))
     if into is None:
         return
     page = Path(into)
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, begun, rest = page.read_text().partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not (begun and ended):
+        raise SystemExit(f"{page}: no lines {BEGIN.strip()} and {END} to put tables between")
     page.write_text(before + BEGIN + "\n" + "\n".join(texts) + END + after)

@@ -1,4 +1,4 @@
-"""Pictures side by side."""
+"""Puts pictures side by side, on white."""
 
 from __future__ import annotations
 

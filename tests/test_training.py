@@ -369,7 +369,7 @@ REFUSED = {
     "train gone -o out --steps 1": (1, "gone: give a picture, a folder of pictures or an .npz/.npy array"),
     "train my -o out --steps 1 --size 4096": (2, "smaller than the crop size 4096"),
     "train my -o out --steps 0": (2, "--steps"),
-    "train my -o out --steps 1 --scales 1,big": (2, "is not a list of numbers like 1,0.5"),
+    "train my -o out --steps 1 --scales 1,big": (2, "is not a list of numbers such as 1,0.5"),
     "train my --steps 1": (2, "--out"),
     "train my -o out --steps 1 --pnp-states 2": (2, "--pnp-states"),
     "train my -o out --steps 1 --family vp --pnp-states 0.3": (2, "--pnp-states is for edm; family vp does not have it"),

@@ -1,4 +1,4 @@
-"""Measures the priors that families.py trained, and draws one figure of each.
+"""Measures the priors that `families-train` trained, and draws one figure of each.
 
     python -m benchmarks families runs/families --figures docs/reports/families
 

@@ -304,7 +304,7 @@ def test_the_bound_teaches_the_variance_alone():
     assert not gradients[1][1].any()
 
 
-def test_code_lengths_are_of_a_distribution_over_grey_levels():
+def test_the_discretized_likelihood_is_a_distribution_over_grey_levels():
     levels = torch.arange(256, dtype=torch.float64).reshape(1, 1, 16, 16) / 127.5 - 1
     for mean, std in ((0.1, 0.3), (-0.95, 0.02), (1.4, 0.5)):
         lengths = discretized_gaussian_nll(levels, torch.full_like(levels, mean), torch.full_like(levels, 2 * math.log(std)))

@@ -52,13 +52,14 @@ class Evaluations:
 def in_network(prior: Prior, work: Sequence[Evaluations], device: torch.device) -> float:
     """Seconds of all evaluations, from that of one window that is small against them all."""
     total = sum(one.pixels * (one.forward + 2 * one.backward) for one in work)
-    side = max(SMALL, int((SHARE * total) ** 0.5))
     largest = max(work, key=lambda one: one.pixels).size
+    # Twice, as the first of a size also takes its memory from the system; both together cost one evaluation at most.
+    side = max(SMALL, int((min(SHARE * total, math.prod(largest)) / 2) ** 0.5))
     gradients = any(one.backward for one in work)
     small = min(largest[0], WARM_UP), min(largest[1], WARM_UP)
     set_up, few = _evaluated(prior, small, device, gradients=gradients, tries=1)
     window = min(largest[0], side), min(largest[1], side)
-    (forward, backward), pixels = _evaluated(prior, window, device, gradients=gradients)
+    (forward, backward), pixels = _evaluated(prior, window, device, gradients=gradients, tries=3, at_least=2)
     seconds = sum(
         one.pixels / pixels * _growth(one.pixels, pixels) * (one.forward * forward + one.backward * backward) for one in work
     )
@@ -113,18 +114,18 @@ def _middle(problem: Problem, side: int) -> Problem:
 
 
 def _evaluated(
-    prior: Prior, size: tuple[int, int], device: torch.device, *, gradients: bool, tries: int = 3
+    prior: Prior, size: tuple[int, int], device: torch.device, *, gradients: bool, tries: int, at_least: int = 1
 ) -> tuple[tuple[float, float], int]:
     """Seconds of D and of its gradient, for a window of this size rounded down to the network's blocks, and its pixels."""
     height, width = (max(prior.multiple_of, side // prior.multiple_of * prior.multiple_of) for side in size)
     x = torch.zeros(1, prior.channels, height, width, device=device)
 
     with torch.no_grad():
-        forward = _shortest(lambda: prior(x, 1.0), tries)
+        forward = _shortest(lambda: prior(x, 1.0), tries, at_least)
     if not gradients:
         return (forward, 0.0), height * width
     x.requires_grad_()
-    both = _shortest(lambda: torch.autograd.grad(prior(x, 1.0).sum(), x), tries)
+    both = _shortest(lambda: torch.autograd.grad(prior(x, 1.0).sum(), x), tries, at_least)
     return (forward, max(0.0, both - forward)), height * width
 
 
@@ -133,10 +134,10 @@ def _growth(pixels: int, measured: int) -> float:
     return 1 + GROWTH * max(0.0, math.log2(pixels / measured))
 
 
-def _shortest(work: Callable[[], object], tries: int = 3) -> float:
-    """Seconds of the fastest try; one is enough for what takes long."""
+def _shortest(work: Callable[[], object], tries: int = 3, at_least: int = 1) -> float:
+    """Seconds of the fastest try; few are enough for what takes long."""
     found: list[float] = []
-    while not found or (len(found) < tries and sum(found) < ENOUGH):
+    while len(found) < at_least or (len(found) < tries and sum(found) < ENOUGH):
         before = time.perf_counter()
         work()
         if torch.cuda.is_initialized():  # GPUs work on after the call.

@@ -23,9 +23,9 @@ SMALL = 256  # Side in pixels up to which pictures are measured whole.
 PART = 128  # The same for initial estimates, which may take as long as many evaluations.
 WARM_UP = 64  # Side in pixels of the first evaluation, in which libraries set themselves up.
 ENOUGH = 0.05  # Seconds; what is over sooner is measured again.
-# How much dearer a pixel gets where pictures double: less of a layer stays in the cache for the next. From 256 to 1024 pixels a
-# side an evaluation of the bundled prior rose by 0.07 (float32) and 0.12 (bfloat16) a doubling on one core.
-GROWTH = 0.08
+# How much dearer a pixel gets where pictures double. From 256 to 1024 pixels a side an evaluation of the bundled prior rose by
+# 0.04 to 0.17 a doubling: glibc takes tensors of 32 MB and more from the system each time, unless as much happens to be free.
+GROWTH = 0.15
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,14 @@ def in_network(prior: Prior, work: Sequence[Evaluations], device: torch.device) 
     side = max(SMALL, int((min(SHARE * total, math.prod(largest)) / 2) ** 0.5))
     gradients = any(one.backward for one in work)
     small = min(largest[0], WARM_UP), min(largest[1], WARM_UP)
-    set_up, few = _evaluated(prior, small, device, gradients=gradients, tries=1)
+    set_up, few, _ = _evaluated(prior, small, device, gradients=gradients, tries=1)
     window = min(largest[0], side), min(largest[1], side)
-    (forward, backward), pixels = _evaluated(prior, window, device, gradients=gradients, tries=3, at_least=2)
+    (forward, backward), pixels, first = _evaluated(prior, window, device, gradients=gradients, tries=3, at_least=2)
     seconds = sum(
         one.pixels / pixels * _growth(one.pixels, pixels) * (one.forward * forward + one.backward * backward) for one in work
     )
-    return seconds + max(0.0, sum(set_up) - (forward + backward) * few / pixels)
+    takes_memory = (first - forward) * math.prod(largest) / pixels
+    return seconds + takes_memory + max(0.0, sum(set_up) - (forward + backward) * few / pixels)
 
 
 def beside_network(plan: Plan) -> float:
@@ -84,7 +85,7 @@ def beside_network(plan: Plan) -> float:
             for _ in reverse(part, view, plan.guidance, plan.sampler, schedule, Noise([0])):
                 pass
 
-        transitions = _shortest(walk) / (len(schedule) - 1) * (len(plan.schedule) - 1)
+        transitions = min(_times(walk)) / (len(schedule) - 1) * (len(plan.schedule) - 1)
     pixels = part.shape[-2] * part.shape[-1]
     batches = -(-len(plan.names) // plan.batch)
     return seconds * batches + transitions * len(plan.names) * sum(areas) / pixels * _growth(areas[index], pixels)
@@ -93,7 +94,7 @@ def beside_network(plan: Plan) -> float:
 def afterwards(problem: Problem) -> float:
     """Seconds to put an answer into range and hold it against what was measured."""
     x = torch.zeros(problem.shape)
-    return _shortest(lambda: (project(problem, x, rounds=1), consistency(problem, x)))
+    return min(_times(lambda: (project(problem, x, rounds=1), consistency(problem, x))))
 
 
 def _of_initial_estimate(part: Problem, box: Problem) -> float:
@@ -115,18 +116,22 @@ def _middle(problem: Problem, side: int) -> Problem:
 
 def _evaluated(
     prior: Prior, size: tuple[int, int], device: torch.device, *, gradients: bool, tries: int, at_least: int = 1
-) -> tuple[tuple[float, float], int]:
-    """Seconds of D and of its gradient, for a window of this size rounded down to the network's blocks, and its pixels."""
+) -> tuple[tuple[float, float], int, float]:
+    """Times D and its gradient, for a window of this size rounded down to the network's blocks.
+
+    Returns: seconds of both, the window's pixels, seconds of the first D.
+    """
     height, width = (max(prior.multiple_of, side // prior.multiple_of * prior.multiple_of) for side in size)
     x = torch.zeros(1, prior.channels, height, width, device=device)
 
     with torch.no_grad():
-        forward = _shortest(lambda: prior(x, 1.0), tries, at_least)
+        found = _times(lambda: prior(x, 1.0), tries, at_least)
+    forward, first = min(found), found[0]
     if not gradients:
-        return (forward, 0.0), height * width
+        return (forward, 0.0), height * width, first
     x.requires_grad_()
-    both = _shortest(lambda: torch.autograd.grad(prior(x, 1.0).sum(), x), tries, at_least)
-    return (forward, max(0.0, both - forward)), height * width
+    both = min(_times(lambda: torch.autograd.grad(prior(x, 1.0).sum(), x), tries, at_least))
+    return (forward, max(0.0, both - forward)), height * width, first
 
 
 def _growth(pixels: int, measured: int) -> float:
@@ -134,8 +139,8 @@ def _growth(pixels: int, measured: int) -> float:
     return 1 + GROWTH * max(0.0, math.log2(pixels / measured))
 
 
-def _shortest(work: Callable[[], object], tries: int = 3, at_least: int = 1) -> float:
-    """Seconds of the fastest try; few are enough for what takes long."""
+def _times(work: Callable[[], object], tries: int = 3, at_least: int = 1) -> list[float]:
+    """Seconds of each try; few are enough for what takes long."""
     found: list[float] = []
     while len(found) < at_least or (len(found) < tries and sum(found) < ENOUGH):
         before = time.perf_counter()
@@ -143,4 +148,4 @@ def _shortest(work: Callable[[], object], tries: int = 3, at_least: int = 1) -> 
         if torch.cuda.is_initialized():  # GPUs work on after the call.
             torch.cuda.synchronize()
         found.append(time.perf_counter() - before)
-    return min(found)
+    return found

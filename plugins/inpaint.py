@@ -50,6 +50,8 @@ class Inpaint(Task):
         logger.info("mask fills %.1f %% of the picture", 100 * share)
         if share == 1:
             logger.warning("the mask fills the whole picture: everything will be invented")
+        elif share == 0 and options.sigma == 0:
+            logger.warning("the mask marks nothing, so the picture stays as it is; white is filled, --invert-mask fills black")
         keep = ~fill
         return Problem(y=pixels * keep, operator=Mask(keep), sigma_y=options.sigma / 127.5, shape=tuple(pixels.shape))
 

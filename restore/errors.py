@@ -57,7 +57,7 @@ class OutOfMemoryError(RestoreError, MemoryError):
 def suggest(given: str, known: Iterable[str]) -> str:
     """The end of an error message about an unknown name: the nearest known names, or all of them if none is near."""
     known = sorted(known)
-    near = difflib.get_close_matches(given, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(given, known, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(repr(name) for name in near)}?"
     return f"known: {', '.join(known)}" if known else "none is installed"

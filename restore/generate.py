@@ -58,7 +58,7 @@ def schedule_for(prior: Prior, steps: int = 50, name: str | None = None) -> Tens
         found = smooth(min(prior.sigma_max, HIGHEST), prior.sigma_min, steps)
         return found if prior.levels is None else schedules.snap(found, prior.levels)
     if prior.levels is None:
-        raise UsageError(f"schedule {name!r} walks trained levels, and this prior takes any level; give karras or geometric")
+        raise UsageError(f"schedule {name!r} is of trained levels, and this prior takes any level; give karras or geometric")
     return (schedules.ddpm if name == "ddpm" else schedules.quadratic)(prior.levels, steps)
 
 

@@ -72,7 +72,7 @@ def test_paths_of_a_prior():
     discrete.sigma_max = 20000.0
     discrete.levels = torch.cat([torch.tensor([20000.0, 170.0, 150.0]).double(), LEVELS])
     assert generate.schedule_for(discrete, 9, "karras")[0] == 170.0
-    with pytest.raises(UsageError, match=r"schedule 'ddpm' walks trained levels.*give karras or geometric"):
+    with pytest.raises(UsageError, match=r"schedule 'ddpm' is of trained levels.*give karras or geometric"):
         generate.schedule_for(PRIOR, 9, "ddpm")
     with pytest.raises(UsageError, match="unknown schedule 'cosine'; known: karras"):
         generate.schedule_for(PRIOR, 9, "cosine")

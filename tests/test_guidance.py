@@ -174,7 +174,7 @@ class Plain(Linear):
     ("guidance", "operator", "sigma_y", "message"),
     [
         (RePaint(), Gray(), 0.0, "RePaint needs a Mask operator, got Gray"),
-        (Denoising(), Mask(KEEP), 0.1, "Denoising needs a Identity operator, got Mask"),
+        (Denoising(), Mask(KEEP), 0.1, "Denoising needs an Identity operator, got Mask"),
         (PiGDM(), Nonlinear(), 0.0, "PiGDM needs a Linear operator, got Nonlinear"),
         (DiffPIR(), Nonlinear(), 0.1, "DiffPIR needs a Linear operator, got Nonlinear"),
         (PnP(), Nonlinear(), 0.1, "PnP needs a Linear operator, got Nonlinear"),

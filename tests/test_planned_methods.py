@@ -65,7 +65,7 @@ def test_contradictions_are_usage_errors(words, message):
 
 
 def test_an_operator_without_a_default_method_says_so():
-    with pytest.raises(OperatorError, match="no default method for a JPEG operator; name one with --guidance"):
+    with pytest.raises(OperatorError, match="no default method for a JPEG operator; name one: guidance="):
         chosen(Problem(torch.zeros(1, 3, 16, 16), JPEG(50), 0.0, (1, 3, 16, 16)))
 
 

@@ -8,10 +8,10 @@ import torch
 from photographs import Blurring, Counting, Shrinking, cheap, crop
 
 import restore
-from restore.errors import OutOfMemoryError, UsageError
+from restore.errors import OperatorError, OutOfMemoryError, UsageError
 from restore.guidance import DDNM, Denoising, PnP
 from restore.images import as_picture
-from restore.operators import Downsample, Identity, Linear, Mask
+from restore.operators import Blur, Downsample, Identity, Linear, Mask
 from restore.planning.plan import make_plan
 from restore.priors import Prior
 from restore.problem import Problem
@@ -255,3 +255,17 @@ def test_a_picture_that_fits_goes_through_whole_whatever_the_networks_blocks(siz
     plan = planned(problem, counting, Denoising(), 1, 1024)
     answer(plan)
     assert counting.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("operator", "y", "message"),
+    [
+        (lambda x: x, (1, 3, 16, 16), "must be a restore.operators.Operator, got a function"),
+        (Downsample((16, 16), 2), (1, 3, 16, 16), r"\(1, 3, 8, 8\), but y has \(1, 3, 16, 16\)"),
+        (Blur.gaussian((32, 32), 1.0), (1, 3, 32, 32), "Blur does not take pictures of shape"),
+    ],
+)
+def test_an_operator_that_does_not_fit_the_problem_is_an_operator_error(operator, y, message):
+    problem = Problem(y=torch.zeros(y), operator=operator, sigma_y=0.1, shape=(1, 3, 16, 16))
+    with pytest.raises(OperatorError, match=message):
+        solve(problem, Shrinking(), "dps", steps=2)

@@ -104,6 +104,12 @@ def test_a_black_mask_gives_the_input_and_asks_the_prior_nothing():
     assert len(events) == 1
 
 
+def test_a_black_mask_says_that_nothing_is_filled(caplog):
+    with caplog.at_level(logging.INFO, logger="restore"):
+        cheap()("inpaint", picture(), mask=np.zeros((20, 28), bool))
+    assert "the mask marks nothing" in caplog.text
+
+
 def test_a_white_mask_is_allowed_and_said_aloud(caplog):
     with caplog.at_level(logging.INFO, logger="restore"):
         found = cheap()("inpaint", picture(), mask=np.ones((20, 28), bool), guidance="ddnm", steps=3)

@@ -62,7 +62,7 @@ class Guidance(ABC, Generic[Kind]):
         """Raises OperatorError if the method cannot use the problem's operator."""
         if not isinstance(problem.operator, self.needs):
             raise OperatorError(
-                f"{type(self).__name__} needs a {self.needs.__name__} operator, got {type(problem.operator).__name__}"
+                f"{type(self).__name__} needs {_a(self.needs.__name__)} operator, got {type(problem.operator).__name__}"
             )
 
     def start(self, problem: Problem[Kind], sigma: Tensor, noise: Noise) -> Tensor:
@@ -107,3 +107,7 @@ class Estimator(Guidance[Kind]):
         self, problem: Problem[Kind], prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         return sampler(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"

@@ -121,4 +121,5 @@ def _default_sampling(problem: Problem, own: Guidance | None) -> Guidance:
 
 
 def _no_default(problem: Problem) -> OperatorError:
-    return OperatorError(f"no default method for a {type(problem.operator).__name__} operator; name one with --guidance")
+    name = type(problem.operator).__name__
+    return OperatorError(f'no default method for a {name} operator; name one: guidance="dps", or --guidance dps')

@@ -26,6 +26,7 @@ ENOUGH = 0.05  # Seconds; what is over sooner is measured again.
 # How much dearer a pixel gets where pictures double. From 256 to 1024 pixels a side an evaluation of the bundled prior rose by
 # 0.04 to 0.17 a doubling: glibc takes tensors of 32 MB and more from the system each time, unless as much happens to be free.
 GROWTH = 0.15
+GROWTH_OF_ESTIMATES = 0.06  # The same for initial estimates, whose tensors are smaller; from 128 to 1024 pixels a side.
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _of_initial_estimate(part: Problem, box: Problem) -> float:
     part.operator.initial_estimate(part.y)
     seconds = time.perf_counter() - before
     pixels, all_pixels = (one.shape[-2] * one.shape[-1] for one in (part, box))
-    return seconds * all_pixels / pixels * _growth(all_pixels, pixels)
+    return seconds * all_pixels / pixels * _growth(all_pixels, pixels, GROWTH_OF_ESTIMATES)
 
 
 def _middle(problem: Problem, side: int) -> Problem:
@@ -134,9 +135,9 @@ def _evaluated(
     return (forward, max(0.0, both - forward)), height * width, first
 
 
-def _growth(pixels: int, measured: int) -> float:
+def _growth(pixels: int, measured: int, growth: float = GROWTH) -> float:
     """How much dearer a pixel is than among those measured."""
-    return 1 + GROWTH * max(0.0, math.log2(pixels / measured))
+    return 1 + growth * max(0.0, math.log2(pixels / measured))
 
 
 def _times(work: Callable[[], object], tries: int = 3, at_least: int = 1) -> list[float]:

@@ -114,9 +114,9 @@ def stream(
         numbers = range(first, min(first + batch, count))
         problem = nothing_measured((len(numbers), prior.channels, *size), device=device)
         noise = Noise([seed_for(seed, "sample", number) for number in numbers])
-        walk = reverse(problem, prior, Unconditional(), sampler or dpmpp_2m(), schedule.to(device or "cpu"), noise)
+        states = reverse(problem, prior, Unconditional(), sampler or dpmpp_2m(), schedule.to(device or "cpu"), noise)
         try:
-            for index, x in enumerate(walk, 1):
+            for index, x in enumerate(states, 1):
                 step += 1
                 done = index == len(schedule) - 1
                 if done and not bool(x.isfinite().all()):
@@ -127,16 +127,16 @@ def stream(
 
 
 @torch.no_grad()
-def frames(prior: Prior, walked: list[Step]) -> Tensor:
-    """A walk as pictures: x as it may be looked at, and below it D.
+def frames(prior: Prior, steps: list[Step]) -> Tensor:
+    """A trajectory as pictures: x as it may be looked at, and below it D.
 
     Args:
-        walked: steps of one batch, in order.
+        steps: steps of one batch, in order.
 
-    Returns: (2 b len(walked), C, H, W) in [-1, 1], on the CPU: for each picture a row of x, then a row of D.
+    Returns: (2 b len(steps), C, H, W) in [-1, 1], on the CPU: for each picture a row of x, then a row of D.
     """
     columns = []
-    for step in walked:
+    for step in steps:
         sigma = step.sigma
         x0 = step.x if sigma == 0 else prior(step.x, sigma)
         # Noise is shown with standard deviation 1/2 at most, so that little of it is clipped.

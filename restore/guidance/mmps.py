@@ -27,7 +27,7 @@ class MMPS(Guidance[Linear]):
     or GMRES; each product with C is one vector-Jacobian product through the graph of the step's one evaluation of D. The
     search starts from A A' r^2 + sigma_y^2 in place of the matrix, which is PiGDM's answer, and improves on it.
 
-    The spread of a step. The paper walks with the ancestral step, which puts the mean of x0 where x0 belongs:
+    The spread of a step. The paper takes the ancestral step, which puts the mean of x0 where x0 belongs:
 
         x' = rho x + (1 - rho) x0 + s' sqrt(1 - rho) z,    rho = s'^2 / sigma^2,    x0 ~ p(x0 | x, y).
 
@@ -38,15 +38,15 @@ class MMPS(Guidance[Linear]):
         x0 = D + e + C A' (A C A' + sigma_y^2)^-1 (y - A (D + e) - sigma_y n)
 
     has just the mean and covariance of p(x0 | x, y), for the price of e alone, for the one solve serves mean and draw. Then the
-    walk is exact for Gaussian pictures at every number of steps, one included. e comes from `spread` steps of Lanczos' method,
-    at one product each; few do, because directions that Lanczos finds late are those where C is small beside the step's noise.
+    trajectory is exact for Gaussian pictures at every number of steps, one included. e comes from `spread` steps of Lanczos'
+    method, at one product each; few do, because directions that Lanczos finds late are those where C is small beside the step's noise.
 
     The defaults are for learned priors. Their Jacobians are not symmetric, and conjugate gradients diverge on them. For a prior
     known in closed form take `gmres=False` and more iterations.
 
     Attributes:
         iterations: of the solver, at one product each. Fewer than the spectrum asks for leave the mean short of y.
-        spread: products for the draw of x0; 0 is the paper's walk, by any sampler. Drawing takes the sampler's place.
+        spread: products for the draw of x0; 0 is the paper's step, by any sampler. Drawing takes the sampler's place.
         gmres: solve by GMRES, for Jacobians that are not symmetric; by conjugate gradients otherwise.
     """
 

@@ -25,11 +25,11 @@ DIVERGED = 1e3  # No picture comes near, in units of [-1, 1].
 
 @dataclass(frozen=True)
 class TDS(Guidance[Linear]):
-    """Sequential Monte Carlo, exact as K grows for the posterior of a walk of the prior, whatever the prior's shape.
+    """Sequential Monte Carlo, exact as K grows for the posterior of a trajectory of the prior, whatever the prior's shape.
 
     The twist psi(x) = N(y; A D, A C A' + sigma_y^2), C = sigma^2 dD/dx, stands for p(y | x) until the end. The paper has a
-    scalar in place of C; these are MMPS's moments. The paper walks with the ancestral step, which lacks variance where steps
-    are large (see MMPS). Here the prior's walk draws the clean picture, and so does each of K particles, given y:
+    scalar in place of C; these are MMPS's moments. The paper takes the ancestral step, which lacks variance where steps
+    are large (see MMPS). Here the prior's trajectory draws the clean picture, and so does each of K particles, given y:
 
         p(x' | x):  x' = rho x + (1 - rho) x0 + s' sqrt(1 - rho) z,    x0 ~ N(D, C),    rho = s'^2 / sigma^2,
         q(x' | x):  the same with x0 ~ N(D, C) given y.
@@ -45,7 +45,7 @@ class TDS(Guidance[Linear]):
     systematically, by the picture's own generator, after their move: those who share an ancestor share the move, too, and part
     at the next. At the last level one is drawn by weight, and its x0 is the answer.
 
-    The state of the walk is (B, K, 1 + C H W), the logarithm of a particle's weight before its x: psi(x') is known with D(x'),
+    The state is (B, K, 1 + C H W), the logarithm of a particle's weight before its x: psi(x') is known with D(x'),
     which is the next step's one evaluation. B K pictures go through the prior together. The operator must treat every picture
     alike. The sampler is not used.
 
@@ -54,8 +54,8 @@ class TDS(Guidance[Linear]):
     Attributes:
         particles: K.
         share: of K, below which particles are drawn anew.
-        spread: vector-Jacobian products for the draw of x0, by Lanczos' method, whose error counts as the walk's; 0 is the
-            paper's walk.
+        spread: vector-Jacobian products for the draw of x0, by Lanczos' method, whose error counts as the sampler's; 0 is the
+            paper's step.
         iterations: of the solver. Up to `dense` measurements a picture the matrices are made in full, and psi is exact;
             beyond, determinants are left out.
         gmres: solve by GMRES, for Jacobians that are not symmetric; by conjugate gradients otherwise.

@@ -39,7 +39,8 @@ class MMPS(Guidance[Linear]):
 
     has just the mean and covariance of p(x0 | x, y), for the price of e alone, for the one solve serves mean and draw. Then the
     trajectory is exact for Gaussian pictures at every number of steps, one included. e comes from `spread` steps of Lanczos'
-    method, at one product each; few do, because directions that Lanczos finds late are those where C is small beside the step's noise.
+    method, at one product each; few do, because directions that Lanczos finds late are those where C is small beside the step's
+    noise.
 
     The defaults are for learned priors. Their Jacobians are not symmetric, and conjugate gradients diverge on them. For a prior
     known in closed form take `gmres=False` and more iterations.

@@ -11,7 +11,10 @@ REC601 = (0.299, 0.587, 0.114)  # What OpenCV, Pillow and JPEG call gray.
 
 
 class Gray(Spectral):
-    """y = w . x over channels, (B, 3, H, W) -> (B, 1, H, W); w is Rec. 601, or the weights given (they sum to 1)."""
+    """y = w . x over channels, (B, 3, H, W) -> (B, 1, H, W); w is Rec. 601, or the weights given (they sum to 1).
+
+    Not kornia's `rgb_to_grayscale`: the weights are free, and guidance needs the singular value decomposition.
+    """
 
     def __init__(self, weights: tuple[float, float, float] = REC601) -> None:
         self.weights = torch.tensor(weights, dtype=torch.float64).reshape(1, 3, 1, 1)

@@ -1,4 +1,4 @@
-"""Documents: every link leads somewhere, every flag exists, and examples run."""
+"""Documents: every link, path, flag and program that they name exists, and examples run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from pathlib import Path
 import click
 import pytest
 
+from benchmarks.__main__ import programs
 from restore.cli.root import root
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted(page for room in ("docs", "restore", "samples") for page in (ROOT / room).rglob("*.md")),
+]
+# Their commands are history: they name flags that are gone, and say so.
+HISTORY = [ROOT / "restore" / "priors" / "photo" / "README.md"]
 REPORTS = sorted((ROOT / "docs" / "reports").glob("*.md"))
 
 
@@ -37,6 +43,16 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_and_programs_that_are_named_exist(page: Path) -> None:
+    text = page.read_text()
+    paths = re.findall(r"`((?:restore|plugins|tests|benchmarks|docs|samples)/[\w./-]+)`", text)
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
+    assert set(re.findall(r"python -m benchmarks ([a-z][\w-]*)", text)) <= set(programs())
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page not in HISTORY], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
 def test_flags_of_the_command_exist(page: Path) -> None:
     text = page.read_text()
     commands = re.findall(r"`(restore [^`\n]+)`", text) + re.findall(r"^(restore .+)$", text, re.MULTILINE)

@@ -79,7 +79,7 @@ def test_mmps_keeps_the_variance_at_few_steps(steps):
     assert error < 0.1
     assert 0.9 < ratio < 1.1
     assert transport < 0.2
-    # The paper's walk, for comparison.
+    # The paper's ancestral steps, for comparison.
     assert sampled(cg(MMPS, spread=0), even(steps))[1] < 0.75
 
 
@@ -120,7 +120,7 @@ def test_tds_keeps_the_variance_at_few_steps(dense):
     error, ratio, _ = particles(cg(TDS, particles=3, dense=dense), 20, count=2000)
     assert error < 0.1
     assert 0.9 < ratio < 1.1
-    # The paper's walk, for comparison.
+    # The paper's ancestral steps, for comparison.
     assert particles(cg(TDS, particles=3, dense=dense, spread=0), 20)[1] < 0.8
 
 

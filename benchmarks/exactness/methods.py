@@ -45,7 +45,7 @@ def rows(case: Case, proof: int, effort: int) -> list[Row]:
     oracle, few = Oracle(case.posterior), effort == 0
     chosen = [FLOOR, PRIOR, Row("oracle", oracle, 20), Row("oracle", oracle, 100)]
     chosen += [Row("MMPS", cg(MMPS), steps) for steps in ((5, 20) if few else (5, 10, 20, 50, 100))]
-    chosen += [Row("MMPS, paper's walk", cg(MMPS, spread=0), steps) for steps in ((20,) if few else (20, 100))]
+    chosen += [Row("MMPS, ancestral steps", cg(MMPS, spread=0), steps) for steps in ((20,) if few else (20, 100))]
     chosen += _of_a_hole(effort) if proof == 1 else _of_modes(effort)
     for name, guidance in (
         ("PiGDM", PiGDM()),
@@ -68,18 +68,18 @@ def _of_a_hole(effort: int) -> list[Row]:
     if effort == 0:
         return [
             Row("MMPS, 16 iterations", cg(MMPS, iterations=16), 20),
-            Row("MMPS, paper's walk, 16 it.", cg(MMPS, iterations=16, spread=0), 20),
+            Row("MMPS, ancestral steps, 16 it.", cg(MMPS, iterations=16, spread=0), 20),
             Row("TDS K=4", cg(TDS, particles=4), 20, problems=1),
             Row("replacement (no travel)", RePaint(), 20),
             Row("RePaint 20/4/3", RePaint(), 20, (4, 3)),
         ]
-    chosen = [Row("MMPS, paper's walk, 16 it.", cg(MMPS, iterations=16, spread=0), steps) for steps in (20, 100)]
+    chosen = [Row("MMPS, ancestral steps, 16 it.", cg(MMPS, iterations=16, spread=0), steps) for steps in (20, 100)]
     chosen += [Row(f"MMPS, {count} iteration{'s' * (count > 1)}", cg(MMPS, iterations=count), 20) for count in (1, 3, 16)]
     chosen += [Row(f"MMPS, 16 it., spread={count}", cg(MMPS, iterations=16, spread=count), 20) for count in (1, 2, 8)]
     chosen += [
         Row("MMPS, GMRES", MMPS(gmres=True, iterations=8, spread=4), 20),
-        Row("TDS K=4, paper's walk", cg(TDS, particles=4, spread=0), 20),
-        Row("TDS K=4, paper's walk", cg(TDS, particles=4, spread=0), 100),
+        Row("TDS K=4, ancestral steps", cg(TDS, particles=4, spread=0), 20),
+        Row("TDS K=4, ancestral steps", cg(TDS, particles=4, spread=0), 100),
         Row("TDS K=4", cg(TDS, particles=4), 20),
         Row("TDS K=4, GMRES", TDS(particles=4, gmres=True, spread=4, iterations=8), 20),
         Row("replacement (no travel)", RePaint(), 250),
@@ -92,18 +92,18 @@ def _of_modes(effort: int) -> list[Row]:
     if effort == 0:
         return [
             Row("TDS K=16", cg(TDS), 20),
-            Row("unguided walk", Unguided(), 20),
+            Row("unguided", Unguided(), 20),
         ]
     first = 3  # Particles take long, and differ less from problem to problem.
     chosen = [Row(f"TDS K={k}, first {first}", cg(TDS, particles=k), 100, problems=first) for k in (4, 16)]
     chosen.append(Row(f"TDS K=16, first {first}", cg(TDS), 20, problems=first))
     chosen.append(
         Row(
-            f"TDS K=16, paper's walk, first {first}",
+            f"TDS K=16, ancestral steps, first {first}",
             cg(TDS, spread=0),
             100,
             problems=first,
         )
     )
-    chosen.append(Row("MMPS, 16 it., 250 steps, paper's walk", cg(MMPS, iterations=16, spread=0), 250))
-    return [*chosen, Row("unguided walk", Unguided(), 100)]
+    chosen.append(Row("MMPS, 16 it., 250 steps, ancestral steps", cg(MMPS, iterations=16, spread=0), 250))
+    return [*chosen, Row("unguided", Unguided(), 100)]

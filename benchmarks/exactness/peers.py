@@ -215,7 +215,7 @@ def ours(steps: int) -> Iterator[Row]:
         yield Row("PiGDM", PiGDM(), steps)
         yield Row("PiGDM adaptive", PiGDM(adaptive=True), steps)
         yield Row("MMPS", cg(MMPS), steps)
-        yield Row("MMPS, paper's walk", cg(MMPS, spread=0), steps)
+        yield Row("MMPS, ancestral steps", cg(MMPS, spread=0), steps)
     if steps >= 100:
         yield Row("DPS", DPS(annealed=False), steps)
         yield Row("DPS annealed", DPS(annealed=True), steps)

@@ -23,7 +23,7 @@ METHODS = (
     FLOOR,
     PRIOR,
     Row("MMPS", cg(MMPS), 100),
-    Row("MMPS, paper's walk", cg(MMPS, spread=0), 100),
+    Row("MMPS, ancestral steps", cg(MMPS, spread=0), 100),
     Row("PiGDM", PiGDM(), 100),
     Row("PiGDM adaptive", PiGDM(adaptive=True), 100),
 )

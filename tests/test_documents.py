@@ -60,6 +60,13 @@ def test_flags_of_the_command_exist(page: Path) -> None:
     assert named <= flags()
 
 
+def test_the_design_has_a_place_for_every_room() -> None:
+    rows = "".join(re.findall(r"^\| `.*", (ROOT / "docs" / "design.md").read_text(), re.MULTILINE))
+    top = [path for path in (ROOT / "restore").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+    names = {path.name if path.suffix else f"{path.name}/" for path in top if not path.name.startswith("_")}
+    assert {name for name in names if f"`{name}`" not in rows} == set()
+
+
 @pytest.mark.parametrize("page", REPORTS, ids=lambda page: page.stem)
 def test_a_report_begins_with_three_findings(page: Path) -> None:
     beginning = page.read_text().split("```")[0].split("\n## ")[0]

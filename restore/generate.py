@@ -98,7 +98,7 @@ def stream(
     Args:
         size: (height, width) in pixels.
         sampler: the transition, DPM-Solver++(2M) by default.
-        schedule: levels that end at 0, 50 of the prior's own by default; see `path_for`.
+        schedule: levels that end at 0, 50 of the prior's own by default; see `schedule_for`.
         seed: of all noise. Each picture has noise of its own: its number and the seed decide it, the batch does not.
         batch: pictures that go through the network at once.
         device: where the prior is; the CPU by default.

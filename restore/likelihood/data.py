@@ -32,7 +32,7 @@ def load(source: Path, *, count: int, channels: int, size: tuple[int, int] | Non
         array = _array(source)[skip : skip + count]
         found = [torch.from_numpy(np.ascontiguousarray(one)).permute(2, 0, 1)[None] / 127.5 - 1 for one in array]
     else:
-        found = [images.read(schedule).pixels for schedule, _ in images.find([source])[skip : skip + count]]
+        found = [images.read(path).pixels for path, _ in images.find([source])[skip : skip + count]]
         size = size or (64, 64)
     if not found:
         raise PictureError(f"{source}: no pictures are left after the first {skip}; give a smaller --skip")

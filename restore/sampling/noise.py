@@ -46,6 +46,6 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def seed_for(seed: int, name: str = "", sample: int = 0) -> int:
-    """The generator seed of one sample of one picture, from the run's seed and the picture's relative schedule."""
+    """The generator seed of one sample of one picture, from the run's seed and the picture's relative path."""
     digest = hashlib.sha256(f"{seed}\0{name}\0{sample}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

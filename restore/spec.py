@@ -1,4 +1,4 @@
-"""Words with arguments, `NAME[:key=value,...]`, as the command line spells samplers and guidance methods."""
+"""Specs, `NAME[:key=value,...]`, as the command line spells samplers and guidance methods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NONE: Mapping[str, Callable[[str], Any]] = MappingProxyType({})
 def parse(
     kind: str, text: str, factory_of: Callable[[str], Callable[..., Made]], readers: Mapping[str, Callable[[str], Any]] = NONE
 ) -> Made:
-    """What a word with arguments stands for.
+    """What a spec stands for.
 
     Args:
         kind: what is named, for messages.

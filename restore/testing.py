@@ -43,15 +43,15 @@ def check_operator(operator: Operator, shape: Sequence[int], *, dtype: torch.dty
     explained = operator.pinv(y)
     assert explained.shape == x.shape, f"pinv answers {tuple(explained.shape)} for pictures {tuple(x.shape)}"
     _same(operator(explained), y, "A(pinv(A(x))) == A(x)")
-    guess = operator.initial_estimate(y)
-    assert guess.shape == x.shape, f"initial_estimate answers {tuple(guess.shape)} for pictures {tuple(x.shape)}"
-    assert bool(guess.isfinite().all()), "initial_estimate holds NaN or infinite values"
+    estimate = operator.initial_estimate(y)
+    assert estimate.shape == x.shape, f"initial_estimate answers {tuple(estimate.shape)} for pictures {tuple(x.shape)}"
+    assert bool(estimate.isfinite().all()), "initial_estimate holds NaN or infinite values"
 
-    open_pixels = operator.missing_mask(shape)
-    if open_pixels is not None:
-        assert open_pixels.dtype == torch.bool, f"missing_mask is {open_pixels.dtype}, not bool"
-        assert open_pixels.shape == (1, 1, *shape[-2:]), f"missing_mask is {tuple(open_pixels.shape)}, not (1, 1, H, W)"
-        _same(explained * ~open_pixels, x * ~open_pixels, "pinv(A(x)) == x outside missing_mask")
+    missing = operator.missing_mask(shape)
+    if missing is not None:
+        assert missing.dtype == torch.bool, f"missing_mask is {missing.dtype}, not bool"
+        assert missing.shape == (1, 1, *shape[-2:]), f"missing_mask is {tuple(missing.shape)}, not (1, 1, H, W)"
+        _same(explained * ~missing, x * ~missing, "pinv(A(x)) == x outside missing_mask")
 
     for box in _boxes(*shape[-2:]):
         window = operator.crop(box)

@@ -120,7 +120,7 @@ def _run(
             f"  {steps} Runge-Kutta steps, {probes} probe(s), sigma {prior.sigma_min:.3g} to {prior.sigma_max:.3g}",
         ]
     with console.progress("denoising") as show:
-        denoised = denoising_psnr(prior, x0, seed=seed, batch=batch, tell=show)
+        denoised = denoising_psnr(prior, x0, seed=seed, batch=batch, on_step=show)
     told["denoising"] = [line._asdict() for line in denoised]
     rows = [(f"{line.sigma:.3g}", f"{line.sigma * 127.5:.3g}", f"{line.noisy:.2f}", f"{line.psnr:.2f}") for line in denoised]
     lines += ["", table(("sigma", "grey levels", "noisy dB", "denoised dB"), rows)]
@@ -131,7 +131,7 @@ def _bound(prior: Prior, x0: Tensor, **options: Any) -> Bound:
     from restore.likelihood import variational_bound
 
     with console.progress("variational bound") as show:
-        return variational_bound(prior, x0, tell=show, **options)
+        return variational_bound(prior, x0, on_step=show, **options)
 
 
 def _flow(prior: Prior, x0: Tensor, *, seed: int, **options: Any) -> Tensor:
@@ -139,7 +139,7 @@ def _flow(prior: Prior, x0: Tensor, *, seed: int, **options: Any) -> Tensor:
     from restore.likelihood.units import seeded
 
     with console.progress("probability flow") as show:
-        density = flow_likelihood(prior, dequantised(x0, seeded(seed)), seed=seed, tell=show, **options)
+        density = flow_likelihood(prior, dequantised(x0, seeded(seed)), seed=seed, on_step=show, **options)
     return bits_per_dim(density, x0[0].numel())
 
 

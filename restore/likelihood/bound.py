@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import PriorError, UsageError
-from restore.likelihood.units import GREY, Tell, quiet, seeded
+from restore.likelihood.units import GREY, OnStep, ignore, seeded
 from restore.priors.families.ddpm import DDPM
 from restore.priors.prior import Prior
 from restore.sampling import schedules
@@ -55,7 +55,7 @@ def variational_bound(
     every: int = 1,
     seed: int = 0,
     batch: int = 64,
-    tell: Tell = quiet,
+    on_step: OnStep = ignore,
 ) -> Bound:
     """An upper bound on the bits of 8-bit pictures (Ho et al. 2020, 2006.11239, eq. 5: L_T + sum of L_t + L_0).
 
@@ -70,7 +70,7 @@ def variational_bound(
         every: of each so many steps evaluate the middle one, which stands for all; 1 is the bound itself. The lowest 2 `every`
             steps, where terms change fastest, are all evaluated.
         seed: of the noise; one draw a step and picture.
-        tell: called after each batch of a step.
+        on_step: called after each batch of a step.
 
     Raises: UsageError if a `DDPM` is asked for other levels than its own; PriorError if values are not finite.
     """
@@ -86,14 +86,14 @@ def variational_bound(
         index, parts = (first + after - 1) // 2, []
         for pictures in x0.split(batch):
             parts.append(_divergence(prior, pictures, chain, index, generator).cpu() / dims)
-            tell(done := done + 1, total)
+            on_step(done := done + 1, total)
         bits = torch.cat(parts)
         steps = steps + bits * (after - first)
         number = len(chain) - 1 - index
         terms.append(Term(number, float(chain[index]), float(chain[index + 1]), float(bits.mean()), after - first))
     for pictures in x0.split(batch):
         decoder.append(_decoder(prior, pictures, chain, generator).cpu() / dims)
-        tell(done := done + 1, total)
+        on_step(done := done + 1, total)
     last = torch.cat(decoder)
     whole = prior_term.cpu() + steps + last
     if not bool(whole.isfinite().all()):

@@ -12,8 +12,7 @@ from torch import Tensor
 from restore import images
 from restore.errors import PictureError
 from restore.likelihood.units import eight_bit
-
-LUMA = (0.299, 0.587, 0.114)
+from restore.operators.gray import REC601
 
 
 def load(source: Path, *, count: int, channels: int, size: tuple[int, int] | None, skip: int = 0) -> Tensor:
@@ -67,4 +66,4 @@ def _with(pixels: Tensor, channels: int) -> Tensor:
         return pixels
     if channels == 3:
         return pixels.expand(-1, 3, -1, -1)
-    return (pixels * pixels.new_tensor(LUMA)[:, None, None]).sum(dim=1, keepdim=True)
+    return (pixels * pixels.new_tensor(REC601)[:, None, None]).sum(dim=1, keepdim=True)

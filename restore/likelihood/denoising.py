@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import UsageError
-from restore.likelihood.units import Tell, quiet, seeded
+from restore.likelihood.units import OnStep, ignore, seeded
 from restore.priors.prior import Prior
 from restore.sampling import schedules
 
@@ -33,7 +33,7 @@ def denoising_psnr(
     sigmas: Sequence[float] = LEVELS,
     seed: int = 0,
     batch: int = 64,
-    tell: Tell = quiet,
+    on_step: OnStep = ignore,
 ) -> tuple[Denoised, ...]:
     """Peak signal-to-noise ratio of D(x0 + sigma z, sigma), at the levels that lie in the prior's range.
 
@@ -54,7 +54,7 @@ def denoising_psnr(
             x = pictures + sigma * torch.randn(pictures.shape, generator=generator).to(pictures)
             noisy += float((x - pictures).double().square().sum())
             denoised += float((prior(x, sigma) - pictures).double().square().sum())
-            tell(done := done + 1, len(levels) * -(-len(x0) // batch))
+            on_step(done := done + 1, len(levels) * -(-len(x0) // batch))
         found.append(Denoised(sigma, _decibels(noisy / x0.numel()), _decibels(denoised / x0.numel())))
     return tuple(found)
 

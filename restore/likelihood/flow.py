@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from restore.errors import PriorError, UsageError
-from restore.likelihood.units import Tell, quiet, seeded
+from restore.likelihood.units import OnStep, ignore, seeded
 from restore.priors.prior import Prior
 
 
@@ -20,7 +20,7 @@ def flow_likelihood(
     probes: int = 1,
     seed: int = 0,
     batch: int = 64,
-    tell: Tell = quiet,
+    on_step: OnStep = ignore,
 ) -> Tensor:
     """Log density of pictures at the prior's lowest level (Song et al. 2021, 2011.13456, eq. 39), in nats.
 
@@ -32,7 +32,7 @@ def flow_likelihood(
         x0: (N, C, H, W) in [-1, 1], dequantised if it was 8-bit (see `dequantised`), on the prior's device.
         steps: of the ODE.
         probes: signs drawn; more lower the variance of the answer as 1 / probes.
-        tell: called after each step of each batch.
+        on_step: called after each step of each batch.
 
     Returns: (N,) float64 on the CPU. Where sigma_min is not small against a grey level, the density is that of a blurred model.
     Raises: UsageError for fewer than 1 step or probe; PriorError if values are not finite.
@@ -54,7 +54,7 @@ def flow_likelihood(
             d, dd = _slope(prior, x + width * c, u + width, signs)
             x = x + width / 6 * (a + 2 * b + 2 * c + d)
             change = change + width / 6 * (da + 2 * db + 2 * dc + dd)
-            tell(done := done + 1, steps * -(-len(x0) // batch))
+            on_step(done := done + 1, steps * -(-len(x0) // batch))
         variance = 1 + prior.sigma_max**2
         top = -((x.double() ** 2 / variance + math.log(2 * math.pi * variance)) / 2).flatten(1).sum(1)
         found.append((top + change).cpu())

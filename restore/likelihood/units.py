@@ -35,8 +35,8 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-Tell = Callable[[int, int], None]  # Called with (evaluations done, of how many).
+OnStep = Callable[[int, int], None]  # Called with (evaluations done, of how many).
 
 
-def quiet(done: int, total: int) -> None:
-    """Tells nobody."""
+def ignore(done: int, total: int) -> None:
+    """The `OnStep` that does nothing."""

@@ -51,8 +51,8 @@ class Trajectory:
 
         Plug-and-play replaces the rest by the measurement.
         """
-        undetermined = self.operator.prox(x0 - self.clean, torch.zeros_like(self.operator(self.clean)), 0.0)
-        return undetermined.square().mean(dim=(1, 2, 3)) / self.missing
+        missing = self.operator.prox(x0 - self.clean, torch.zeros_like(self.operator(self.clean)), 0.0)
+        return missing.square().mean(dim=(1, 2, 3)) / self.missing
 
     @torch.no_grad()
     def advance(self, x0: Tensor) -> Trajectory:

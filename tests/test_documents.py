@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import torch
+from photographs import Shrinking
 
 from benchmarks.__main__ import programs
+from restore import Problem, solve
 from restore.cli.root import root
+from restore.operators import Identity
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -74,23 +79,25 @@ def test_a_report_begins_with_three_findings(page: Path) -> None:
 
 
 def test_the_guidance_of_the_document_restores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    from restore import Problem, solve
-    from restore.operators import Identity
-    from restore.priors import Prior
-
-    class Shrinking(Prior):
-        def denoise(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-            return x / (1 + sigma[:, None, None, None] ** 2)
-
-    method, plugin = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "extending.md").read_text(), re.M | re.S)[:2]
+    method, plugin = _examples()[:2]
     (tmp_path / "my_methods.py").write_text(method)
     monkeypatch.syspath_prepend(tmp_path)
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec(compile(plugin, "plugin", "exec"), names)
-    factory = names["restore_guidances"]()["mine"]  # type: ignore[operator]
+    factory = names["restore_guidances"]()["mine"]
     problem = Problem(torch.zeros(1, 3, 8, 8), Identity(), 0.1, (1, 3, 8, 8))
     *_, last = solve(problem, Shrinking(), factory(weight=0.5), steps=3)
     assert last.result is not None
     assert last.result.x.shape == (1, 3, 8, 8)
+
+
+def test_the_operator_of_extending_passes_its_laws_and_is_undone_without_a_task():
+    names: dict[str, Any] = {}
+    exec(compile(next(text for text in _examples() if "(Spectral)" in text), "operator", "exec"), names)
+    flat = torch.full((1, 3, 64, 64), 0.5)
+    *_, last = solve(Problem(names["shading"](flat), names["shading"], 0.0, (1, 3, 64, 64)), Shrinking(), "ddnm", steps=3)
+    torch.testing.assert_close(last.result.x, flat, atol=1e-5, rtol=0)
+
+
+def _examples() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "extending.md").read_text(), re.M | re.S)

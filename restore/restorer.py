@@ -24,7 +24,7 @@ from restore.results import provenance
 from restore.results.consistency import consistency
 from restore.results.result import Event, Result
 from restore.run_options import RunOptions, of_scope, recorded
-from restore.solver import prepare, run
+from restore.solver import last, prepare, run
 from restore.task import Task
 
 logger = logging.getLogger("restore")
@@ -77,10 +77,7 @@ class Restorer:
 
     def __call__(self, task: str | Task, image: Any, **keywords: Any) -> Result:
         """Runs a task on one picture to the end; arguments and errors as for `stream`."""
-        for event in self.stream(task, image, **keywords):
-            last = event.result
-        assert last is not None
-        return last
+        return last(self.stream(task, image, **keywords))
 
     def map(self, task: str | Task, pictures: Iterable[Any], **keywords: Any) -> Iterator[Result]:
         """Runs a task on many pictures, one result each; a tensor (B, C, H, W) is B pictures. Arguments as for `stream`.

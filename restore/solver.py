@@ -126,6 +126,15 @@ def run(
     yield Event(steps, steps, x, finish(result))
 
 
+def last(events: Iterator[Event]) -> Result:
+    """Runs to the end and returns the result."""
+    result = None
+    for event in events:
+        result = event.result
+    assert result is not None
+    return result
+
+
 @torch.no_grad()
 def _walk(plan: Plan, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
     """The state (B, C, h, w) after each transition, and None; after each batch its pictures (B, C, H, W), on the CPU, twice."""

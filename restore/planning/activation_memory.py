@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from restore.errors import OutOfMemoryError
 from restore.priors.prior import Prior
@@ -40,9 +39,9 @@ class Live(TorchDispatchMode):
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        given = {_storage(tensor)._cdata for tensor in _tensors((args, kwargs))}
+        given = {_storage(tensor)._cdata for tensor in _tensors((*args, *kwargs.values()))}
         answer = func(*args, **kwargs)
-        for tensor in _tensors(answer):
+        for tensor in _tensors((answer,)):
             storage = _storage(tensor)
             key = storage._cdata
             if key not in self._sizes and key not in given:
@@ -105,8 +104,13 @@ def _history(prior: Prior, shape: tuple[int, ...], graph: bool, device: torch.de
     return live.history
 
 
-def _tensors(tree: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    """Those among what torch gives to an operation and gets from it, which nests no deeper than lists."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors(value)
 
 
 def _storage(tensor: Tensor) -> torch.UntypedStorage:

@@ -20,7 +20,7 @@ from restore.sampling.samplers import Sampler
 from restore.tiling.regions import crop
 
 SIDE = 32  # Pixels, of the picture that stands for the real one.
-SMALLER = 16  # The same, for first estimates alone: solvers take many small steps there.
+SMALLER = 8  # The same, for first estimates alone: solvers take many small steps there.
 # What the process takes for an initial estimate, over the bytes of its tensors: of many tensors below 32 MB glibc keeps what is
 # freed. Colour hints at 1024 pixels a side took 1.85 times theirs.
 KEPT = 1.85

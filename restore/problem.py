@@ -9,22 +9,26 @@ from typing import Generic, TypeVar
 from torch import Tensor
 
 from restore.errors import PictureError
-from restore.operators.operator import Operator
+from restore.noise_model import NoiseModel
+from restore.operators.constraint import Constraint
+from restore.operators.operator import Linear, Operator
 
 Kind = TypeVar("Kind", bound=Operator)
 
 
 @dataclass(frozen=True)
 class Problem(Generic[Kind]):
-    """y = A(x) + sigma_y n. `Problem[Linear]` is one whose operator is linear.
+    """y = A(x) + n. `Problem[Linear]` is one whose operator is linear.
 
     Attributes:
         y: the measurement, shaped as the operator answers.
         operator: A.
-        sigma_y: standard deviation of the noise, in units of [-1, 1] pictures; 0 means exact.
+        sigma_y: standard deviation of the noise n, in units of [-1, 1] pictures; 0 means exact.
         shape: (B, C, H, W) of the picture wanted.
         start: (B or 1, C, H, W), a picture near the answer, where runs begin that begin below the prior's highest level; None
             for pure noise.
+        noise: the law of n, where it is not white noise of standard deviation sigma_y; sigma_y is its root mean square then.
+        constraint: a set that A(x) + n lies in, where y is only a point of it, such as the cells of a JPEG's coefficients.
 
     Raises: PictureError if y holds NaN or infinity, or sigma_y is negative.
     """
@@ -34,12 +38,35 @@ class Problem(Generic[Kind]):
     sigma_y: float
     shape: tuple[int, ...]
     start: Tensor | None = None
+    noise: NoiseModel | None = None
+    constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
         if not finite(self.y):
             raise PictureError("the picture holds NaN or infinite values; give finite ones")
         if not (math.isfinite(self.sigma_y) and self.sigma_y >= 0):
             raise PictureError(f"the noise level must be zero or more, got {self.sigma_y}")
+
+    def measurement(self, x: Tensor) -> Tensor:
+        """The measurement nearest to A(x) among those that could have been made: y, unless a constraint leaves it open.
+
+        With it, |A x - measurement(x)|^2 is the squared distance to the constraint, and a step that takes it for y
+        minimises a majorizer of that distance (Hunter & Lange 2004, "A tutorial on MM algorithms").
+        """
+        return self.y if self.constraint is None else self.constraint.project(self.operator(x))
+
+    def prox(self: Problem[Linear], v: Tensor, rho: Tensor | float) -> Tensor:
+        """argmin_x (A x - y)' S^-1 (A x - y) + rho |x - v|^2, S the covariance of the noise; without noise, the x nearest v
+        that explains y best.
+
+        Args:
+            v: (B, C, H, W).
+            rho: >= 0, a number, () or (B,), in units of 1 / [-1, 1]^2.
+        """
+        y = self.measurement(v)
+        if self.noise is None or self.sigma_y == 0:
+            return self.operator.prox(v, y, rho * self.sigma_y**2)
+        return self.noise.prox(self.operator, v, y, rho)
 
 
 def finite(x: Tensor) -> bool:

@@ -165,6 +165,7 @@ def _restored(plan: Plan, index: int, names: Sequence[str], seed: int) -> Iterat
         operator=part.operator.to(device),
         y=part.y.to(device),
         start=None if part.start is None else part.start.to(device),
+        constraint=None if part.constraint is None else part.constraint.to(device),
     )
     if needs_initial_estimate(part, plan.prior, plan.schedule):
         part = replace(part, start=part.operator.initial_estimate(part.y))

@@ -83,13 +83,11 @@ class PnP(Guidance[Linear]):
         sigma_next: Tensor,
         noise: Noise,
     ) -> Tensor:
-        operator = problem.operator
-        rho = self.weight * problem.sigma_y**2 / sigma**2
-        z = operator.prox(x, problem.y, rho)
+        z = problem.prox(x, self.weight / sigma**2)
         x0 = prior(z, sigma)
         if sigma_next > 0:
             return x0 if self.relaxation == 1 else z.lerp(x0, self.relaxation)  # One pass over a large picture, not three.
-        return operator.prox(x0, problem.y, torch.zeros_like(sigma)) if problem.sigma_y == 0 else x0
+        return problem.prox(x0, torch.zeros_like(sigma)) if problem.sigma_y == 0 else x0
 
 
 FILLING = PnP(sigma_start=0.35, relaxation=1.8)

@@ -207,11 +207,12 @@ def part_of(problem: Problem, box: Box) -> Problem:
     if (bottom - top, right - left) == tuple(problem.shape[-2:]):
         return problem
     operator: Operator | None = problem.operator.crop(box)
-    if operator is None:
+    constraint = None if problem.constraint is None else problem.constraint.crop(box)
+    if operator is None or (constraint is None) != (problem.constraint is None):
         return problem
     shape = (*problem.shape[:2], bottom - top, right - left)
     start = None if problem.start is None else crop(problem.start, box)
-    return replace(problem, y=crop(problem.y, box), operator=operator, shape=shape, start=start)
+    return replace(problem, y=crop(problem.y, box), operator=operator, constraint=constraint, shape=shape, start=start)
 
 
 def _windows(problem: Problem, prior: Prior, boxes: Sequence[Box], largest: int) -> tuple[int | None, ...]:

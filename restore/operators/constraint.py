@@ -1,0 +1,27 @@
+"""Sets that a measurement is known to lie in, where its values are not known exactly."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+
+class Constraint(ABC):
+    """A closed set of measurements, known by its projection: y lies somewhere in it.
+
+    Quantization is one: a JPEG says in which cell each coefficient lay, not where.
+    """
+
+    @abstractmethod
+    def project(self, y: Tensor) -> Tensor:
+        """The point of the set nearest to y (B, C, H, W); of the same shape."""
+
+    def to(self, device: torch.device) -> Constraint:
+        """The same with what it holds on a device."""
+        return self
+
+    def crop(self, box: tuple[int, int, int, int]) -> Constraint | None:
+        """The same set for a window (top, bottom, left, right) of the measurement, or None if it cannot be cut there."""
+        return None

@@ -16,14 +16,15 @@ NONE: Mapping[str, Callable[[str], Any]] = MappingProxyType({})
 def parse(
     kind: str, text: str, factory_of: Callable[[str], Callable[..., Made]], readers: Mapping[str, Callable[[str], Any]] = NONE
 ) -> Made:
-    """What a spec stands for.
+    """The object that a spec describes: the factory of its name, called with its keys and values.
 
     Args:
-        kind: what is named, for messages.
-        factory_of: the factory that bears a name; raises UsageError for an unknown one.
-        readers: how values that are not numbers are read, by key.
+        kind: what the spec is for ("sampler"), for messages.
+        text: the spec.
+        factory_of: returns the factory of a name; raises UsageError for an unknown one.
+        readers: by key, functions that parse values other than numbers.
 
-    Raises: UsageError for an unknown name or key, or a value that cannot be read.
+    Raises: UsageError for an unknown name or key, or a value that cannot be parsed.
     """
     name, _, arguments = text.partition(":")
     factory = factory_of(name)
@@ -39,24 +40,24 @@ def parse(
     try:
         return factory(**given)
     except TypeError as error:
-        said = str(error).partition(") got an ")  # Python names the function first.
+        said = str(error).partition(") got an ")  # Python's message begins with the name of the function.
         raise UsageError(f"{kind} {name}: {said[2] or said[0]}; write NAME:key=value,key=value") from None
     except UsageError as error:
         raise UsageError(f"{kind} {name}: {error}") from None
 
 
 def number(text: str) -> int | float:
-    """A whole number where only digits are written. Raises ValueError for anything that is no number."""
+    """An int if the text has digits only, otherwise a float. Raises ValueError for anything that is not a number."""
     return int(text) if text.isdecimal() else float(text)
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raises UsageError unless a setting lies in [low, high]."""
+    """Raises UsageError unless the setting's value lies in [low, high]."""
     if not low <= value <= high:
         raise UsageError(f"{name} is {value}; give {f'{low} or more' if high == math.inf else f'{low} to {high}'}")
 
 
 def check_integer(name: str, value: object) -> None:
-    """Raises UsageError unless a setting is a whole number."""
+    """Raises UsageError unless the setting's value is an int."""
     if not isinstance(value, int):
         raise UsageError(f"{name} is {value}; give a whole number")

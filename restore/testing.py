@@ -1,6 +1,6 @@
-"""Laws that every operator, prior and guidance obeys, for the tests of plugins.
+"""Properties that every operator, prior and guidance must have, as checks for the tests of plugins.
 
-Each check draws its own pictures, raises AssertionError naming the law that failed, and returns nothing:
+Each check draws its own random pictures and raises AssertionError with the property that failed:
 
     from restore.testing import check_linear
 
@@ -27,11 +27,12 @@ RHOS = (0.0, 1e-3, 0.3, 20.0)
 
 
 def check_operator(operator: Operator, shape: Sequence[int], *, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
-    """The laws of any operator: A A+ A = A; `initial_estimate`, `missing_mask` and `crop` do what they say; inputs stay.
+    """Checks an operator: A A+ A = A; `initial_estimate`, `missing_mask` and `crop` keep their contracts; inputs do not change.
 
     Args:
-        shape: (B, C, H, W) of a picture the operator takes.
-        dtype: of the pictures drawn; laws hold to 1e-9 of the largest value in float64, to 1e-4 in float32.
+        shape: (B, C, H, W) of pictures that the operator takes.
+        dtype: of the pictures drawn. The tolerance is 1e-9 of the largest value (at least 1) in float64, 1e-4 in float32.
+        seed: of the pictures.
     """
     draw = _Draw(dtype, seed)
     x = draw(shape)
@@ -41,10 +42,10 @@ def check_operator(operator: Operator, shape: Sequence[int], *, dtype: torch.dty
     _same(operator(x), y, "A(x) twice", tolerance=0)
     assert y.dtype == dtype, f"A(x) is {y.dtype} for a picture of {dtype}"
     explained = operator.pinv(y)
-    assert explained.shape == x.shape, f"pinv answers {tuple(explained.shape)} for pictures {tuple(x.shape)}"
+    assert explained.shape == x.shape, f"pinv returns {tuple(explained.shape)} for pictures {tuple(x.shape)}"
     _same(operator(explained), y, "A(pinv(A(x))) == A(x)")
     estimate = operator.initial_estimate(y)
-    assert estimate.shape == x.shape, f"initial_estimate answers {tuple(estimate.shape)} for pictures {tuple(x.shape)}"
+    assert estimate.shape == x.shape, f"initial_estimate returns {tuple(estimate.shape)} for pictures {tuple(x.shape)}"
     assert bool(estimate.isfinite().all()), "initial_estimate holds NaN or infinite values"
 
     missing = operator.missing_mask(shape)
@@ -64,7 +65,7 @@ def check_operator(operator: Operator, shape: Sequence[int], *, dtype: torch.dty
 
 
 def check_linear(operator: Linear, shape: Sequence[int], *, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
-    """`check_operator`, and: A is linear, the adjoint is its adjoint, prox and solve satisfy their normal equations."""
+    """`check_operator`, and: A is linear, <A x, y> = <x, A'y>, `prox` and `solve` satisfy their linear systems."""
     check_operator(operator, shape, dtype=dtype, seed=seed)
     draw = _Draw(dtype, seed + 1)
     a, b = draw(shape), draw(shape)
@@ -82,7 +83,7 @@ def check_linear(operator: Linear, shape: Sequence[int], *, dtype: torch.dtype =
         x = operator.prox(v, y, rho)
         wanted = operator.adjoint(y) + _column(rho) * v
         _same(operator.adjoint(operator(x)) + _column(rho) * x, wanted, f"prox: (A'A + rho) x == A'y + rho v at rho = {rho}")
-        # The limit at rho = 0 moves v no further than y asks for: within the row space.
+        # The limit at rho = 0 changes v in the row space only.
         moved = x - v
         _same(operator.pinv(operator(moved)), moved, f"prox - v lies in the row space of A at rho = {rho}")
 
@@ -91,7 +92,7 @@ def check_linear(operator: Linear, shape: Sequence[int], *, dtype: torch.dtype =
             z = operator.solve(r, scale, rho)
             answer = _column(scale) * operator(operator.adjoint(z)) + _column(rho) * z
             _same(answer, r, f"solve: (scale A A' + shift) z == r for r in the range of A, scale = {scale}, shift = {rho}")
-            _same(operator(operator.pinv(z)), z, f"solve answers in the range of A, scale = {scale}, shift = {rho}")
+            _same(operator(operator.pinv(z)), z, f"solve returns z in the range of A, scale = {scale}, shift = {rho}")
 
 
 def check_spectral(operator: Spectral, shape: Sequence[int], *, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
@@ -116,8 +117,13 @@ def check_spectral(operator: Spectral, shape: Sequence[int], *, dtype: torch.dty
 def check_prior(
     prior: Prior, *, sigma: float = 0.3, sizes: Sequence[tuple[int, int]] = ((16, 16), (7, 11)), seed: int = 0
 ) -> None:
-    """The laws of any prior: every size goes in and comes out, each picture has its own level, x is left alone, D is
-    differentiable in x."""
+    """Checks a prior: D has the size of x, each picture of a batch has its own sigma, x is unchanged, D is differentiable.
+
+    Args:
+        sigma: the noise level to check at, and at its double; both in the prior's range.
+        sizes: (H, W) of the pictures; they need not be multiples of `multiple_of`.
+        seed: of the pictures.
+    """
     for size in sizes:
         x = _Draw(torch.float32, seed)((2, prior.channels, *size))
         before = x.clone()
@@ -136,18 +142,19 @@ def check_prior(
 
 
 def check_guidance(guidance: Guidance, problem: Problem, prior: Prior, *, steps: int = 6, seed: int = 0) -> None:
-    """The laws of any guidance: a run ends finite, y is left alone, the same seeds give the same answer, a batch of N
-    equals N single runs.
+    """Checks a guidance: results are finite, y is unchanged, equal seeds give equal results, a batch equals single runs.
 
     Args:
-        problem: of N >= 2 pictures, one y each, whose operator treats every picture alike. Give one with sigma_y = 0, too.
+        problem: of N >= 2 pictures, one y each, whose operator treats every picture alike. Check one with sigma_y = 0, too.
+        steps: transitions of a run.
+        seed: of the runs.
     """
     guidance.check(problem)
     before = problem.y.clone()
     seeds = [seed_for(seed, sample=index) for index in range(problem.shape[0])]
     answer = _run(guidance, problem, prior, seeds, steps)
-    assert answer.shape == problem.shape, f"the answer is {tuple(answer.shape)}, the problem asks for {problem.shape}"
-    assert bool(answer.isfinite().all()), f"the answer holds NaN or infinite values at sigma_y = {problem.sigma_y}"
+    assert answer.shape == problem.shape, f"the result is {tuple(answer.shape)}, the problem's shape is {problem.shape}"
+    assert bool(answer.isfinite().all()), f"the result holds NaN or infinite values at sigma_y = {problem.sigma_y}"
     _same(problem.y, before, "y after a run", tolerance=0)
     _same(_run(guidance, problem, prior, seeds, steps), answer, "the same run twice", tolerance=0)
     for index, one in enumerate(seeds):
@@ -171,7 +178,7 @@ class _Draw:
 
 
 def _column(value: Tensor | float) -> Tensor | float:
-    """A number or one number a picture, to broadcast over (B, C, H, W)."""
+    """A number, or numbers (B,) as (B, 1, 1, 1) to broadcast over (B, C, H, W)."""
     return value.reshape(-1, 1, 1, 1) if isinstance(value, Tensor) and value.ndim else value
 
 
@@ -184,7 +191,8 @@ def _boxes(height: int, width: int) -> list[tuple[int, int, int, int]]:
 
 
 def _same(found: Tensor, wanted: Tensor, law: str, *, tolerance: float | None = None, scale: float | None = None) -> None:
-    """Raises AssertionError unless found equals wanted, up to a share of `scale` (the largest wanted value, at least 1)."""
+    """Raises AssertionError unless found equals wanted up to tolerance * scale; scale is by default the largest value wanted,
+    and at least 1."""
     assert found.shape == wanted.shape, f"{law}: shape {tuple(found.shape)}, expected {tuple(wanted.shape)}"
     if found.numel() == 0:
         return

@@ -308,5 +308,5 @@ def test_a_reverse_step_agrees_with_d_and_serves_every_size():
 
 def test_a_learned_variance_needs_a_second_half():
     prior = DDPM(Small(), ABAR, variance="learned")
-    with pytest.raises(PriorError, match="answers 6 channels"):
+    with pytest.raises(PriorError, match="6 output channels"):
         prior.reverse_step(draw(1, CHANNELS, SIDE, SIDE), torch.tensor([5]))

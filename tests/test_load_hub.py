@@ -94,8 +94,8 @@ def test_what_the_hub_holds_is_what_is_loaded(world: World, name: str) -> None:
     [
         ("some/nothing", "prior some/nothing is not on {endpoint}, or is private; check its name, or set HF_TOKEN to"),
         ("gated/ddpm", "prior gated/ddpm is gated: accept its terms on its page and set HF_TOKEN to a token of yours"),
-        ("down/ddpm", "prior down/ddpm: not in the cache, and {endpoint} answers 503; try again later"),
-        ("plain/ddpm", "prior plain/ddpm: {endpoint} stopped answering, or is no Hub; check HF_ENDPOINT"),
+        ("down/ddpm", "prior down/ddpm: not in the cache, and {endpoint} returned HTTP status 503; try again later"),
+        ("plain/ddpm", "prior plain/ddpm: {endpoint} stopped responding, or is no Hub; check HF_ENDPOINT"),
         ("some/network", "prior some/network: no scheduler config (save it beside"),
         ("some/text", "prior some/text: its network is a UNet2DConditionModel (conditional by cross-attention)"),
     ],

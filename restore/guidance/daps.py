@@ -1,4 +1,4 @@
-"""DAPS: levels decoupled, each a fresh draw around a clean picture (Zhang et al. 2025, 2407.01521, algorithm 1)."""
+"""DAPS: decoupled annealing; each level noises a fresh sample of x0 (Zhang et al. 2025, 2407.01521, algorithm 1)."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class DAPS(Guidance):
-    """x0 ~ N(x0; O(x), r^2) N(y; A(x0), sigma_y^2), then x' = x0 + s' z, where O(x) is the end of the ODE from (x, sigma)
-    (r = sigma is the paper's choice).
+    """x0 ~ N(x0; O(x), r^2) N(y; A(x0), sigma_y^2), then x' = x0 + s' z, where O(x) solves the ODE from (x, sigma) to 0.
 
-    For a linear A the draw is made exactly, by perturbing and solving: x0 = argmin |A x0 - y - sigma_y n|^2 / sigma_y^2 +
-    |x0 - O - r z|^2 / r^2. Otherwise by Langevin dynamics: x0 <- x0 + h grad log p + sqrt(2 h) z, with h a share of
-    1 / (1 / r^2 + 1 / sigma_y^2), where it is stable for operators of norm at most 1.
+    r = sigma, as in the paper, and s' = sigma_next. A linear A is sampled exactly by perturb-and-optimise: x0 =
+    argmin |A x0 - y - sigma_y n|^2 / sigma_y^2 + |x0 - O - r z|^2 / r^2. Any other is sampled by Langevin dynamics,
+    x0 <- x0 + h grad log p + sqrt(2 h) z, with h = rate / (1 / r^2 + 1 / sigma_y^2), which is stable for operators of norm at
+    most 1.
 
-    So that the spread is the stated one: the dynamics begin at a draw of the first factor (what y leaves open mixes too slowly
-    otherwise), and neighbouring steps share noise, sqrt(h / 2) (z + z'), which leaves Gaussian posteriors no bias of the step
-    size (Leimkuhler & Matthews 2013). A step cannot be 0, so `floor` stands in for a smaller sigma_y there.
+    Two measures give the dynamics the right variance. They start at a sample of the first factor, because directions that y
+    does not determine mix slowly. Neighbouring steps share noise, sqrt(h / 2) (z + z'), which removes the bias of the step
+    size for Gaussian posteriors (Leimkuhler & Matthews 2013).
 
     Attributes:
-        ode: Euler steps of the ODE, each one evaluation; the paper's 5.
-        langevin: steps of the dynamics; the paper's 100. No evaluations of the prior.
-        rate: the share of the largest stable step.
-        floor: the least sigma_y of Langevin dynamics, the paper's beta_y.
+        ode: Euler steps of the ODE, one evaluation each; the paper's 5.
+        langevin: Langevin steps; the paper's 100. They do not evaluate the prior.
+        rate: step size as a share of 1 / (1 / r^2 + 1 / sigma_y^2).
+        floor: the smallest sigma_y that the Langevin steps use, because their step size must be above 0; the paper's beta_y.
     """
 
     steps: ClassVar[int] = 200
@@ -58,7 +58,7 @@ class DAPS(Guidance):
         return x0 + sigma_next * noise(x0) if sigma_next > 0 else x0
 
     def _solved(self, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
-        """The probability-flow ODE to 0, at levels as in EDM."""
+        """The solution at 0 of the probability-flow ODE from (x, sigma), on EDM's schedule."""
         schedule = schedules.karras(float(sigma), min(prior.sigma_min, float(sigma)), self.ode).to(sigma)
         schedule = schedule if prior.levels is None else schedules.snap(schedule, prior.levels).to(sigma)
         for level, below in pairwise(schedule):

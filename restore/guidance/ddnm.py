@@ -1,4 +1,4 @@
-"""DDNM: the part of the clean picture that the measurement fixes is put right (Wang et al. 2023, 2212.00490)."""
+"""DDNM: the range-space part of the clean estimate is replaced by that of the measurement (Wang et al. 2023, 2212.00490)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class DDNM(Guidance):
-    """Without noise: x0 <- D + A+ (y - A D), then any sampler.
+    """Noiseless y: x0 <- D + A+ (y - A D), then a step of any sampler.
 
-    With noise (DDNM+): per singular value s, the correction brings noise a sigma_y / s into x', where a is the
-    share of x0 in x'. It is scaled down where that exceeds the fresh noise of the transition, and the fresh noise is reduced
-    by it otherwise, so that x' has the variance the prior expects. In sigma, for DDIM's transition, a = 1 - s' sqrt(1 - tau) /
-    sigma and the fresh noise has standard deviation s' sqrt(tau).
+    Noisy y (DDNM+, section 3.3), for Spectral operators, always with DDIM's transition: for a singular value s the correction
+    adds noise of standard deviation a sigma_y / s to x', where a is the coefficient of x0 in x'. Where that exceeds the
+    transition's fresh noise the correction is scaled down; elsewhere the fresh noise is reduced by it. Either way x' has
+    the variance that the prior expects. For DDIM, a = 1 - s' sqrt(1 - tau) / sigma and the fresh noise has standard deviation
+    s' sqrt(tau), with s' = sigma_next.
 
     Attributes:
-        eta: of the transition; the paper's 0.85. With noise above 0: without fresh noise there is no room for that of y.
+        eta: of DDIM; the paper's 0.85. Noisy y needs eta > 0, because its noise takes the place of fresh noise.
     """
 
     needs: ClassVar[type] = Operator
@@ -40,7 +41,7 @@ class DDNM(Guidance):
         if problem.sigma_y > 0 and not isinstance(problem.operator, Spectral):
             raise OperatorError(f"DDNM with noise needs a Spectral operator, got {type(problem.operator).__name__}")
         if problem.sigma_y > 0 and self.eta == 0:
-            raise OperatorError("DDNM with noise needs eta above 0: y enters as far as its noise fits into the step's own")
+            raise OperatorError("DDNM with noise needs eta above 0: the noise of y takes the place of the step's fresh noise")
 
     def sampler(self) -> Sampler:
         return samplers.ddim(self.eta)
@@ -68,7 +69,7 @@ class DDNM(Guidance):
         x0 = x0 + operator.v(scale / s * (operator.ut(problem.y) - s * operator.vt(x0)))
         z = noise(x)
         reduced = (deviation**2 - (scale * brought) ** 2).clamp(min=0).sqrt()
-        # Fresh noise: reduced on the row space, whole outside it.
+        # Fresh noise: reduced in the row space, full outside it.
         z = deviation * z + operator.v((reduced - deviation) * operator.vt(z))
         return x0 + kept * (x - x0) + z
 
@@ -79,6 +80,6 @@ def _project(problem: Problem, x0: Tensor) -> Tensor:
 
 
 def _project_any(problem: Problem, x0: Tensor) -> Tensor:
-    # A pseudo-inverse that is not linear cannot be applied to a residual: x0 - A+ A x0 + A+ y.
+    # For a nonlinear A, A+ cannot be applied to the residual: x0 - A+(A(x0)) + A+(y).
     operator = problem.operator
     return x0 - operator.pinv(operator(x0)) + operator.pinv(problem.y)

@@ -1,4 +1,4 @@
-"""DDRM: one transition per singular value (Kawar et al. 2022, "Denoising diffusion restoration models", 2201.11793)."""
+"""DDRM: one transition for each singular value (Kawar et al. 2022, "Denoising diffusion restoration models", 2201.11793)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class DDRM(Guidance[Spectral]):
-    """In the basis V of A = U diag(s) V', with c = V'x, d = V'D and m = U'y / s of noise n = sigma_y / s:
+    """In the basis V of A = U diag(s) V', with c = V'x, d = V'D and m = U'y / s, whose noise is n = sigma_y / s:
 
         s = 0:    c' ~ N(d + sqrt(1 - eta^2) s' (c - d) / sigma, eta^2 s'^2)
         n > s':   c' ~ N(d + sqrt(1 - eta^2) s' (m - d) / n, eta^2 s'^2)
         n <= s':  c' ~ N((1 - eta_b) d + eta_b m, s'^2 - eta_b^2 n^2)
 
-    The first level is drawn like the third line with eta_b = 1, and N(0, sigma^2) where s = 0 or n > sigma. The paper writes
-    its transitions in x0 + sigma z, so sigma is its own; s' is the level after the step.
-
-    Where nothing was measured this is DDIM with fresh noise eta s', not the ancestral step's. The sampler is not used.
+    Here s' = sigma_next; the paper, too, writes x = x0 + sigma z. The first state is drawn by the third line with
+    eta_b = 1 and s' = sigma, and from N(0, sigma^2) where s = 0 or n > sigma. Where s = 0 the step is DDIM's with a
+    standard deviation of eta s' for the fresh noise. The sampler is not used.
 
     Attributes:
         eta, eta_b: the paper's 0.85 and 1.
@@ -62,7 +61,7 @@ class DDRM(Guidance[Spectral]):
         kept, fresh = (1 - self.eta**2) ** 0.5 * sigma_next, self.eta * sigma_next
         unseen = x0.lerp(x, (kept / sigma).to(x.dtype)).addcmul_(z, fresh.to(x.dtype))
         d, (m, n), z = operator.vt(x0), _measured(operator, problem), operator.vt(z)
-        # One answer, by shares that depend on whether n is above s', which is at least 0.
+        # Lines 2 and 3 of the formula in one interpolation, with coefficients that depend on whether n > s'.
         above = n > sigma_next
         towards = torch.where(above, kept / n.clamp_min(torch.finfo(n.dtype).tiny), self.eta_b)
         deviation = torch.where(above, fresh, (sigma_next**2 - (self.eta_b * n) ** 2).clamp(min=0).sqrt())
@@ -71,6 +70,6 @@ class DDRM(Guidance[Spectral]):
 
 
 def _measured(operator: Spectral, problem: Problem[Spectral]) -> tuple[Tensor, Tensor]:
-    """m and n."""
+    """m = U'y / s and n = sigma_y / s."""
     s = operator.s.to(problem.y)
     return operator.ut(problem.y) / s, problem.sigma_y / s

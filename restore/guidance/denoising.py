@@ -1,4 +1,4 @@
-"""Denoising: the operator is the identity, and guidance is exact."""
+"""Exact guidance for denoising, where the operator is the identity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Denoising(Estimator[Identity]):
     """E[x0 | y] = D(y, sigma_y): the posterior mean, by one evaluation.
 
     Attributes:
-        averaged: the mean over all eight orientations: eight evaluations, for a tenth of a dB.
+        averaged: average over the eight symmetries of the square. It takes eight evaluations and gains a tenth of a dB.
     """
 
     needs: ClassVar[type] = Identity
@@ -37,14 +37,14 @@ class Denoising(Estimator[Identity]):
         return (replace(self, averaged=True) if quality == "best" else self), 1
 
     def schedule(self, prior: Prior, problem: Problem[Identity], steps: int) -> Tensor:
-        """One transition, whatever number is asked for."""
+        """One transition; `steps` is ignored."""
         return torch.tensor([prior.sigma_max, 0.0])
 
     def wrap_prior(self, prior: Prior) -> Prior:
         return GeometricSelfEnsemble(prior) if self.averaged else prior
 
     def start(self, problem: Problem[Identity], sigma: Tensor, noise: Noise) -> Tensor:
-        """y itself; the estimate does not depend on it, and no noise is drawn."""
+        """y. No noise is drawn, because the estimate does not depend on the state."""
         return problem.y.expand(problem.shape)
 
     def estimate(self, problem: Problem[Identity], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
@@ -54,12 +54,14 @@ class Denoising(Estimator[Identity]):
 
 @dataclass(frozen=True)
 class DenoisingSamples(Estimator[Identity]):
-    """E[x0 | x, y] for y = x0 + sigma_y n, exactly; the probability flow takes noise to posterior samples.
+    """Posterior samples for y = x0 + sigma_y n, by the probability-flow ODE with the exact E[x0 | x, y].
 
-    Given x0, x and y are independent Gaussian observations of it. Their precision-weighted mean m is a sufficient statistic: an
-    observation at level s with 1/s^2 = 1/sigma^2 + 1/sigma_y^2. So E[x0 | x, y] = D(m, s) for every prior, below sigma_y alone.
-    Levels far from sigma_y decide nothing: the schedule runs from 30 sigma_y, around y, to sigma_y / 10, in equal ratios, where
-    ten steps of a second-order sampler leave a Gaussian posterior's variance within 2 % and its mean within 0.04 deviations.
+    Given x0, x and y are independent Gaussian observations of it. Their precision-weighted mean m is a sufficient statistic, an
+    observation at level s with 1/s^2 = 1/sigma^2 + 1/sigma_y^2. So E[x0 | x, y] = D(m, s) for every prior. D is evaluated at
+    levels below sigma_y only.
+
+    The schedule is a geometric sequence from 30 sigma_y to sigma_y / 10, because levels far from sigma_y hardly matter. Ten
+    steps of DPM-Solver++(2M) leave a Gaussian posterior's variance within 2 % and its mean within 0.04 standard deviations.
     """
 
     needs: ClassVar[type] = Identity
@@ -68,7 +70,7 @@ class DenoisingSamples(Estimator[Identity]):
     best: ClassVar[int] = 20
 
     def schedule(self, prior: Prior, problem: Problem[Identity], steps: int) -> Tensor:
-        level = max(problem.sigma_y, prior.sigma_min)  # Without noise every schedule leads to y.
+        level = max(problem.sigma_y, prior.sigma_min)  # Without noise the estimate is y at every level.
         return schedules.geometric(min(30 * level, prior.sigma_max), level / 10, steps)
 
     def sampler(self) -> Sampler:

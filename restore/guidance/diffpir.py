@@ -18,11 +18,11 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class DiffPIR(Estimator[Linear]):
-    """x0 <- argmin_x |y - A x|^2 + rho |x - D|^2 with rho = lambda sigma_y^2 / sigma^2; sigma_y = 0 projects.
+    """x0 <- argmin_x |y - A x|^2 + rho |x - D|^2 with rho = lambda sigma_y^2 / sigma^2; for sigma_y = 0, a projection.
 
     Attributes:
         weight: lambda of the paper.
-        zeta: share of fresh noise on the way back to the next level.
+        zeta: share of fresh noise in the variance when x0 is noised to the next level.
     """
 
     needs: ClassVar[type] = Linear

@@ -1,4 +1,4 @@
-"""DPS: a step down the gradient of the residual's norm (Chung et al. 2023, 2209.14687, algorithm 1)."""
+"""DPS: a gradient step on the norm of the residual after each transition (Chung et al. 2023, 2209.14687, algorithm 1)."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class DPS(Guidance):
-    """x' <- sampler(D), then x' <- x' - zeta sqrt((1 + sigma^2)(1 + s'^2)) grad_x |y - A(D(x))| (algorithm 1, line 7).
+    """annealed (the default): x0 <- D + zeta sigma^2 J'A'(y - A(D)) / (sigma_y^2 + sigma^2), then a step of any sampler.
 
-    The norm is each picture's own. The root is the paper's step in sigma: with x = x_t / a_t and a_t = 1 / sqrt(1 + sigma^2),
-    a gradient in x_t is one in x times sqrt(1 + sigma^2), and a move of x'_t is one of x' times sqrt(1 + s'^2). A zeta is
-    tuned to one number of steps (the paper's 1000) and one scale of y, and does not carry over to others.
+    It takes the likelihood of x as N(y; A(D), sigma_y^2 + sigma^2) and multiplies its score by zeta.
 
-    Annealed, the likelihood is taken as N(y; A(D), sigma_y^2 + sigma^2) instead, and zeta multiplies its score:
-    x0 <- D + zeta sigma^2 J'A'(y - A(D)) / (sigma_y^2 + sigma^2), for any sampler and number of steps.
+    annealed=False, the paper's algorithm 1, line 7: x' <- x' - zeta sqrt((1 + sigma^2)(1 + s'^2)) grad_x |y - A(D(x))| after an
+    unguided step to x', with s' = sigma_next and one norm per picture. The root converts the paper's step to x = x_t / a_t,
+    a_t = 1 / sqrt(1 + sigma^2): the gradient with respect to x_t is sqrt(1 + sigma^2) times that with respect to x, and
+    a change of x'_t is one of x' times sqrt(1 + s'^2). This zeta must be tuned to the number of steps (1000 in the paper) and
+    to the scale of y.
 
     Attributes:
         zeta: the paper's 1 (0.3 to 1 over its tasks).
-        annealed: the weight that falls with the level, in place of the norm's. False is the paper's method, which is 5 dB
-            behind on photographs in a few hundred steps.
+        annealed: False for the paper's method, which is 5 dB behind on photographs in a few hundred steps.
     """
 
     needs: ClassVar[type] = Operator
@@ -43,7 +43,7 @@ class DPS(Guidance):
     annealed: bool = True
 
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
-        # A zeta of the norm's rule belongs to one number of steps; the annealed weight to none.
+        # The paper's zeta is tuned to one number of steps; the annealed weight works for any.
         return self, {"fast": 20, "balanced": 100, "best": 200}[quality] if self.annealed else self.steps
 
     def step(
@@ -51,7 +51,7 @@ class DPS(Guidance):
     ) -> Tensor:
         if self.annealed:
             return sampler(lambda x, sigma: self._annealed(problem, prior, x, sigma), x, sigma, sigma_next, noise)
-        # Once per step, at x; a sampler that asks elsewhere, too, does so without guidance.
+        # Guidance is computed once per step, at x; further evaluations of the sampler are unguided.
         x0, residual, pull = _pulled(problem, prior, x, sigma)
         length = dot(residual, residual).sqrt()
         down = pull(residual / length.clamp_min(torch.finfo(x.dtype).tiny))

@@ -1,4 +1,4 @@
-"""How the measurement enters one reverse step."""
+"""The interface of guidance methods: how the measurement enters each reverse step."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from restore.sampling.samplers import Sampler
 from restore.spec import check_integer, check_range
 
 Ranges = Mapping[str, tuple[float, float]]
-POSITIVE = 1e-6  # Stands for the least number above 0.
+POSITIVE = 1e-6  # The lower end of ranges for arguments that must be above 0.
 
 
 class Guidance(ABC, Generic[Kind]):
-    """A method that brings the measurement y into every reverse step.
+    """A method that conditions every reverse step on the measurement y.
 
-    Instances are immutable; their arguments are the method's own. A method that is a dataclass is checked when it is made:
-    fields of type int must be whole numbers, and those in `ranges` must lie in their range.
+    Instances are immutable. The parameters of a method that is a dataclass are checked on construction: fields of type int must
+    be ints, and those named in `ranges` must lie in their range.
 
     Attributes:
-        needs: the kind of operator that the method works with; checked before a run.
-        answer: what a run gives, a posterior "sample" or a point "estimate".
-        steps: transitions of a run by default, the quality "balanced".
-        fast, best: transitions for the qualities "fast" and "best".
-        ranges: (lowest, highest) value of arguments, by name.
+        needs: the class of operator that the method works with; checked before a run.
+        answer: what a run returns, a posterior "sample" or a point "estimate".
+        steps: default number of transitions, for the quality "balanced".
+        fast, best: numbers of transitions for the qualities "fast" and "best".
+        ranges: (lowest, highest) value of parameters, by name.
     """
 
     needs: ClassVar[type] = Operator
@@ -46,7 +46,7 @@ class Guidance(ABC, Generic[Kind]):
     ranges: ClassVar[Ranges] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        """Raises UsageError for an argument out of its range."""
+        """Raises UsageError for a parameter outside its range, or an int parameter of another type."""
         for name, (low, high) in self.ranges.items():
             check_range(name, getattr(self, name), low, high)
         for field in dataclasses.fields(cast(Any, self)):
@@ -54,8 +54,7 @@ class Guidance(ABC, Generic[Kind]):
                 check_integer(field.name, getattr(self, field.name))
 
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
-        """The method and the number of transitions for a quality. By default the method as it is, with `fast`, `steps` or
-        `best` transitions."""
+        """The method and number of transitions for a quality; by default the method itself with `fast`, `steps` or `best`."""
         return self, {"fast": self.fast, "balanced": self.steps, "best": self.best}[quality]
 
     def check(self, problem: Problem[Kind]) -> None:
@@ -66,42 +65,47 @@ class Guidance(ABC, Generic[Kind]):
             )
 
     def start(self, problem: Problem[Kind], sigma: Tensor, noise: Noise) -> Tensor:
-        """x (B, C, H, W) at the first level of the schedule: noise, around `problem.start` if there is one."""
+        """The state at sigma, the first level of the schedule: x = sigma z, plus `problem.start` if there is one."""
         drawn = sigma * noise(torch.empty(problem.shape, dtype=problem.y.dtype, device=problem.y.device))
         return drawn if problem.start is None else problem.start + drawn
 
     def schedule(self, prior: Prior, problem: Problem[Kind], steps: int) -> Tensor:
-        """The noise levels of a run, from high to 0: the prior's trained levels, or Karras' grid, by default."""
+        """The noise levels of a run, float32 (at most steps + 1,), falling to 0.
+
+        By default some of the prior's trained levels, if these are discrete, and EDM's schedule otherwise.
+        """
         if prior.levels is not None:
             return schedules.ddpm(prior.levels, steps)
         return schedules.karras(prior.sigma_start or prior.sigma_max, prior.sigma_min, steps)
 
     def sampler(self) -> Sampler:
-        """The transition that the method takes unless another is asked for; DDPM's ancestral step by default."""
+        """The method's default sampler; DDPM's ancestral step unless overridden."""
         return samplers.ddim(eta=1.0)
 
     def wrap_prior(self, prior: Prior) -> Prior:
-        """The prior that the method evaluates: the one given, or a view of it, such as a self-ensemble."""
+        """The prior that the method evaluates: the one given, or a view of it such as a self-ensemble."""
         return prior
 
     def picture(self, problem: Problem[Kind], state: Tensor) -> Tensor:
-        """The pictures (B, C, H, W) in the state that `start` and `step` return. A method whose state holds more, such as
-        particles and their weights, overrides this."""
+        """The pictures (B, C, H, W) in a state that `start` or `step` returned; by default the state itself.
+
+        A method whose state holds more, such as particles and weights, overrides this.
+        """
         return state
 
     @abstractmethod
     def step(
         self, problem: Problem[Kind], prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
-        """The state at sigma_next from that at sigma, for sigma_next < sigma; both are () tensors."""
+        """One reverse transition: the state at sigma_next, given the state x at sigma > sigma_next; both are () tensors."""
 
 
 class Estimator(Guidance[Kind]):
-    """A method that only corrects the estimate of the clean picture, so that every sampler works with it."""
+    """A method that only replaces the denoiser's estimate of x0, and therefore works with every sampler."""
 
     @abstractmethod
     def estimate(self, problem: Problem[Kind], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
-        """An estimate of E[x0 | x, y], (B, C, H, W), where the prior alone estimates E[x0 | x]."""
+        """An estimate of E[x0 | x, y] (B, C, H, W), to replace D = E[x0 | x], for x (B, C, H, W) and sigma ()."""
 
     def step(
         self, problem: Problem[Kind], prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise

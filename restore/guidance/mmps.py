@@ -1,4 +1,4 @@
-"""MMPS: the posterior's moments matched, not only its mean (Rozet et al. 2024, 2405.13712)."""
+"""MMPS: moment matching posterior sampling, with the covariance of p(x0 | x) (Rozet et al. 2024, 2405.13712)."""
 
 from __future__ import annotations
 
@@ -20,35 +20,34 @@ from restore.sampling.samplers import Sampler, renoise
 
 @dataclass(frozen=True)
 class MMPS(Guidance[Linear]):
-    """E[x0 | x, y] = D + C A' (A C A' + sigma_y^2)^-1 (y - A D), taking p(x0 | x) for N(D, C) with C = sigma^2 dD/dx.
+    """E[x0 | x, y] = D + C A' (A C A' + sigma_y^2)^-1 (y - A D) for p(x0 | x) taken as N(D, C) with C = sigma^2 dD/dx.
 
-    The moments are the true ones at every level (Tweedie), and for Gaussian pictures nothing is approximated. The paper writes
-    the gradient of log p(y | x); sigma^2 times it is the correction of D above. The inverse is taken by conjugate gradients
-    or GMRES; each product with C is one vector-Jacobian product through the graph of the step's one evaluation of D. The
-    search starts from A A' r^2 + sigma_y^2 in place of the matrix, which is PiGDM's answer, and improves on it.
+    D and C are the true mean and covariance at every level (Tweedie), so the formula is exact for Gaussian pictures. The paper
+    states the gradient of log p(y | x); the correction of D is sigma^2 times it. GMRES or conjugate gradients solve the linear
+    system. Each product with C is one vector-Jacobian product through the graph of the step's only evaluation of D. The
+    preconditioner is the inverse of A A' r^2 + sigma_y^2, which PiGDM has in place of the matrix.
 
-    The spread of a step. The paper takes the ancestral step, which puts the mean of x0 where x0 belongs:
+    Drawing x0. The exact transition is
 
         x' = rho x + (1 - rho) x0 + s' sqrt(1 - rho) z,    rho = s'^2 / sigma^2,    x0 ~ p(x0 | x, y).
 
-    So Var(x' | x, y) lacks (1 - rho)^2 Cov(x0 | x, y), of the order of the step's own noise where steps are large: 20 steps on
-    correlated Gaussians answer 0.6 of the posterior's variance. Here x0 is drawn, by perturbing and solving (Papandreou &
-    Yuille 2010): with e = C^(1/2) z and measurement noise n,
+    The paper's ancestral step takes the mean of x0 instead, so Var(x' | x, y) lacks (1 - rho)^2 Cov(x0 | x, y). With large
+    steps that is as much as the step's own noise: 20 steps on correlated Gaussians have 0.6 of the posterior's variance. Here
+    x0 is drawn, by perturb-and-optimise (Papandreou & Yuille 2010): with e = C^(1/2) z and measurement noise n,
 
         x0 = D + e + C A' (A C A' + sigma_y^2)^-1 (y - A (D + e) - sigma_y n)
 
-    has just the mean and covariance of p(x0 | x, y), for the price of e alone, for the one solve serves mean and draw. Then the
-    trajectory is exact for Gaussian pictures at every number of steps, one included. e comes from `spread` steps of Lanczos'
-    method, at one product each; few do, because directions that Lanczos finds late are those where C is small beside the step's
-    noise.
+    has the mean and covariance of p(x0 | x, y), and needs no second solve. For Gaussian pictures the trajectory is then exact
+    at every number of steps, one included. `spread` Lanczos steps approximate e, at one product each. Few suffice: in the
+    directions that Lanczos finds late, C is small against the step's noise.
 
     The defaults are for learned priors. Their Jacobians are not symmetric, and conjugate gradients diverge on them. For a prior
-    known in closed form take `gmres=False` and more iterations.
+    in closed form use `gmres=False` and more iterations.
 
     Attributes:
-        iterations: of the solver, at one product each. Fewer than the spectrum asks for leave the mean short of y.
-        spread: products for the draw of x0; 0 is the paper's step, by any sampler. Drawing takes the sampler's place.
-        gmres: solve by GMRES, for Jacobians that are not symmetric; by conjugate gradients otherwise.
+        iterations: of the solver, at one product each. With too few for the spectrum, the mean does not reach y.
+        spread: Lanczos steps for drawing x0; the sampler is not used then. 0 is the paper's method, with any sampler.
+        gmres: solve by GMRES, for Jacobians that are not symmetric; otherwise by conjugate gradients.
     """
 
     needs: ClassVar[type] = Linear
@@ -76,12 +75,12 @@ class MMPS(Guidance[Linear]):
         return renoise(x0, x, sigma, sigma_next, 1 - (sigma_next / sigma) ** 2, noise)
 
     def estimate(self, problem: Problem[Linear], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
-        """E[x0 | x, y]."""
+        """E[x0 | x, y], (B, C, H, W)."""
         moments = Moments(prior, x, sigma)
         return self._conditioned(problem, moments, sigma, moments.mean, problem.y)
 
     def draw(self, problem: Problem[Linear], moments: Moments, sigma: Tensor, noise: Noise) -> Tensor:
-        """x0 ~ p(x0 | x, y)."""
+        """x0 ~ p(x0 | x, y), (B, C, H, W)."""
         x0 = moments.mean + square_root(moments.covariance, noise(moments.mean), self.spread)
         y = problem.y
         if problem.sigma_y > 0:

@@ -1,4 +1,4 @@
-"""Mean and covariance of the clean picture behind a noisy one."""
+"""Mean and covariance of p(x0 | x), by Tweedie's formulas."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from restore.priors.prior import Prior
 class Moments:
     """E[x0 | x] = D and Cov(x0 | x) = C = sigma^2 dD/dx (second-order Tweedie; Meng et al. 2021, 2111.04726).
 
-    The prior is asked once; every product with C is a vector-Jacobian product through the graph of that one answer. A learned
-    Jacobian is not quite symmetric, so C stands for sigma^2 J' here, which is what the chain rule asks for.
+    The prior is evaluated once. Each product with C is a vector-Jacobian product through the graph of that evaluation, so C is
+    sigma^2 J' for J = dD/dx; the Jacobian of a learned D is not exactly symmetric.
+
+    Args:
+        x: (B, C, H, W).
+        sigma: () or (B,).
+
+    Attributes:
+        mean: D (B, C, H, W).
     """
 
     def __init__(self, prior: Prior, x: Tensor, sigma: Tensor) -> None:

@@ -22,19 +22,19 @@ class PiGDM(Guidance[Linear]):
     """x0 <- D + sigma^2 J' A' (r^2 A A' + sigma_y^2)^-1 (y - A D), J = dD/dx.
 
     p(x0 | x) is taken as N(D, r^2) with r^2 = sigma^2 v / (sigma^2 + v), exact for white Gaussian pictures of variance v.
-    The gradient of log p(y | x) then follows by the chain rule; sigma^2 turns a score into a correction of D.
+    The gradient of log p(y | x) follows by the chain rule; sigma^2 times it is the correction of D.
 
-    Adaptive, the gradient is weighed by r^2, as in the paper's algorithm 1, and moves x' after the transition. With
-    x = x_t / a_t and a_t = 1 / sqrt(1 + sigma^2), its step a_t r^2 grad_{x_t} log p(y | x_t) is one of x' by
+    adaptive=True, the paper's algorithm 1: the gradient is weighted by r^2 and added to x' after the transition. With
+    x = x_t / a_t and a_t = 1 / sqrt(1 + sigma^2), its step a_t r^2 grad_{x_t} log p(y | x_t) adds to x'
 
         sqrt(1 + s'^2) r^2 J' A' (r^2 A A' + sigma_y^2)^-1 (y - A D).
 
-    It is not the posterior's score, so white pictures are not exact. On photographs it errs less where there is noise, and is
-    less steady around large holes without (docs/reports/photographs.md).
+    This is not the posterior's score, so it is not exact for white pictures. On photographs it has smaller errors for noisy y,
+    and is less stable around large holes in noiseless y (docs/reports/photographs.md).
 
     Attributes:
         variance: v; the paper's 1.
-        adaptive: the paper's weight.
+        adaptive: use the paper's weight r^2 rather than sigma^2.
     """
 
     needs: ClassVar[type] = Linear
@@ -55,13 +55,13 @@ class PiGDM(Guidance[Linear]):
     ) -> Tensor:
         if not self.adaptive:
             return sampler(lambda x, sigma: self.estimate(problem, prior, x, sigma), x, sigma, sigma_next, noise)
-        # Once per step, at x; a sampler that asks elsewhere, too, does so without guidance.
+        # Guidance is computed once per step, at x; further evaluations of the sampler are unguided.
         x0, pulled, spread = self._pulled(problem, prior, x, sigma)
         x_next = sampler(lambda at, level: x0 if at is x and level is sigma else prior(at, level), x, sigma, sigma_next, noise)
         return x_next + (1 + sigma_next**2).sqrt() * spread * pulled
 
     def estimate(self, problem: Problem[Linear], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
-        """E[x0 | x, y] for white pictures."""
+        """E[x0 | x, y] (B, C, H, W), exact for white Gaussian pictures."""
         x0, pulled, _ = self._pulled(problem, prior, x, sigma)
         return x0 + sigma**2 * pulled
 

@@ -1,4 +1,4 @@
-"""Plug-and-play: a data step and a denoising step in turn while the noise level falls (DPIR; Zhang et al. 2021, 2008.13751)."""
+"""Plug-and-play: alternating data and denoising steps at falling noise levels (DPIR; Zhang et al. 2021, 2008.13751)."""
 
 from __future__ import annotations
 
@@ -21,21 +21,20 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class PnP(Guidance[Linear]):
-    """z = prox(x, y, lambda sigma_y^2 / sigma^2), x <- z + r (D(z, sigma) - z), sigma falling in equal ratios.
+    """z = prox(x, y, lambda sigma_y^2 / sigma^2), x <- z + r (D(z, sigma) - z), for geometrically falling sigma.
 
-    Half-quadratic splitting from an initial estimate, with no noise put back: a deterministic point estimate, not a posterior
-    sample. It takes the sampler's place, so `sampler` is not used. Noiseless measurements are met exactly at the end; the last
-    step has r = 1.
+    Half-quadratic splitting from an initial estimate, without added noise: a deterministic point estimate, not a posterior
+    sample. The sampler is not used. The last step has r = 1, and the result meets noiseless measurements exactly.
 
-    In one step information spreads from known pixels as far as the denoiser smooths. Over-relaxation, r > 1, makes steps
-    longer, as in the solution of Laplace's equation (Young 1954), and leaves the fixed points where they are. It helps where
-    pixels are missing. Where all pixels are blurred the schedule is long enough without.
+    In one step information spreads from known pixels only as far as the denoiser smooths. Over-relaxation, r > 1, makes steps
+    longer, as in solving Laplace's equation (Young 1954), and does not change the fixed points. It helps where pixels are
+    missing. It is not needed where all pixels are blurred.
 
     Attributes:
         weight: lambda; the paper's 0.23.
-        sigma_start, sigma_end: the range of levels, in units of [-1, 1] pictures; the paper's 49/255 doubles to 0.38. With
-            noise the schedule ends at sigma_y.
-        most: the largest number of transitions of any quality, for estimates that more steps would move away from.
+        sigma_start, sigma_end: range of noise levels, in units of [-1, 1] pictures. The paper's 49/255 in [0, 1] is 0.38 here.
+            With noise the schedule ends at sigma_y.
+        most: the largest number of transitions at any quality, for tasks where more make the estimate worse.
         relaxation: r, in (0, 2]; the paper has 1.
     """
 
@@ -43,7 +42,7 @@ class PnP(Guidance[Linear]):
     answer: ClassVar[Literal["sample", "estimate"]] = "estimate"
     steps: ClassVar[int] = 24
     fast: ClassVar[int] = 10
-    best: ClassVar[int] = 24  # More move the estimate away again: docs/reports/photo-prior.md.
+    best: ClassVar[int] = 24  # More transitions make the estimate worse: docs/reports/photo-prior.md.
     ranges: ClassVar[Ranges] = {
         "weight": (0, math.inf),
         "sigma_start": (POSITIVE, math.inf),
@@ -91,8 +90,7 @@ class PnP(Guidance[Linear]):
 
 
 FILLING = PnP(sigma_start=0.35, relaxation=1.8)
-"""For holes between exact pixels: their initial estimate is close, so runs begin at a lower level, and steps are longer. Where
-the known pixels are noisy neither holds."""
+"""For inpainting without noise: the initial estimate is accurate, so runs start at a lower noise level, with longer steps."""
 
 ENLARGING = PnP(sigma_start=0.8)
-"""For pictures reduced without noise: their initial estimate is further off, above all at large scales."""
+"""For super-resolution without noise: the initial estimate is less accurate, above all at large scales."""

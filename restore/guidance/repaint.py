@@ -1,4 +1,4 @@
-"""RePaint: known pixels replaced by noised truth, with time travel (Lugmayr et al. 2022, 2201.09865, algorithm 1)."""
+"""RePaint: known pixels are replaced by noised y, with resampling (Lugmayr et al. 2022, 2201.09865, algorithm 1)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class RePaint(Guidance[Mask]):
-    """One unguided transition, then known := y + s' z. Climbing back again and again harmonises the two.
+    """One unguided transition, then the known pixels of x' become y + s' z, with s' = sigma_next.
 
-    Noisy y: it already carries sigma_y, so only the noise missing to s' is added; below sigma_y the known pixels are left
-    to the prior.
+    Resampling, that is noising x and repeating steps, harmonises known and unknown pixels. Noisy y already has noise of
+    sigma_y, so only the missing variance s'^2 - sigma_y^2 is added; at levels below sigma_y the known pixels are not replaced.
 
     Attributes:
-        jump, repeat: of the time travel; the paper's 10 and 10.
+        jump, repeat: see `schedules.travel`; the paper has 10 and 10.
     """
 
     needs: ClassVar[type] = Mask
@@ -46,4 +46,4 @@ class RePaint(Guidance[Mask]):
             return x_next
         missing = (sigma_next**2 - problem.sigma_y**2).clamp(min=0).sqrt()  # Below 0 only by rounding.
         known = torch.addcmul(problem.y.to(x), noise(x), missing.to(x.dtype))
-        return x_next.lerp(known, problem.operator.keep.to(x))  # By 0 and 1, exactly.
+        return x_next.lerp(known, problem.operator.keep.to(x))  # The weights are 0 and 1, so this selects.

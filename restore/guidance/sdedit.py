@@ -1,4 +1,4 @@
-"""SDEdit: a picture taken part of the way to noise and back (Meng et al. 2022, 2108.01073)."""
+"""SDEdit: a picture is noised to an intermediate level and denoised by the prior (Meng et al. 2022, 2108.01073)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from restore.sampling import schedules
 
 @dataclass(frozen=True)
 class SDEdit(Unconditional):
-    """x begins at `problem.start` + sigma z, for a level that `strength` says, and falls as the prior has it (algorithm 1).
+    """Starts at `problem.start` + sigma z for the level sigma given by `strength`, then samples from the prior (algorithm 1).
 
-    What is smaller than the noise is made anew, what is larger stays.
+    Details smaller than the noise are generated anew; larger structures stay.
 
     Attributes:
-        strength: how much of a whole run's descent is walked, above 0 to 1: that share of the trained levels where these are
-            discrete, else of Karras' grid (rho = 7) between sigma_min and where runs begin.
+        strength: share of a full run, in (0, 1]: of the trained levels if these are discrete, otherwise of EDM's schedule
+            (rho = 7) from sigma_min to `sigma_start` (sigma_max if there is none).
     """
 
     ranges: ClassVar[Ranges] = {"strength": (POSITIVE, 1)}

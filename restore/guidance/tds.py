@@ -1,4 +1,4 @@
-"""TDS: many particles, weighted by how well they explain y (Wu et al. 2023, 2306.17775, algorithm 1)."""
+"""TDS: the twisted diffusion sampler, a particle filter (Wu et al. 2023, 2306.17775, algorithm 1)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from restore.problem import Problem
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler
 
-DIVERGED = 1e3  # No picture comes near, in units of [-1, 1].
+DIVERGED = 1e3  # A value beyond this, in units of [-1, 1] pictures, means that the run has diverged.
 
 
 @dataclass(frozen=True)
 class TDS(Guidance[Linear]):
-    """Sequential Monte Carlo, exact as K grows for the posterior of a trajectory of the prior, whatever the prior's shape.
+    """Sequential Monte Carlo with K particles, which converges to the posterior as K grows, for every prior.
 
-    The twist psi(x) = N(y; A D, A C A' + sigma_y^2), C = sigma^2 dD/dx, stands for p(y | x) until the end. The paper has a
-    scalar in place of C; these are MMPS's moments. The paper takes the ancestral step, which lacks variance where steps
-    are large (see MMPS). Here the prior's trajectory draws the clean picture, and so does each of K particles, given y:
+    The twisting function psi(x) = N(y; A D, A C A' + sigma_y^2) with C = sigma^2 dD/dx approximates p(y | x). These are MMPS's
+    moments; the paper has a scalar in place of C. The paper's ancestral step has too little variance where steps are large
+    (see `MMPS`). Here the prior's transition p and the proposal q draw the clean picture:
 
         p(x' | x):  x' = rho x + (1 - rho) x0 + s' sqrt(1 - rho) z,    x0 ~ N(D, C),    rho = s'^2 / sigma^2,
         q(x' | x):  the same with x0 ~ N(D, C) given y.
@@ -38,29 +38,31 @@ class TDS(Guidance[Linear]):
 
         p(x' | x) psi(x') / (q(x' | x) psi(x)) = psi(x') / p(y | x', x):
 
-    how y looks from x', over how x foretold that it would. For Gaussian pictures it is 1 at every number of steps. To x, x' is
-    a second sight of x0, g = (x' - rho x) / (1 - rho) of precision (1 - rho) / s'^2 = 1 / s'^2 - 1 / sigma^2; see `Twist`.
+    the likelihood of y at x' over its prediction from x. For Gaussian pictures it is 1 at every number of steps. Given x,
+    x' is a second observation of x0: g = (x' - rho x) / (1 - rho) with precision (1 - rho) / s'^2 = 1 / s'^2 - 1 / sigma^2;
+    see `Twist`.
 
-    Where the weights are worth fewer than `share` K particles (effective sample size), particles are drawn anew,
-    systematically, by the picture's own generator, after their move: those who share an ancestor share the move, too, and part
-    at the next. At the last level one is drawn by weight, and its x0 is the answer.
+    Systematic resampling follows where the effective sample size is below `share` K, with each picture's own generator. It
+    comes after the transition, so copies of a particle are equal until the next one. At the last level one particle is drawn
+    by weight, and its x0 is the result.
 
-    The state is (B, K, 1 + C H W), the logarithm of a particle's weight before its x: psi(x') is known with D(x'),
-    which is the next step's one evaluation. B K pictures go through the prior together. The operator must treat every picture
-    alike. The sampler is not used.
+    The state is (B, K, 1 + C H W): the logarithm of each particle's weight, then its x. The weight in the state lacks
+    psi(x), which is computed with D(x) in the next step. The prior is evaluated on B K pictures together. The operator must
+    treat every picture alike. The sampler is not used.
 
-    The defaults are for learned priors, as those of MMPS are, and for a minute of work. Exactness grows with `particles`.
+    The defaults are for learned priors, as those of `MMPS` are, and for a run of about a minute.
 
     Attributes:
         particles: K.
-        share: of K, below which particles are drawn anew.
-        spread: vector-Jacobian products for the draw of x0, by Lanczos' method, whose error counts as the sampler's; 0 is the
+        share: of K; particles are resampled where the effective sample size is below it.
+        spread: Lanczos steps for drawing x0, one vector-Jacobian product each. The weights do not correct their error. 0 is the
             paper's step.
-        iterations: of the solver. Up to `dense` measurements a picture the matrices are made in full, and psi is exact;
-            beyond, determinants are left out.
-        gmres: solve by GMRES, for Jacobians that are not symmetric; by conjugate gradients otherwise.
+        iterations: of the solver.
+        dense: the largest number of measurements per picture for which the matrices are formed and psi is exact. Beyond it the
+            linear systems are solved iteratively and determinants are left out.
+        gmres: solve by GMRES, for Jacobians that are not symmetric; otherwise by conjugate gradients.
 
-    Raises: PriorError at the end of a run that diverged, as conjugate gradients do where a Jacobian is far from symmetric.
+    Raises: PriorError at the end of a run that diverged, as with conjugate gradients where a Jacobian is far from symmetric.
     """
 
     needs: ClassVar[type] = Linear
@@ -120,7 +122,7 @@ class TDS(Guidance[Linear]):
             g = x0 + deviation / (1 - rho) * z.reshape(x0.shape)
             change = -twist.foretold(g, (1 - rho) / sigma_next**2).reshape(weight.shape)
         else:
-            shift = (1 - rho) * (x0 - moments.mean).reshape(x.shape) / deviation  # From p's mean to q's, in deviations.
+            shift = (1 - rho) * (x0 - moments.mean).reshape(x.shape) / deviation  # From p's mean to q's, over the deviation.
             change = -(z * shift).sum(dim=2) - shift.square().sum(dim=2) / 2 - seen
         x = rho * x + (1 - rho) * x0.reshape(x.shape) + deviation * z
 
@@ -131,14 +133,14 @@ class TDS(Guidance[Linear]):
         return _packed(weight, _taken(x, ancestors))
 
     def twist(self, problem: Problem[Linear], moments: Moments, sigma: Tensor) -> Twist:
-        """What y says of each of the pictures of `moments`."""
+        """The twisting functions of the B K pictures of `moments`."""
         y = problem.y.repeat_interleave(len(moments.mean) // len(problem.y), dim=0)
         if y[0].numel() <= self.dense:
             return FullTwist(problem, moments, y, self.iterations, gmres=self.gmres)
         return IterativeTwist(problem, moments, y, self.iterations, sigma**2 / (1 + sigma**2), gmres=self.gmres)
 
     def _drawn(self, problem: Problem[Linear], twist: Twist, mean: Tensor, like: Tensor, noise: Noise) -> Tensor:
-        """x0 given x and y, (B K, C, H, W)."""
+        """Samples of x0 given x and y, (B K, C, H, W)."""
         if not self.spread:
             return twist.conditioned(mean, twist.y)
         x0 = mean + square_root(twist.moments.covariance, noise(like).reshape(mean.shape), self.spread)
@@ -149,7 +151,7 @@ class TDS(Guidance[Linear]):
 
 
 def _spread(weight: Tensor, uniform: Tensor, count: int) -> Tensor:
-    """Systematic resampling: `count` ancestors a picture, by logarithms of weights (B, K) and one uniform number (B, 1)."""
+    """Systematic resampling: indices (B, count) of ancestors, from log weights (B, K) and uniform numbers (B, 1)."""
     heap = weight.double().softmax(dim=1).cumsum(dim=1)
     places = (uniform + torch.arange(count, device=weight.device)) / count
     return torch.searchsorted(heap, places).clamp(max=weight.shape[1] - 1)

@@ -1,4 +1,4 @@
-"""What y says of a clean picture known as N(D, C): its likelihood, and the draw conditioned on it."""
+"""The twisting functions of TDS: likelihood of y and conditional samples where p(x0 | x) is N(D, C)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from restore.problem import Problem
 
 
 class Twist(ABC):
-    """x0 | x ~ N(D, C), y = A x0 + sigma_y n, and a second sight of x0, g = x0 + z / sqrt(precision).
+    """The model x0 | x ~ N(D, C), y = A x0 + sigma_y n, and a second observation of x0, g = x0 + z / sqrt(precision).
 
     With M = A C A' + sigma_y^2 and V = (C^-1 + precision)^-1 = C (1 + precision C)^-1,
 
         p(y | x) = N(A D, M),
         p(y | x, g) = N(A m, A V A' + sigma_y^2),    m = D + precision V (g - D).
 
-    Logarithms are without constants, (N, 1, 1, 1). y has one measurement a picture of `moments`.
+    Log densities are (N, 1, 1, 1), up to constants. y has one measurement for each of the N pictures of `moments`.
 
     Args:
         iterations: of the solver.
-        gmres: the solver where C is not symmetric, as a learned one is not; conjugate gradients otherwise.
+        gmres: solve by GMRES, because the C of a learned prior is not symmetric; otherwise by conjugate gradients.
     """
 
     def __init__(self, problem: Problem[Linear], moments: Moments, y: Tensor, iterations: int, *, gmres: bool = False) -> None:
@@ -46,7 +46,7 @@ class Twist(ABC):
         """log p(y | x, g)."""
 
     def _sharpened(self, v: Tensor, precision: Tensor) -> Tensor:
-        """(1 + precision C)^-1 v: few iterations, for the condition is that of the step, (sigma / s')^2 at most."""
+        """(1 + precision C)^-1 v. Few iterations suffice: the condition number is at most (sigma / s')^2."""
         covariance = self.moments.covariance
         return self._inverse(lambda u: u + precision * covariance(u), v, lambda u: u, tolerance=1e-3)
 
@@ -60,7 +60,7 @@ class Twist(ABC):
 
 
 class FullTwist(Twist):
-    """For few measurements: the matrices in full, column by column, with their determinants."""
+    """For few measurements: forms the matrices, column by column, and includes determinants."""
 
     def __init__(self, problem: Problem[Linear], moments: Moments, y: Tensor, iterations: int, *, gmres: bool = False) -> None:
         super().__init__(problem, moments, y, iterations, gmres=gmres)
@@ -85,7 +85,7 @@ class FullTwist(Twist):
         return _law(self._decomposed(columns), r)
 
     def _decomposed(self, columns: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Eigenvalues and vectors of A (columns) + sigma_y^2; infinite values for directions that the matrix does not see."""
+        """Eigenvalues and vectors of A (columns) + sigma_y^2; infinite values for directions in its null space."""
         matrix = torch.stack([self.operator(column).flatten(1) for column in columns], dim=2)
         matrix = matrix + self.variance * torch.eye(matrix.shape[1], dtype=matrix.dtype, device=matrix.device)
         values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
@@ -94,15 +94,15 @@ class FullTwist(Twist):
 
 
 class IterativeTwist(Twist):
-    """For many measurements: by Krylov methods, and without determinants.
+    """For many measurements: uses Krylov methods and leaves out determinants.
 
-    Particles are weighed by the ratio of p(y | x') and p(y | x, g), whose determinants agree for Gaussian pictures.
+    The weights of particles are ratios of p(y | x') and p(y | x, g), whose determinants are equal for Gaussian pictures.
     """
 
     def __init__(
         self, problem: Problem[Linear], moments: Moments, y: Tensor, iterations: int, spread: Tensor, *, gmres: bool = False
     ) -> None:
-        """spread: a guess of C, as a number, to begin the search from."""
+        """spread: a scalar estimate of C, for the preconditioner."""
         super().__init__(problem, moments, y, iterations, gmres=gmres)
         self._spread = spread
 
@@ -118,7 +118,8 @@ class IterativeTwist(Twist):
         new = self.moments.covariance(g - self.moments.mean)
         mean = self.moments.mean + precision * self._sharpened(new, precision)
         r = self.y - self.operator(mean)
-        # (A V A' + sigma_y^2)^-1 is the upper left block of the inverse covariance of (y, g), whose product is one with C.
+        # (A V A' + sigma_y^2)^-1 is the upper left block of the inverse covariance of (y, g). A product with that covariance
+        # takes one product with C.
         split, spread = r[0].numel(), self._spread
         after = spread / (1 + precision * spread)
 
@@ -131,7 +132,7 @@ class IterativeTwist(Twist):
             product = self.moments.covariance(self.operator.adjoint(a) + b)
             return _joined(self.operator(product) + self.variance * a, product + b / precision)
 
-        def precondition(v: Tensor) -> Tensor:  # The inverse, were C the number `spread`.
+        def precondition(v: Tensor) -> Tensor:  # The inverse, if C were the scalar `spread`.
             a, b = apart(v)
             a = self.operator.solve(a - self.operator(precision * after * b), after, self.variance)
             return _joined(a, (b - spread * self.operator.adjoint(a)) / (spread + 1 / precision))
@@ -149,7 +150,7 @@ class IterativeTwist(Twist):
 
 
 def _law(eigen: tuple[Tensor, Tensor], r: Tensor) -> Tensor:
-    """log N(r; 0, M) without constants."""
+    """log N(r; 0, M) up to constants, (N, 1, 1, 1), from the eigenvalues and eigenvectors of M."""
     values, vectors = eigen
     fit = ((vectors.mT @ r.flatten(1)[..., None])[..., 0].square() / values).sum(dim=1)
     determinant = torch.where(values.isfinite(), values, 1.0).log().sum(dim=1)

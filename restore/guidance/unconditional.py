@@ -15,17 +15,19 @@ from restore.problem import Problem
 
 @dataclass(frozen=True)
 class Unconditional(Estimator):
-    """The estimate is D: what is measured is not looked at."""
+    """The estimate is D itself; the measurement is ignored."""
 
     def estimate(self, problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         return prior(x, sigma)
 
 
 def nothing_measured(shape: tuple[int, ...], *, start: Tensor | None = None, device: torch.device | None = None) -> Problem:
-    """The problem of which every picture of a shape (B, C, H, W) is an answer: all pixels lost.
+    """A problem without information, for sampling from the prior alone: the operator masks every pixel.
 
     Args:
+        shape: (B, C, H, W) of the pictures.
         start: see `Problem`.
+        device: of the measurement.
     """
     lost = Mask(torch.zeros(1, 1, *shape[-2:], dtype=torch.bool))
     return Problem(torch.zeros(shape, device=device), lost, 0.0, shape, start)

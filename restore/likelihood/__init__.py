@@ -1,4 +1,4 @@
-"""How likely a prior holds pictures: bits a dimension, and how well it denoises."""
+"""Evaluation of a prior on pictures: likelihood in bits per dimension, and denoising PSNR."""
 
 from restore.likelihood.bound import Bound, Term, variational_bound
 from restore.likelihood.denoising import denoising_psnr

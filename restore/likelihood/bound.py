@@ -1,4 +1,4 @@
-"""The variational bound of a chain of levels: prior term, a divergence a step, decoder."""
+"""The variational bound (negative ELBO) of a discrete chain: prior term, one KL divergence per step, decoder term."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from restore.priors.families.ddpm import DDPM
 from restore.priors.prior import Prior
 from restore.sampling import schedules
 
-LOWEST = 0.01  # Where a chain of DDPM's ends, a grey level: below, the decoder of 8-bit samples would have nothing to decide.
+LOWEST = 0.01  # About DDPM's lowest level, one grey level: below it the decoder of 8-bit samples costs almost no bits.
 
 
 class Term(NamedTuple):
     """One step of the chain.
 
     Attributes:
-        step: its number; 0 is the decoder's.
-        sigma, sigma_next: levels it leads from and to.
-        bits: KL(q(x_next | x, x0) || p(x_next | x)) in bits a dimension, mean over the pictures.
-        weight: how many steps it stands for, where not all were evaluated.
+        step: its number; 0 would be the decoder.
+        sigma, sigma_next: noise levels before and after the step.
+        bits: KL(q(x_next | x, x0) || p(x_next | x)) in bits per dimension, mean over the pictures.
+        weight: number of steps it stands for; more than 1 where not all steps were evaluated.
     """
 
     step: int
@@ -37,7 +37,10 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True)
 class Bound:
-    """Bits a dimension, all (N,): `total` = `prior` + `steps` + `decoder`; `steps` sums `terms`, highest level first."""
+    """Bits per dimension of N pictures, all (N,) float64 on the CPU: `total` = `prior` + `steps` + `decoder`.
+
+    The mean of `steps` is the weighted sum of `terms`, which begin at the highest noise level.
+    """
 
     total: Tensor
     prior: Tensor
@@ -57,22 +60,24 @@ def variational_bound(
     batch: int = 64,
     on_step: OnStep = ignore,
 ) -> Bound:
-    """An upper bound on the bits of 8-bit pictures (Ho et al. 2020, 2006.11239, eq. 5: L_T + sum of L_t + L_0).
+    """An upper bound on the negative log-likelihood of 8-bit pictures (Ho et al. 2020, 2006.11239, eq. 5: L_T + sum L_t + L_0).
 
-    In x = x0 + sigma z the chain is x_next = x0 + noise of a lower level; the bound is the same in every scaling of x. A
-    `DDPM` says the mean and variance of its reverse steps; another prior gets those of q(x_next | x, D), and for its decoder
-    the variance of the lowest level. L_0 is the discretised Gaussian of section 3.3; at the highest level p is N(0, 1 +
-    sigma^2), DDPM's standard normal.
+    The chain is written in x = x0 + sigma z with sigma falling; the bound does not depend on how x is scaled. The reverse
+    steps of a `DDPM` have its own mean and variance. Those of another prior are q(x_next | x, x0 = D), and its decoder has the
+    variance of the lowest level. L_0 is the discretised Gaussian of section 3.3. At the highest level p(x) is
+    N(0, 1 + sigma^2), DDPM's standard normal rescaled.
 
     Args:
-        x0: (N, C, H, W) in [-1, 1], values that 8-bit samples have, on the prior's device.
-        levels: of the chain, falling, without 0; the trained ones by default, or 1000 in equal ratios down to 0.01.
-        every: of each so many steps evaluate the middle one, which stands for all; 1 is the bound itself. The lowest 2 `every`
-            steps, where terms change fastest, are all evaluated.
-        seed: of the noise; one draw a step and picture.
-        on_step: called after each batch of a step.
+        x0: (N, C, H, W) in [-1, 1], at values that 8-bit samples take, on the prior's device.
+        levels: noise levels of the chain, falling, without 0. By default the trained ones, or 1000 in a geometric sequence
+            from sigma_max down to 0.01 (or sigma_min, if that is higher).
+        every: evaluate only the middle one of every so many steps and let it stand for all; 1 is the bound itself. The lowest
+            2 * `every` steps, where terms change fastest, are always evaluated.
+        seed: of the noise; one draw per step and picture.
+        batch: pictures per evaluation.
+        on_step: called after each evaluation with (evaluations done, total).
 
-    Raises: UsageError if a `DDPM` is asked for other levels than its own; PriorError if values are not finite.
+    Raises: UsageError for levels that do not fall, or any given to a `DDPM`; PriorError if values are not finite.
     """
     chain = _chain(prior, levels)
     dims = x0[0].numel() * math.log(2)
@@ -97,31 +102,31 @@ def variational_bound(
     last = torch.cat(decoder)
     whole = prior_term.cpu() + steps + last
     if not bool(whole.isfinite().all()):
-        raise PriorError("the bound is not finite: the prior answers NaN or infinite values, or a variance of 0")
+        raise PriorError("the bound is not finite: the prior returns NaN or infinite values, or a variance of 0")
     return Bound(whole, prior_term.cpu(), steps, last, tuple(terms))
 
 
 def _chain(prior: Prior, levels: Tensor | None) -> Tensor:
-    """Falling float64 levels."""
+    """The noise levels of the chain, falling, float64 on the CPU."""
     if isinstance(prior, DDPM) and levels is not None:
-        raise UsageError("a DDPM's reverse steps are those between its trained levels; leave the levels out")
+        raise UsageError("a DDPM has reverse steps between its trained levels only; leave the levels out")
     own = levels if levels is not None else prior.levels
     chain = schedules.geometric(prior.sigma_max, max(prior.sigma_min, LOWEST), 1000)[:-1] if own is None else own
     chain = chain.double().cpu()
     if len(chain) < 2 or not bool((chain[1:] < chain[:-1]).all()) or chain[-1] <= 0:
-        raise UsageError("a chain takes two or more levels above 0 that fall")
+        raise UsageError("a chain takes two or more noise levels above 0 that fall")
     return chain
 
 
 def _blocks(count: int, every: int) -> list[tuple[int, int]]:
-    """Steps from the highest, cut into runs of `every`, the last 2 `every` into single ones."""
+    """Ranges (first, end) of steps, highest level first: `every` steps each, and single ones for the last 2 * `every`."""
     alone = count if every == 1 else min(count, 2 * every)
     runs = [(first, min(first + every, count - alone)) for first in range(0, count - alone, every)]
     return runs + [(first, first + 1) for first in range(count - alone, count)]
 
 
 def _divergence(prior: Prior, x0: Tensor, chain: Tensor, index: int, generator: torch.Generator) -> Tensor:
-    """KL of one step in nats (b,), between Gaussians of independent dimensions."""
+    """KL divergence of one step in nats (b,), between Gaussians with diagonal covariance."""
     sigma, after = float(chain[index]), float(chain[index + 1])
     x = x0 + sigma * torch.randn(x0.shape, generator=generator).to(x0)
     mean, log_variance = _reverse(prior, x, chain, index)
@@ -133,14 +138,14 @@ def _divergence(prior: Prior, x0: Tensor, chain: Tensor, index: int, generator: 
 
 
 def _decoder(prior: Prior, x0: Tensor, chain: Tensor, generator: torch.Generator) -> Tensor:
-    """-log p(x0 | x at the lowest level) in nats (b,): a Gaussian's mass over the grey level, to infinity at both ends."""
+    """-log p(x0 | x at the lowest level) in nats (b,): a Gaussian's mass over the grey level, to infinity at -1 and 1."""
     x = x0 + float(chain[-1]) * torch.randn(x0.shape, generator=generator).to(x0)
     mean, log_variance = _reverse(prior, x, chain, len(chain) - 1)
     mean, deviation = mean.double(), (log_variance.double() / 2).exp()
     middle = x0.double()
     low = torch.where(middle < -1 + GREY / 2, -math.inf, (middle - GREY / 2 - mean) / deviation)
     high = torch.where(middle > 1 - GREY / 2, math.inf, (middle + GREY / 2 - mean) / deviation)
-    # Both ends mirrored below 0, where the logarithm of Phi keeps its digits.
+    # Intervals above 0 are mirrored, because log Phi is accurate for negative arguments only.
     mirrored = low > 0
     low, high = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
     log_low, log_high = torch.special.log_ndtr(low), torch.special.log_ndtr(high)
@@ -148,7 +153,7 @@ def _decoder(prior: Prior, x0: Tensor, chain: Tensor, generator: torch.Generator
 
 
 def _reverse(prior: Prior, x: Tensor, chain: Tensor, index: int) -> tuple[Tensor, Tensor]:
-    """Mean and log variance of p(x_next | x), x at chain[index]; the last step leads to x0 itself."""
+    """Mean and log variance (b, C, H, W) of p(x_next | x) for x at chain[index]; of p(x0 | x) at the last."""
     if isinstance(prior, DDPM):
         number = len(chain) - 1 - index
         abar = prior.alphas_cumprod

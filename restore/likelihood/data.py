@@ -1,4 +1,4 @@
-"""Pictures to be measured: a folder or an array, as 8-bit values of one size."""
+"""Loads evaluation pictures from a folder or an array, as 8-bit values of one size."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from restore.operators.gray import REC601
 
 
 def load(source: Path, *, count: int, channels: int, size: tuple[int, int] | None, skip: int = 0) -> Tensor:
-    """The first `count` pictures after `skip`, cut from the middle to one size.
+    """The first `count` pictures after `skip`, centre-cropped to one size.
 
     Args:
-        source: a folder (searched to the bottom, in order of names) or an .npz/.npy of (N, H, W) or (N, H, W, C) uint8; an .npz
-            holds it under `images`.
-        channels: 1 or 3; colour becomes gray by its luma (BT.601), gray becomes colour of equal values.
-        size: (height, width); None for the array's own, or 64x64 of a folder.
+        source: a folder (searched recursively, in order of names) or an .npz/.npy array (N, H, W) or (N, H, W, C) uint8; in an
+            .npz its key is `images`.
+        channels: 1 or 3. Colour is converted to BT.601 luma, gray is repeated in three channels.
+        size: (height, width); None for the array's own size, or 64x64 for a folder.
 
-    Returns: (N, channels, H, W) float32 in [-1, 1], values of 8-bit samples.
-    Raises: PictureError if nothing is found, or a picture is smaller than the size.
+    Returns: (N, channels, H, W) float32 in [-1, 1], rounded to values that 8-bit samples take.
+    Raises: PictureError if nothing is found, the array has another shape or dtype, or a picture is smaller than the size.
     """
     if source.suffix.lower() in (".npz", ".npy"):
         array = _array(source)[skip : skip + count]

@@ -1,4 +1,4 @@
-"""How well a prior denoises, level by level."""
+"""Denoising PSNR of a prior, by noise level."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ LEVELS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
 class Denoised(NamedTuple):
-    """Decibels against a range of 2, from the squared error's mean over all pictures: before and after."""
+    """PSNR in dB at level `sigma` before (`noisy`) and after denoising (`psnr`).
+
+    The peak is 2, the width of [-1, 1]; the squared error is averaged over all pictures.
+    """
 
     sigma: float
     noisy: float
@@ -35,11 +38,14 @@ def denoising_psnr(
     batch: int = 64,
     on_step: OnStep = ignore,
 ) -> tuple[Denoised, ...]:
-    """Peak signal-to-noise ratio of D(x0 + sigma z, sigma), at the levels that lie in the prior's range.
+    """Peak signal-to-noise ratio of D(x0 + sigma z, sigma), one entry for each level in the prior's range.
 
     Args:
         x0: (N, C, H, W) in [-1, 1], on the prior's device.
-        sigmas: in [-1, 1] units; moved to the nearest trained ones where these are discrete.
+        sigmas: noise levels in units of [-1, 1] pictures; moved to the nearest trained ones where these are discrete.
+        seed: of the noise.
+        batch: pictures per evaluation.
+        on_step: called after each evaluation with (evaluations done, total).
 
     Raises: UsageError if no level lies in the range.
     """

@@ -1,4 +1,4 @@
-"""The likelihood of a picture by the change of variables along the probability-flow ODE."""
+"""The log-likelihood of pictures by the instantaneous change of variables along the probability-flow ODE."""
 
 from __future__ import annotations
 
@@ -22,23 +22,27 @@ def flow_likelihood(
     batch: int = 64,
     on_step: OnStep = ignore,
 ) -> Tensor:
-    """Log density of pictures at the prior's lowest level (Song et al. 2021, 2011.13456, eq. 39), in nats.
+    """Log density of pictures in nats, under the prior at level sigma_min (Song et al. 2021, 2011.13456, eq. 39).
 
-    With u = log sigma the flow is dx/du = x - D, and d log p / du = -(dims - tr dD/dx) along it, from sigma_min up to
-    sigma_max, where p is taken as N(0, 1 + sigma^2). The trace is Hutchinson's, z' (dD/dx) z with signs z drawn once a picture
-    (Grathwohl et al. 2019, 1810.01367). Fourth-order Runge-Kutta in equal steps of u: four evaluations a step.
+    With u = log sigma the ODE is dx/du = x - D, and d log p / du = -(dims - tr dD/dx) along it. It is solved from sigma_min up
+    to sigma_max, where p is taken as N(0, 1 + sigma^2), by the classical Runge-Kutta method of order 4 in equal steps of u:
+    four evaluations per step. The trace is Hutchinson's estimate z' (dD/dx) z with Rademacher z, drawn once per picture
+    (Grathwohl et al. 2019, 1810.01367).
 
     Args:
         x0: (N, C, H, W) in [-1, 1], dequantised if it was 8-bit (see `dequantised`), on the prior's device.
-        steps: of the ODE.
-        probes: signs drawn; more lower the variance of the answer as 1 / probes.
-        on_step: called after each step of each batch.
+        steps: of the ODE solver.
+        probes: number of z per picture; the variance of the estimate falls as 1 / probes.
+        seed: of the probes.
+        batch: pictures per evaluation.
+        on_step: called after each step of each batch with (steps done, total).
 
-    Returns: (N,) float64 on the CPU. Where sigma_min is not small against a grey level, the density is that of a blurred model.
+    Returns: (N,) float64 on the CPU. The density is that of pictures with noise sigma_min, which is close to that of clean
+    pictures only where sigma_min is small against a grey level.
     Raises: UsageError for fewer than 1 step or probe; PriorError if values are not finite.
     """
     if min(steps, probes) < 1:
-        raise UsageError(f"steps and probes are at least 1, got {steps} and {probes}")
+        raise UsageError(f"steps and probes must be at least 1, got {steps} and {probes}")
     generator, found, done = seeded(seed), [], 0
     for pictures in x0.split(batch):
         signs = (torch.randint(0, 2, (probes, *pictures.shape), generator=generator) * 2 - 1).to(pictures)
@@ -47,7 +51,7 @@ def flow_likelihood(
         width = (high - low) / steps
         for index in range(steps):
             u = low + index * width
-            # Classical fourth order.
+            # Classical Runge-Kutta step of order 4.
             a, da = _slope(prior, x, u, signs)
             b, db = _slope(prior, x + width / 2 * a, u + width / 2, signs)
             c, dc = _slope(prior, x + width / 2 * b, u + width / 2, signs)
@@ -60,12 +64,12 @@ def flow_likelihood(
         found.append((top + change).cpu())
     answer = torch.cat(found)
     if not bool(answer.isfinite().all()):
-        raise PriorError("the likelihood is not finite: the prior answers NaN or infinite values, or needs more steps")
+        raise PriorError("the likelihood is not finite: the prior returns NaN or infinite values, or needs more steps")
     return answer
 
 
 def _slope(prior: Prior, x: Tensor, u: float, signs: Tensor) -> tuple[Tensor, Tensor]:
-    """dx/du, and the divergence of that: dims - tr dD/dx (b,)."""
+    """dx/du (b, C, H, W) and its divergence dims - tr dD/dx (b,)."""
     sigma = min(max(math.exp(u), prior.sigma_min), prior.sigma_max)
     trace = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     with torch.enable_grad():

@@ -1,4 +1,4 @@
-"""A picture of the variational bound, step by step."""
+"""A plot of the variational bound by step."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ BLACK, GRAY, BLUE, RED = (0, 0, 0), (225, 225, 225), (31, 90, 200), (200, 50, 30
 
 
 def bound_picture(bound: Bound) -> NDArray[np.uint8]:
-    """Bits a dimension of each step over its number, on a logarithmic scale; the decoder's as a dot at step 0.
+    """Bits per dimension of each step against its number, on a logarithmic scale; the decoder's as a dot at step 0.
 
     Returns: (420, 760, 3) uint8 RGB.
     """
     canvas = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     decoder = float(bound.decoder.mean())
     points = [(0, decoder), *((term.step, term.bits) for term in reversed(bound.terms))]
-    # A divergence of an exact step is 0, and a decoder's share may be: they lie on the lower edge.
+    # The divergence of an exact step is 0, and the decoder's term may be: they are drawn on the lower edge.
     positive = [bits for _, bits in points if bits > 0] or [1e-6]
     low, high = math.floor(math.log10(max(min(positive), max(positive) * 1e-6))), math.ceil(math.log10(max(positive)))
     high = max(high, low + 1)

@@ -1,6 +1,6 @@
 """Noise conditioning: any network under any family, whichever noise variable each of them uses.
 
-A network says by its attribute `conditioning` what its second argument is, (B,) each:
+The attribute `conditioning` of a network names its second argument, of shape (B,):
 
 - "c_noise": log(sigma) / 4, as in EDM (Karras et al. 2022, table 1); -1.6 to 1.1 for sigma from 0.002 to 80.
 - "timestep": 0 to 999, as in DDPM; fractions are allowed.

@@ -52,7 +52,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         with _full_precision(x.device):
             gain = (1 + self.gain(level)).to(x.dtype)[:, :, None, None]
-        # No name holds what the first convolution returns: on a CPU its memory is used again while it is in the cache.
+        # The output of the first convolution is not kept in a variable, so that a CPU reuses its memory while it is cached.
         return x + self.second(F.relu(self._shifted(x, level)) * gain)
 
     def _shifted(self, x: Tensor, level: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class ResidualUNet(nn.Module):
 
     conditioning = "c_noise"
     channels_last = True
-    convolutional = True  # What it holds grows with pixels, and with nothing else.
+    convolutional = True  # The memory of an evaluation is linear in the number of pixels.
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ def _receptive_field(blocks: Sequence[int], patch: int) -> int:
 
 
 def _full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """For gains and constants: rounded to bfloat16 they are wrong by the same at every pixel, which shifts the mean colour."""
+    """A context without autocast, for gains and constants: rounded to bfloat16 they would shift the mean colour."""
     if not torch.amp.is_autocast_available(device.type):  # The meta device has none.
         return nullcontext()
     return torch.autocast(device.type, enabled=False)

@@ -1,4 +1,4 @@
-"""Sharpness lost: deblurring."""
+"""Blur, for deblurring."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from restore.operators.operator import Spectral
 
 
 class Blur(Spectral):
-    """y = k * x with a periodic border, (B, C, H, W) -> (B, C, H, W), the same in every channel.
+    """y = k * x, a convolution with periodic boundary, (B, C, H, W) -> (B, C, H, W), the same in every channel.
 
-    In the Fourier basis F a convolution is diag(|K| phase). The Hartley transform V = Re F - Im F (Hartley 1942; Bracewell
-    1983) is real, orthonormal and its own inverse, and diag(|K|) is the same in both, for |K| is even; a real filter of gain
-    1 carries the phases. So A = U diag(|K|) V' with U = phase V, all real.
+    The SVD is real. In the Fourier basis F the convolution is K = |K| phase. The Hartley transform V = Re F - Im F (Hartley
+    1942; Bracewell 1983) is real, orthonormal and its own inverse. |K| is even, so the filter |K| is diagonal in V, too, and
+    the filter of the phases is real and orthogonal. So A = U diag(|K|) V' with U = phase V.
 
     Args:
         kernel: (h, w), its centre at (h // 2, w // 2); usually of sum 1.
         size: (H, W) of the picture, at least the kernel's.
-        least: frequencies weaker than this share of the strongest are taken out of A altogether, for what was measured of
-            them is rounding. A and everything derived from it agree on that.
+        least: frequencies whose gain is at most this share of the largest are set to 0 in A and all that is derived from it,
+            because y holds little but rounding errors there.
+
+    Raises: OperatorError for a kernel that is not (h, w) or is larger than the picture.
     """
 
     def __init__(self, kernel: Tensor, size: tuple[int, int], least: float = 1e-3) -> None:
@@ -37,7 +39,7 @@ class Blur(Spectral):
 
     @classmethod
     def gaussian(cls, size: tuple[int, int], deviation: float, least: float = 1e-3) -> Blur:
-        """A Gaussian of this standard deviation in pixels, cut at 4 deviations.
+        """A Gaussian kernel of this standard deviation in pixels, truncated at 4 of them and at the picture's size.
 
         Raises: OperatorError unless the deviation is above 0.
         """
@@ -51,7 +53,7 @@ class Blur(Spectral):
 
     @property
     def s(self) -> Tensor:
-        # Lost frequencies are kept in place (the shape is the picture's) and are zero in `vt` and `ut` alike.
+        # Coefficients have the picture's shape. Those of removed frequencies are 0 in `vt` and `ut`; their s is 1.
         return self._gain[None, None]
 
     def vt(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Range lost: over- and underexposure."""
+"""Clipping: over- and underexposure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from restore.operators.operator import Operator
 
 
 class Clip(Operator):
-    """y = x held within [low, high]. Where y is at a bound nothing pulls x: it may lie anywhere beyond.
+    """y = x clamped to [low, high]. Where y is at a bound the gradient is 0: x may lie anywhere beyond it.
 
     Args:
         low, high: in units of [-1, 1] pictures.
+
+    Raises: OperatorError unless low < high.
     """
 
     def __init__(self, low: float = -1.0, high: float = 0.5) -> None:

@@ -1,4 +1,4 @@
-"""One degradation after another."""
+"""Compositions of two operators."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from restore.operators.operator import Linear, Operator, per_picture
 class Compose(Operator):
     """y = last(first(x)).
 
-    `first` must reach every picture that `last` takes (`Downsample`, `Gray`, a blur that loses no frequency do): only then is
-    `first.pinv(last.pinv(y))` a picture that explains y. For two linear operators see `ComposeLinear`.
+    `first` must be surjective, as `Downsample`, `Gray` and a blur that keeps all frequencies are. Otherwise
+    `first.pinv(last.pinv(y))` does not reproduce y. For two linear operators see `ComposeLinear`.
     """
 
     def __init__(self, first: Operator, last: Operator) -> None:
@@ -31,10 +31,11 @@ class Compose(Operator):
 class ComposeLinear(Linear):
     """y = last(first(x)) for two linear operators, of any rank.
 
-    The spectrum of a product is not the product of the spectra, so everything that divides is solved by conjugate gradients.
+    The singular values of a product do not follow from those of its factors, so `pinv`, `prox` and `solve` use conjugate
+    gradients.
 
     Args:
-        iterations: at most; a picture stops when rounding is all that is left.
+        iterations: the largest number; each picture stops when its residual is down to rounding error.
     """
 
     def __init__(self, first: Linear, last: Linear, iterations: int = 500) -> None:
@@ -51,7 +52,7 @@ class ComposeLinear(Linear):
         return conjugate_gradients(lambda x: self.adjoint(self(x)), b, self.iterations)
 
     def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
-        # v + (A'A + rho)^-1 A'(y - A v): started at 0, the move stays in the row space, also where rho = 0.
+        # v + (A'A + rho)^-1 A'(y - A v). Conjugate gradients from 0 keep the change in the row space, also for rho = 0.
         rho = per_picture(rho, y)
         moved = self.adjoint(y - self(v))
         return v + conjugate_gradients(lambda x: self.adjoint(self(x)) + rho * x, moved, self.iterations)

@@ -1,4 +1,4 @@
-"""Any matrix at all, for vectors and small pictures."""
+"""An explicit matrix, for vectors and small pictures."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ class Dense(Spectral):
     Args:
         matrix: (m, C * H * W). Singular values below 1e-10 of the largest count as 0.
         shape: (C, H, W) of the pictures.
+
+    Raises: OperatorError if the matrix does not fit the shape.
     """
 
     def __init__(self, matrix: Tensor, shape: tuple[int, int, int]) -> None:

@@ -1,4 +1,4 @@
-"""Colour lost: colorization."""
+"""Luma, for colorization."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch import Tensor
 
 from restore.operators.operator import Operator, Spectral
 
-REC601 = (0.299, 0.587, 0.114)  # What OpenCV, Pillow and JPEG call gray.
+REC601 = (0.299, 0.587, 0.114)  # Luma weights of OpenCV, Pillow and JPEG.
 
 
 class Gray(Spectral):
-    """y = w . x over channels, (B, 3, H, W) -> (B, 1, H, W); w is Rec. 601, or the weights given (they sum to 1).
+    """y = w . x over channels, (B, 3, H, W) -> (B, 1, H, W); w are weights that sum to 1, by default those of Rec. 601.
 
     Not kornia's `rgb_to_grayscale`: the weights are free, and guidance needs the singular value decomposition.
     """
@@ -42,4 +42,4 @@ class Gray(Spectral):
         return (self.weights / self.weights.norm()).to(like.device, like.dtype)
 
     def crop(self, box: tuple[int, int, int, int]) -> Operator:
-        return self  # Pixel by pixel.
+        return self  # It acts on each pixel alone.

@@ -1,4 +1,4 @@
-"""Gray everywhere, colour at hints: colorization with strokes."""
+"""Luma everywhere and colour at hints, for colorization with strokes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from restore.operators.operator import Operator, Spectral
 
 
 class GrayWithHints(Spectral):
-    """Luma of every pixel and full colour at some, (B, 3, H, W) -> (B, 3, H, W).
+    """Measures the luma of every pixel and the full colour at hints, (B, 3, H, W) -> (B, 3, H, W).
 
-    Pixels are turned into an orthonormal basis (luma direction, two chroma directions); chroma is kept at hints only. All
-    singular values are 1, and channel 0 of y is `Gray`'s answer divided by the norm of its weights.
+    y is x in an orthonormal basis of colour (luma direction, two chroma directions), with chroma set to 0 outside the hints.
+    All singular values are 1. Channel 0 of y is that of `Gray` divided by the norm of its weights.
 
     Args:
         hints: bool (1, 1, H, W), true where the colour is known.
@@ -23,7 +23,7 @@ class GrayWithHints(Spectral):
     def __init__(self, hints: Tensor) -> None:
         self.keep = torch.cat([torch.ones_like(hints), hints, hints], dim=1)
         weights = torch.tensor(REC601, dtype=torch.float64)
-        # Householder/QR: the first column is the luma direction, the others span chroma.
+        # By QR: the first column is the luma direction, the others span chroma.
         basis, _ = torch.linalg.qr(torch.cat([weights[:, None], torch.eye(3, dtype=torch.float64)[:, :2]], dim=1))
         self.basis = basis * torch.sign(basis[:, 0] @ weights)
         self.norm = float(weights.norm())
@@ -46,7 +46,7 @@ class GrayWithHints(Spectral):
         return coefficients * self.keep.to(coefficients.device)
 
     def initial_estimate(self, y: Tensor) -> Tensor:
-        # Differences to gray, not chroma coordinates, are what neighbours share: a gray area has none whatever its luma.
+        # Fill x - luma, not the chroma coordinates: it is 0 in a gray area whatever its luma, chroma coordinates are not.
         known = torch.einsum("ij,bjhw->bihw", self.basis.to(y), y * self.keep.to(y.device))
         luma = y[:, :1] * self.norm
         return luma + guided_fill(known - luma, self.keep[:, 1:2].to(y.device), luma)

@@ -1,4 +1,4 @@
-"""The picture itself: denoising."""
+"""The identity, for denoising."""
 
 from __future__ import annotations
 

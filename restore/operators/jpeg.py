@@ -1,4 +1,4 @@
-"""Detail lost to JPEG."""
+"""JPEG compression."""
 
 from __future__ import annotations
 
@@ -32,17 +32,21 @@ CHROMA = (
 TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))  # JFIF 1.02.
 
 
-# Not kornia's codec: it rounds by a polynomial, so its answers are not a decoder's, and saving again changes them.
+# Not kornia's codec: it approximates rounding by a polynomial, so its output differs from a decoder's and changes when it is
+# compressed again.
 class JPEG(Operator):
-    """What a decoder makes of a picture saved with this quality, (B, 1 or 3, H, W) -> the same, before rounding to 8 bits.
+    """Compression and decompression, (B, 1 or 3, H, W) -> the same shape, before the decoder rounds to 8 bits.
 
-    Colour is turned to YCbCr, halved in both directions (4:2:0), cut into blocks of 8, transformed by the DCT, and rounded to
-    multiples of the quantization table, scaled as in the Independent JPEG Group's library. Rounding passes gradients
-    through unchanged, so A'v is the gradient of the same chain without rounding.
+    Colour is converted to YCbCr, chroma is subsampled (4:2:0), and the DCT coefficients of 8x8 blocks are rounded to multiples
+    of the quantization tables of ITU-T T.81, scaled by quality as in the Independent JPEG Group's library. The gradient is
+    straight-through: that of the same chain without rounding.
 
     Args:
         quality: 1 to 100.
-        subsample: halve the colour planes. H and W must be multiples of 16 then, of 8 otherwise.
+        subsample: halve the chroma planes in both directions.
+
+    Raises: OperatorError for another quality; when called, for another number of channels, or unless H and W are multiples of
+    8, or of 16 for subsampled colour.
     """
 
     def __init__(self, quality: int, subsample: bool = True) -> None:
@@ -76,14 +80,14 @@ class JPEG(Operator):
         return torch.einsum("ij,bjhw->bihw", back, torch.cat([luma, chroma], dim=1)) / 127.5 - 1
 
     def pinv(self, y: Tensor) -> Tensor:
-        return y  # Saved again with the same tables, a decoded picture comes back.
+        return y  # Compressing a decoded picture again with the same tables does not change it.
 
     def _quantized(self, plane: Tensor, table: Tensor) -> Tensor:
         batch, channels, height, width = plane.shape
         dct, table = self._dct.to(plane), table.to(plane)
         blocks = plane.reshape(batch, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
         coefficients = dct @ blocks @ dct.T / table
-        # Straight through: rounded in value, the identity in gradient.
+        # Straight-through estimator: rounded in value, the identity in gradient.
         coefficients = coefficients + (coefficients.round() - coefficients).detach()
         blocks = dct.T @ (coefficients * table) @ dct
         return blocks.transpose(3, 4).reshape(plane.shape)

@@ -1,4 +1,4 @@
-"""What was measured: y = A(x)."""
+"""The interface of measurement operators A, with y = A(x) + sigma_y n."""
 
 from __future__ import annotations
 
@@ -10,44 +10,47 @@ from torch import Tensor
 
 
 class Operator(ABC):
-    """A known degradation, differentiable in x (or straight-through).
+    """A known forward operator A, differentiable in x (or with a straight-through gradient).
 
-    Operators are immutable and follow their input: tensors they hold are moved to the device and dtype of x or y.
+    Operators are immutable. The tensors that they hold are moved to the device and dtype of x or y in every call.
     """
 
     @abstractmethod
     def __call__(self, x: Tensor) -> Tensor:
-        """Degrades a picture x (B, C, H, W); the shape of the answer is the operator's own."""
+        """A(x) without noise, for pictures x (B, C, H, W) in [-1, 1]; (B, ...), of a shape that depends on the operator."""
 
     @abstractmethod
     def pinv(self, y: Tensor) -> Tensor:
-        """A picture that explains y: `A(pinv(A(x))) == A(x)`. For linear operators, the pseudo-inverse."""
+        """A picture (B, C, H, W) with `A(pinv(A(x))) == A(x)`. For linear operators, the pseudo-inverse A+ y."""
 
     def initial_estimate(self, y: Tensor) -> Tensor:
-        """A cheap plausible picture for y, where an estimator starts. Need not explain y exactly."""
+        """A plausible picture (B, C, H, W) for y, from which methods start. It must be cheap; A of it need not equal y."""
         return self.pinv(y)
 
     def missing_mask(self, shape: Sequence[int]) -> Tensor | None:
-        """bool (1, 1, H, W), true where noiseless y leaves the picture open; None if that is everywhere.
+        """bool (1, 1, H, W), true at the pixels that noiseless y does not determine; None if no pixel is determined.
 
-        Work outside it is not needed: inpainting crops to it.
+        The toolkit restores only these pixels and their surroundings.
+
+        Args:
+            shape: (B, C, H, W) of the pictures.
         """
         return None
 
     def to(self, device: torch.device) -> Operator:
-        """The same with what it holds on a device, so that it is moved once in a run; every answer is the same without."""
+        """The same operator with its tensors on a device, so that a run moves them once. Results do not depend on it."""
         return self
 
     def crop(self, box: tuple[int, int, int, int]) -> Operator | None:
-        """The same measurement of the window (top, bottom, left, right) alone, or None if windows are not independent.
+        """The operator on the window (top, bottom, left, right) alone: `A(x)` cropped equals `crop(A)(x cropped)`.
 
-        Then `A(x)` cropped equals `crop(A)(x cropped)`.
+        None if y in a window depends on x outside it.
         """
         return None
 
 
 class Linear(Operator):
-    """A linear operator: adds the adjoint and the proximal point."""
+    """A linear operator: adds the adjoint, the proximal operator and a regularised inverse."""
 
     @abstractmethod
     def adjoint(self, y: Tensor) -> Tensor:
@@ -55,24 +58,35 @@ class Linear(Operator):
 
     @abstractmethod
     def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
-        """argmin_x |A x - y|^2 + rho |x - v|^2, for rho >= 0; at rho = 0 the limit: the x nearest v that explains y best."""
+        """argmin_x |A x - y|^2 + rho |x - v|^2, (B, C, H, W). At rho = 0 the limit: the least-squares solution nearest v.
+
+        Args:
+            v: (B, C, H, W).
+            y: as A returns it.
+            rho: >= 0; a number, () or (B,).
+        """
 
     @abstractmethod
     def solve(self, r: Tensor, scale: Tensor | float, shift: Tensor | float) -> Tensor:
-        """(scale A A' + shift)^-1 r on the range of A; shift >= 0, and 0 means the pseudo-inverse."""
+        """(scale A A' + shift)^-1 r for r in the range of A, shaped like r. At shift = 0, the pseudo-inverse.
+
+        Args:
+            scale: > 0; a number, () or (B,).
+            shift: >= 0; likewise.
+        """
 
 
 class Spectral(Linear):
-    """A = U diag(s) V': singular values at hand, so everything follows in closed form.
+    """A linear operator with a known singular value decomposition A = U diag(s) V'; the rest follows in closed form.
 
-    Convention: `vt` maps pictures (B, C, H, W) to spectral coefficients shaped like `s`, orthonormally, keeping only those
-    with s > 0; `v` maps back; `u` and `ut` do so for measurements. `s` broadcasts against coefficients.
+    Convention: `vt` maps pictures (B, C, H, W) to the coefficients V'x of the singular vectors with s > 0, (B, ...) with four
+    dimensions; `v` is its adjoint. `ut` and `u` do the same for measurements. `s` broadcasts against coefficients.
     """
 
     @property
     @abstractmethod
     def s(self) -> Tensor:
-        """Singular values, all positive."""
+        """The singular values, all positive."""
 
     @abstractmethod
     def vt(self, x: Tensor) -> Tensor: ...
@@ -96,7 +110,7 @@ class Spectral(Linear):
         return self.v(self.ut(y) / self._s(y))
 
     def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
-        # v + V diag(s / (s^2 + rho)) (U'y - s V'v): outside the row space v stays as it is.
+        # v + V diag(s / (s^2 + rho)) (U'y - s V'v), which leaves v unchanged outside the row space.
         s = self._s(y)
         rho = per_picture(rho, y)
         return v + self.v(s / (s**2 + rho) * (self.ut(y) - s * self.vt(v)))
@@ -110,6 +124,6 @@ class Spectral(Linear):
 
 
 def per_picture(value: Tensor | float, like: Tensor) -> Tensor:
-    """A number, () or (B,) shaped to broadcast over (B, C, H, W) coefficients."""
+    """A number, () or (B,), as a tensor that broadcasts over (B, C, H, W), with the device and dtype of `like`."""
     value = torch.as_tensor(value, device=like.device, dtype=like.dtype)
     return value.reshape(-1, 1, 1, 1) if value.ndim else value

@@ -1,4 +1,4 @@
-"""Fewer pixels: super-resolution."""
+"""Downsampling, for super-resolution."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from restore.operators.operator import Spectral
 
 
 class Separable(Spectral):
-    """y = R x C' for one matrix over rows and one over columns, the same in every channel.
+    """y = R x C' with one matrix over rows and one over columns, the same in every channel; (B, C, H, W) -> (B, C, h, w).
 
-    The SVD of a Kronecker product is the product of the SVDs, so two small dense factorizations give singular values,
-    pseudo-inverse and proximal point of the whole operator exactly, borders included.
+    The SVD of a Kronecker product is the Kronecker product of the SVDs. So two small dense factorizations give the singular
+    values, pseudo-inverse and proximal operator exactly, borders included.
 
     Args:
         rows: (h, H) float64, full rank, h <= H.
         columns: (w, W) float64, full rank, w <= W.
+
+    Raises: OperatorError for a matrix without full rank.
     """
 
     def __init__(self, rows: Tensor, columns: Tensor) -> None:
@@ -46,14 +48,15 @@ class Separable(Spectral):
 
 
 class Downsample(Separable):
-    """Reduction by a whole factor, (B, C, H, W) -> (B, C, H/scale, W/scale).
-
-    Convention: `bicubic` is the antialiased cubic kernel (a = -0.5) of Pillow and torch, renormalised at the border;
-    `box` is the mean of scale x scale blocks.
+    """Downsampling by an integer factor, (B, C, H, W) -> (B, C, H/scale, W/scale).
 
     Args:
         size: (H, W) of the large picture, multiples of scale.
-        scale: whole factor, at least 1.
+        scale: integer factor, at least 1.
+        kernel: "bicubic", the antialiased cubic kernel (a = -0.5) of Pillow and torch, renormalised at the border; or "box",
+            the mean of scale x scale blocks.
+
+    Raises: OperatorError for another kernel, or a size that the scale does not divide.
     """
 
     def __init__(self, size: tuple[int, int], scale: int, kernel: str = "bicubic") -> None:
@@ -70,7 +73,7 @@ class Downsample(Separable):
 
 
 def _reduction(length: int, scale: int, kernel: str) -> Tensor:
-    """The (length/scale, length) matrix, read off by reducing unit vectors."""
+    """The (length/scale, length) matrix, made by downsampling unit vectors."""
     units = torch.eye(length, dtype=torch.float64)[None, None]
     small = (length // scale, length)
     if kernel == "box":

@@ -12,19 +12,19 @@ from restore.errors import PriorError
 
 
 class Prior(nn.Module, ABC):
-    """What clean pictures look like, as a minimum mean squared error denoiser.
+    """A distribution of clean pictures, represented by its minimum mean squared error denoiser D.
 
     A family implements `denoise`. Calling the prior checks its input, broadcasts sigma and pads to `multiple_of` first, so that
     neither families nor callers handle sizes. The score is `(D - x) / sigma**2` (Tweedie's formula; Robbins 1956).
 
     Attributes:
         channels: of a picture.
-        multiple_of: what H and W must be multiples of for the network; other sizes are padded by reflection and cropped back.
-        context: radius of the receptive field in pixels; windows and crops keep as much around what they need.
+        multiple_of: H and W must be multiples of it for the network; other sizes are padded by reflection and cropped back.
+        context: radius of the receptive field in pixels; windows and crops have this margin around the pixels they restore.
         sigma_min, sigma_max: trained range of noise levels, in units of [-1, 1] pictures.
-        sigma_start: the level at which guided runs begin, around an initial estimate, where the prior (above all its
-            derivative) is not accurate up to sigma_max; None for sigma_max and pure noise.
-        levels: the trained levels in falling order if they are discrete, else None.
+        sigma_start: the noise level at which guided runs start from an initial estimate, because D, and above all its
+            derivative, is not accurate up to sigma_max. None to start from pure noise at sigma_max.
+        levels: (T,), the trained levels in falling order, if they are discrete; else None.
     """
 
     channels: int = 3
@@ -40,18 +40,18 @@ class Prior(nn.Module, ABC):
         """D for x (B, C, H, W), H and W multiples of `multiple_of`, and sigma (B,); same shape and dtype as x."""
 
     def effective_dtype(self, device: torch.device) -> torch.dtype:
-        """The dtype that the network computes in on a device; float32 for a prior that does not say."""
+        """The dtype that the network computes in on a device; float32 unless overridden."""
         return torch.float32
 
     def forward(self, x: Tensor, sigma: Tensor | float) -> Tensor:
         """The posterior mean of the clean picture given a noisy one; differentiable in x.
 
         Args:
-            x: (B, C, H, W), clean range [-1, 1], with noise of standard deviation sigma.
-            sigma: a number, () or (B,).
+            x: (B, C, H, W), a clean picture in [-1, 1] plus noise of standard deviation sigma.
+            sigma: a number, () or (B,), above 0.
 
         Returns: (B, C, H, W).
-        Raises: PriorError for another number of channels.
+        Raises: PriorError unless x has four dimensions and the prior's number of channels.
         """
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise PriorError(f"this prior takes pictures (B, {self.channels}, H, W), got {tuple(x.shape)}")
@@ -62,7 +62,7 @@ class Prior(nn.Module, ABC):
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Pads right and bottom by reflection (by repetition where the picture is smaller than the padding)."""
+    """x (B, C, H, W) padded at the right and bottom by reflection, or by replication if x is smaller than the padding."""
     bottom, right = -x.shape[-2] % multiple, -x.shape[-1] % multiple
     if not bottom and not right:
         return x

@@ -1,4 +1,4 @@
-"""Views: another way to ask a prior."""
+"""Views: priors that evaluate another prior in a different way."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from restore.priors.prior import Prior
 
 
 class PriorView(Prior):
-    """A prior that asks another: about rotated pictures, in gray, in windows.
+    """A prior that evaluates another one, for example on rotated or gray pictures or in windows.
 
-    A view has the channels, sizes and noise levels of the prior it asks, unless it says otherwise after `super().__init__`. It
-    overrides `forward` where the prior below is to check and pad what it is given, or `denoise` where that is done already.
+    A view copies the attributes of the wrapped prior; a subclass may change them after `super().__init__`. It overrides
+    `forward` to leave checking and padding to the wrapped prior, or `denoise` to receive pictures that are checked and padded.
 
     Args:
-        prior: the prior to ask.
+        prior: the prior to wrap.
     """
 
     def __init__(self, prior: Prior) -> None:

@@ -1,1 +1,1 @@
-"""Sampling: schedules of noise levels, samplers (one reverse transition each) and the noise they draw."""
+"""Sampling: schedules of noise levels, samplers (each is one reverse transition), and the random noise they draw."""

@@ -1,4 +1,4 @@
-"""One random generator per picture, so that batching, order and placement never change a result."""
+"""One random generator per picture, so that batch size, order and device never change a result."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from torch import Tensor
 class Noise:
     """Standard normal noise for a batch, each picture from its own generator.
 
-    Draws happen on the CPU in float32 whatever the device, so every device sees the same numbers.
+    Noise is drawn on the CPU in float32, then moved, so that every device gets the same numbers.
 
     Args:
-        seeds: one whole number a picture, see `seed_for`.
+        seeds: one integer per picture, see `seed_for`.
     """
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, like: Tensor) -> Tensor:
-        """z shaped, placed and typed as `like` (B, ...); B is the number of seeds.
+        """z ~ N(0, 1) with the shape (B, ...), device and dtype of `like`; B is the number of seeds.
 
         Raises: ValueError for another B.
         """
         if like.shape[0] != len(self._generators):
             raise ValueError(f"noise for {len(self._generators)} pictures, asked for {like.shape[0]}")
-        drawn = torch.empty(like.shape, pin_memory=like.is_cuda)  # From pinned memory a GPU copies while it computes.
+        drawn = torch.empty(like.shape, pin_memory=like.is_cuda)  # A GPU copies from pinned memory while it computes.
         if len(self._generators) == 1:
             drawn[0].normal_(generator=self._generators[0])
         else:
-            # A GPU is done with a batch sooner than one core draws its noise; each generator has its own picture to fill.
+            # One core draws the noise of a batch more slowly than a GPU denoises it. Each thread fills one picture.
             list(_threads().map(lambda picture, generator: picture.normal_(generator=generator), drawn, self._generators))
         return drawn.to(like.device, like.dtype, non_blocking=like.is_cuda)
 
@@ -46,6 +46,6 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def seed_for(seed: int, name: str = "", sample: int = 0) -> int:
-    """The generator seed of one sample of one picture, from the run's seed and the picture's relative path."""
+    """The generator seed of one sample of one picture: a hash of the run's seed, the picture's relative path and the index."""
     digest = hashlib.sha256(f"{seed}\0{name}\0{sample}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -1,4 +1,7 @@
-"""Where the levels lie: sequences of sigma from high to 0. Every schedule is a 1-d float32 tensor that ends at 0."""
+"""Schedules of noise levels: 1-d float32 tensors of sigma, in units of [-1, 1] pictures, falling to a last value of 0.
+
+A schedule with `travel` also rises in between. Functions with `steps` raise UsageError for fewer than 1.
+"""
 
 from __future__ import annotations
 
@@ -11,43 +14,46 @@ from restore.errors import UsageError
 
 
 def karras(sigma_max: float, sigma_min: float, steps: int, rho: float = 7.0) -> Tensor:
-    """EDM's grid (Karras et al. 2022, 2206.00364, eq. 5): `steps` levels, then 0."""
+    """EDM's schedule (Karras et al. 2022, 2206.00364, eq. 5): `steps` levels, evenly spaced in sigma^(1/rho), then 0."""
     ramp = torch.linspace(0, 1, _checked(steps), dtype=torch.float64)
     levels = (sigma_max ** (1 / rho) + ramp * (sigma_min ** (1 / rho) - sigma_max ** (1 / rho))) ** rho
     return _closed(levels)
 
 
 def geometric(sigma_max: float, sigma_min: float, steps: int) -> Tensor:
-    """Levels in equal ratios (Song & Ermon 2019, 1907.05600, section 4): `steps` levels, then 0."""
+    """`steps` levels in a geometric sequence (Song & Ermon 2019, 1907.05600, section 4), then 0."""
     return _closed(torch.logspace(math.log10(sigma_max), math.log10(sigma_min), _checked(steps), dtype=torch.float64))
 
 
 def ddpm(levels: Tensor, steps: int) -> Tensor:
-    """`steps` of the trained levels (falling), evenly spaced in time as in DDIM's linear rule, then 0."""
+    """At most `steps` of the trained levels (T,), falling, evenly spaced in time (DDIM's linear rule, appendix D.2); then 0."""
     return _closed(levels[_even(len(levels), steps, power=1)])
 
 
 def quadratic(levels: Tensor, steps: int) -> Tensor:
-    """`steps` of the trained levels, spaced quadratically in time, denser where sigma is small (DDIM, appendix D.2).
+    """`steps` of the trained levels (T,), falling, spaced quadratically in time (DDIM's rule, appendix D.2); then 0.
 
-    Levels that fall together are taken once.
+    They are denser where sigma is small. Duplicates are dropped, so there may be fewer.
     """
     return _closed(levels[_even(len(levels), steps, power=2)])
 
 
 def snap(schedule: Tensor, levels: Tensor) -> Tensor:
-    """Each level of the schedule moved to the nearest trained one (in log sigma); repeats fall away, zeros stay."""
+    """The schedule with each level moved to the nearest trained one in log sigma; repeats are dropped, zeros stay."""
     near = (schedule[:, None].double().log() - levels.double().log()).abs().argmin(dim=1)
-    snapped = torch.where(schedule > 0, levels.double()[near], 0.0)  # A schedule that travels touches 0 on its way, too.
+    snapped = torch.where(schedule > 0, levels.double()[near], 0.0)  # A schedule with `travel` can reach 0 before its end, too.
     keep = torch.ones(len(snapped), dtype=torch.bool)
     keep[1:] = snapped[1:] != snapped[:-1]
     return snapped[keep].float()
 
 
 def travel(schedule: Tensor, jump: int = 10, repeat: int = 10) -> Tensor:
-    """RePaint's time travel (Lugmayr et al. 2022, 2201.09865, section 4.2): every `jump` levels, climb back and redo them.
+    """RePaint's resampling (Lugmayr et al. 2022, 2201.09865, section 4.2): after every `jump` steps, go back and repeat them.
 
-    Each stretch of `jump` steps but the first is walked `repeat` times; the engine adds the noise of a climb.
+    Each block of `jump` steps is taken `repeat` times; only the steps before the first return are taken once. The engine adds
+    the noise that raises sigma again.
+
+    Raises: UsageError unless jump and repeat are at least 1.
     """
     steps = len(schedule) - 1
     if jump < 1 or repeat < 1:
@@ -64,7 +70,7 @@ def travel(schedule: Tensor, jump: int = 10, repeat: int = 10) -> Tensor:
 
 
 def _even(count: int, steps: int, power: int) -> Tensor:
-    """Indices into falling levels, the highest first; time runs from 1 (highest) to 0."""
+    """At most `steps` distinct indices into `count` falling levels, evenly spaced in t^(1/power), with t = 1 at the highest."""
     steps = min(_checked(steps), count)
     time = torch.linspace(1, 0, steps, dtype=torch.float64) ** power if steps > 1 else torch.ones(1, dtype=torch.float64)
     return ((count - 1) * (1 - time)).round().long().unique()

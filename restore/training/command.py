@@ -156,7 +156,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
             pictures.write(out / "loss.png", pictures.loss_curve(losses))
         try:
             pictures.write(out / "samples.png", pictures.samples(prior, options["size"]))
-        except (RestoreError, RuntimeError) as error:  # For example too little memory beside the run; not worth ending it.
+        except (RestoreError, RuntimeError) as error:  # Such as too little memory; the run goes on.
             logger.warning("samples.png could not be made: %s", error)
         if options["diffusers"]:
             export.to_diffusers(prior, config, options["size"], out / "diffusers")

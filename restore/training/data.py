@@ -37,8 +37,8 @@ class Crops:
         gray: share of crops converted to gray (all channels equal), so that a colour prior also learns gray pictures.
         jitter: share of crops whose channels are multiplied by random gains, against the colour casts of a small data set.
         flip: mirror half of the crops and rotate half of them by random multiples of 90 degrees; not for digits or letters.
-        detail: candidates per crop, of which the one with the most fine detail is used. Smooth and blurred areas fill much of
-            most photographs and train little.
+        detail: candidates per crop, of which the one with the most fine detail is used, because smooth and blurred areas fill
+            much of most photographs and contribute little to training.
     """
 
     pictures: tuple[Picture, ...]

@@ -100,9 +100,8 @@ def objective(config: Mapping[str, Any], options: Mapping[str, Any]) -> Objectiv
     Args:
         options: of `settings`.
     """
-    prior = FAMILIES[config["family"]][0](
-        nn.Identity(), **config["prior"]
-    )  # For its noise levels; the network does not matter.
+    # Only the noise levels of this prior are used, so it needs no network.
+    prior = FAMILIES[config["family"]][0](nn.Identity(), **config["prior"])
     if isinstance(prior, DDPM):
         if prior.variance == "learned":
             return HybridObjective(prior.alphas_cumprod, prior.prediction)

@@ -21,7 +21,7 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 class Muon(torch.optim.Optimizer):
     """Muon (Jordan et al. 2024): each update is the orthogonalized momentum of a layer.
 
-    Momenta are nearly of low rank; their nearest semi-orthogonal matrix moves all directions by the same length. Convolution
+    Momenta are nearly of low rank; their nearest semi-orthogonal matrix changes all directions by the same length. Convolution
     kernels (O, I, h, w) are taken as matrices (O, I h w), which torch.optim.Muon does not do. Updates are scaled to a root mean
     square of 0.2, about that of AdamW, so that both use one learning rate (Liu et al. 2025, 2502.16982, section 2.2).
     Parameter groups with `plain=True` use AdamW without weight decay.

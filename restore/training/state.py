@@ -50,7 +50,7 @@ def check_same_model(out: Path, config: dict[str, Any]) -> None:
             settings[1].get(name, value) == value for name, value in settings[0].items()
         )
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return  # No config to compare with; `load_state` finds out.
+        return  # No config to compare with; `load_state` raises.
     if not same:
         raise PriorError(
             f"{out} holds a run of family {found['family']} with {settings[0]};"

@@ -204,7 +204,7 @@ def _textured(rng: Generator, palette: Picture, colour: NDArray[np.float32], hei
 
 
 def _strokes(canvas: Picture, rng: Generator, palette: Picture) -> None:
-    """Lines and lettering, which are rare in photographs and common in what is restored."""
+    """Lines and lettering, which are rare in photographs but common in pictures to restore."""
     side = canvas.shape[0]
     for _ in range(int(rng.integers(2, 10))):
         colour = [int(v) for v in palette[rng.integers(len(palette))]]

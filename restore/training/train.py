@@ -70,7 +70,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Report:
-    """How far a run has come.
+    """The progress of a training run.
 
     Attributes:
         step: steps done.

@@ -1,1 +1,1 @@
-"""Families of prior: D(x, sigma) of a network that predicts noise, a score, a velocity or the clean picture."""
+"""Families of priors: D(x, sigma) from a network that predicts noise, a score, a velocity or the clean picture."""

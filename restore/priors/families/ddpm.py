@@ -17,7 +17,7 @@ Variance = Literal["fixed-small", "fixed-large", "learned"]
 
 
 class Reverse(NamedTuple):
-    """p(x_{t-1} | x_t) of the model, and the D that it follows from; all (B, C, H, W).
+    """The model's p(x_{t-1} | x_t), and the D from which it follows; all (B, C, H, W).
 
     Attributes:
         x0: D = E[x0 | x_t].
@@ -34,7 +34,7 @@ class DDPM(NetworkPrior):
     """x_t = sqrt(abar_t) x0 + sqrt(1 - abar_t) eps, so x = x_t / sqrt(abar_t) and sigma_t = sqrt((1 - abar_t) / abar_t).
 
     D by prediction type: epsilon, D = x - sigma eps (eq. 15); v (Salimans & Ho 2022, 2202.00512, appendix D),
-    D = (x / sqrt(1 + sigma^2) - sigma v) / sqrt(1 + sigma^2); sample, the network's answer itself.
+    D = (x / sqrt(1 + sigma^2) - sigma v) / sqrt(1 + sigma^2); sample, D is the network's output.
 
     Args:
         network: called with x_t (B, C, H, W) and t (B,). It returns (B, C, H, W), or (B, 2C, H, W) where the variance is
@@ -42,15 +42,15 @@ class DDPM(NetworkPrior):
         alphas_cumprod: (T,), abar_t, falling.
         prediction: what the network was trained to predict.
         variance: of the chain's reverse steps; see `reverse_step`.
-        clip: D is clamped to [-clip, clip], as the published samplers of some networks do; None to leave it as it is. A mean
-            of clean pictures lies in their range, so values beyond it are the network's error.
+        clip: D is clamped to [-clip, clip], as the published samplers of some networks do; None for no clamping. A mean of
+            clean pictures lies in their range, so values beyond it are errors of the network.
         Others: see `NetworkPrior`. sigma_min and sigma_max are the table's ends.
 
     Raises: PriorError for an unknown prediction or variance.
 
     Attributes:
         alphas_cumprod: (T,), float64 on the CPU.
-        table: (T,), sigma_t, rising, likewise.
+        table: (T,), sigma_t, rising, float64 on the CPU.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class DDPM(NetworkPrior):
         small, large = (_column(part[t].log(), x_t).expand_as(x_t) for part in self._variances())
         if self.variance == "learned":
             if spread is None:
-                raise PriorError(f"a learned variance needs a network that answers {2 * self.channels} channels")
+                raise PriorError(f"a learned variance needs a network with {2 * self.channels} output channels")
             share = (1 + spread[..., :height, :width]) / 2
             return Reverse(x0, mean, small + share * (large - small))
         return Reverse(x0, mean, small if self.variance == "fixed-small" else large)
@@ -142,7 +142,7 @@ class DDPM(NetworkPrior):
         share = ((wanted - table[high - 1]) / (table[high] - table[high - 1])).clamp(0, 1)
         time = high - 1 + share
         near = time.round()
-        # Callers pass sigma in float32: what is a trained level up to rounding is that level.
+        # Callers pass sigma in float32: a value that equals a trained level up to rounding is that level.
         return torch.where((time - near).abs() < 1e-3, near, time).to(sigma)
 
 

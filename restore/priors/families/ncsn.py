@@ -1,4 +1,4 @@
-"""NCSN: a score network at a few levels in equal ratios (Song & Ermon 2019, 1907.05600; 2020, 2006.09011)."""
+"""NCSN: a score network on a geometric sequence of noise levels (Song & Ermon 2019, 1907.05600; 2020, 2006.09011)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NCSN(NetworkPrior):
 
     Args:
         network: the score, called with x (B, C, H, W) and sigma (B,).
-        count: L, the number of levels; they fall from sigma_max to sigma_min in equal ratios (2019, section 4.2).
+        count: L, the number of levels, a geometric sequence from sigma_max to sigma_min (2019, section 4.2).
         Others: see `NetworkPrior`. Song & Ermon 2020 set sigma_max to the largest distance between two training pictures
             (technique 1), and sigma_min to 0.01 for [0, 1] pictures.
 

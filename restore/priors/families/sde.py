@@ -14,7 +14,7 @@ from restore.priors.families.networked import NetworkPrior, NetworkSettings
 
 EARLIEST = 1e-5  # The smallest t in training: at 0 the score is not defined (appendix C).
 LOWEST = 1e-3  # An eighth of a grey level. In float32 lower levels are lost in rounding.
-TIMES = 999  # Networks are called with 999 t: the step of a chain of 1000, as those of DDPM are.
+TIMES = 999  # Networks are called with 999 t, the timestep of a chain of 1000 steps, as in DDPM.
 
 
 class _Preserving(NetworkPrior, ABC):
@@ -57,7 +57,7 @@ class _Preserving(NetworkPrior, ABC):
         return self._sigma(time * self.beta_min + time**2 * (self.beta_max - self.beta_min) / 2)
 
     def time(self, sigma: Tensor) -> Tensor:
-        """t with sigma(t) = sigma, any shape: the positive root of B(t), in the form without cancellation at small levels."""
+        """t with sigma(t) = sigma, any shape: the positive root of B(t), in the form that is accurate for small sigma."""
         integral = self._integral(sigma)
         root = (self.beta_min**2 + 2 * (self.beta_max - self.beta_min) * integral).sqrt()
         return 2 * integral / (self.beta_min + root)

@@ -42,7 +42,7 @@ def from_adm(name: str, *, dtype: torch.dtype | None = torch.float32, local_file
 
 
 def read_checkpoint(name: str) -> Checkpoint:
-    """Config and weights of the prior that `from_adm` returns; the same errors."""
+    """Config and weights of the prior that `from_adm` returns; raises the same errors."""
     path, options = _split_options(name)
     state = _unconditional_state(path)
     network = {"type": "adm", **architecture(state, str(path)), "head_channels": int(options["head_channels"])}
@@ -123,7 +123,7 @@ def _split_options(name: str) -> tuple[Path, dict[str, str]]:
 def _unconditional_state(path: Path) -> dict[str, Tensor]:
     """The tensors of an unconditional diffusion network, float32.
 
-    Raises: PriorError for any other file, with what it holds.
+    Raises: PriorError, naming the contents, for any other file.
     """
     value = safe_unpickle.read(path)
     state = safe_unpickle.named_tensors(value)

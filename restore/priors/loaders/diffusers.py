@@ -61,7 +61,7 @@ def from_diffusers(name: str, *, dtype: torch.dtype | None = torch.float32, loca
 
 
 def read_checkpoint(files: ModelFiles) -> Checkpoint:
-    """Config and weights of the prior that `from_diffusers` returns; the same errors."""
+    """Config and weights of the prior that `from_diffusers` returns; raises the same errors."""
     name = files.name
     _refuse_parts(name, files.get("model_index.json"))
     config_path = files.need("config of a network", "unet/config.json", "config.json")
@@ -109,7 +109,7 @@ def alphas_cumprod(name: str, scheduler: dict[str, Any]) -> Tensor:
 
 
 def _ve_settings(scheduler: dict[str, Any]) -> dict[str, Any]:
-    """sigma_min and sigma_max of a Score-SDE-VE config, which are for pictures in [0, 1], for pictures in [-1, 1]."""
+    """sigma_min and sigma_max for pictures in [-1, 1], from a Score-SDE-VE config, whose values are for [0, 1]."""
     return {name: 2 * float(scheduler[name]) for name in ("sigma_min", "sigma_max")}
 
 
@@ -203,7 +203,7 @@ def _network(name: str, folder: Path, weights: Path) -> nn.Module:
 
 
 class _no_warnings(warnings.catch_warnings):  # noqa: N801  # Named as context managers are.
-    """Importing diffusers and loading a model raise deprecation warnings that whoever loads it can do nothing about."""
+    """Silences warnings, because importing diffusers and loading a model raise deprecation warnings that users cannot fix."""
 
     def __enter__(self) -> None:
         super().__enter__()

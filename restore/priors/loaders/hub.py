@@ -69,7 +69,7 @@ class ModelFiles:
             if self._unreachable:
                 return None
             raise PriorError(
-                f"prior {self.name}: {_endpoint()} stopped answering, or is no Hub; check HF_ENDPOINT, or give a folder"
+                f"prior {self.name}: {_endpoint()} stopped responding, or is no Hub; check HF_ENDPOINT, or give a folder"
             ) from None
         except errors.EntryNotFoundError:
             return None
@@ -79,7 +79,7 @@ class ModelFiles:
             raise PriorError(f"prior {self.name}: {path} cannot be fetched from {_endpoint()}: {said}") from None
 
     def _network(self, path: str) -> bool:
-        """Whether the Hub answers. Tried once per model: the client retries for half a minute, for every file again."""
+        """Whether the Hub is reachable. Tried once per model, because the client retries for half a minute for every file."""
         from huggingface_hub import constants, errors, get_hf_file_metadata, hf_hub_url
 
         if self._unreachable is None:
@@ -92,10 +92,10 @@ class ModelFiles:
                 try:
                     get_hf_file_metadata(hf_hub_url(self.name, path), timeout=constants.HF_HUB_ETAG_TIMEOUT)
                 except (errors.HFValidationError, errors.RepositoryNotFoundError, errors.EntryNotFoundError):
-                    pass  # The Hub answers; `_fetch` meets the same error and reports it.
+                    pass  # The Hub is reachable; `_fetch` gets the same error and reports it.
                 except errors.HfHubHTTPError as error:
                     status = error.response.status_code
-                    self._unreachable = f"{_endpoint()} answers {status}; try again later, or give a folder"
+                    self._unreachable = f"{_endpoint()} returned HTTP status {status}; try again later, or give a folder"
                 except Exception:
                     # As in `_fetch`: any error of an HTTP library.
                     self._unreachable = f"{_endpoint()} cannot be reached; check the network and HF_ENDPOINT, or give a folder"

@@ -41,7 +41,7 @@ def from_files(files: ModelFiles, *, dtype: torch.dtype | None = torch.float32) 
 
 
 def read_checkpoint(files: ModelFiles) -> Checkpoint:
-    """Config and weights of the prior that `from_files` returns; the same errors."""
+    """Config and weights of the prior that `from_files` returns; raises the same errors."""
     own = _model_folder(files)
     if own is None:
         return diffusers.read_checkpoint(files)

@@ -14,10 +14,10 @@ PARTS = ("optimizer", "model", "ema", "step")  # What its `save_checkpoint` writ
 
 
 def from_score_sde(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
-    """Refuse an NCSN++ or DDPM++ checkpoint, and say how to convert it.
+    """Refuse an NCSN++ or DDPM++ checkpoint, with an error that explains how to convert it.
 
-    The network depends on a config that the file does not hold (filters, skips, rescaling, kind of SDE). A wrong guess could
-    load without an error and compute nonsense.
+    The network depends on a config that the file does not hold (filters, skips, rescaling, kind of SDE). With a wrong config
+    the weights could load without an error and the outputs be meaningless.
 
     Args:
         name: a file that `save_checkpoint` of score_sde_pytorch wrote.

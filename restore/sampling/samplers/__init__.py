@@ -1,8 +1,9 @@
-"""One reverse transition from sigma to sigma_next, knowing nothing of the measurement.
+"""Samplers: one reverse transition from sigma to sigma_next, independent of the measurement.
 
-A sampler is a function `(denoise, x, sigma, sigma_next, noise) -> x_next`; `denoise(x, sigma)` answers E[x0 | x] (or the
-guided estimate in its place), sigma and sigma_next are () tensors, sigma_next < sigma.
-Samplers are immutable; `begin(sampler)` gives the transition of one descent: the sampler itself, unless it remembers.
+A sampler is a function `(denoise, x, sigma, sigma_next, noise) -> x_next`. `denoise(x, sigma)` returns E[x0 | x], or a guided
+estimate in its place. x and x_next are (B, C, H, W); sigma and sigma_next are () tensors with sigma_next < sigma.
+Samplers are immutable. `begin(sampler)` returns the transition to use over one run of falling noise levels: a fresh one for a
+multistep sampler, the sampler itself otherwise.
 """
 
 from restore.sampling.samplers.ddim import ddim, diffpir, probability_flow, renoise

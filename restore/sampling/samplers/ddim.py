@@ -1,4 +1,4 @@
-"""DDIM and DDPM's ancestral step: x0 at the next level, with old noise and new."""
+"""DDIM and DDPM's ancestral step: x0 plus noise of the next level, part of it kept from x and part of it fresh."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 def ddim(eta: float = 1.0) -> Sampler:
-    """DDIM (Song et al. 2021, 2010.02502, eq. 12 and 16): eta = 0 deterministic, eta = 1 DDPM's ancestral step.
+    """DDIM (Song et al. 2021, 2010.02502, eq. 12 and 16): eta = 0 is deterministic, eta = 1 is DDPM's ancestral step.
 
-    In sigma: x' = D + s' sqrt(1 - tau) (x - D) / sigma + s' sqrt(tau) z with tau = eta^2 (1 - s'^2 / sigma^2).
+    For x = x0 + sigma z and s' = sigma_next: x' = D + s' sqrt(1 - tau) (x - D) / sigma + s' sqrt(tau) z with
+    tau = eta^2 (1 - s'^2 / sigma^2).
+
+    Raises: UsageError unless eta is in [0, 1].
     """
     check_range("eta", eta, 0, 1)
 
@@ -28,12 +31,15 @@ def ddim(eta: float = 1.0) -> Sampler:
 
 
 def probability_flow() -> Sampler:
-    """Euler's step of the ODE dx = (x - D) / sigma dsigma (Song et al. 2021, 2011.13456, eq. 13): DDIM at eta = 0."""
+    """An Euler step of the ODE dx = (x - D) / sigma dsigma (Song et al. 2021, 2011.13456, eq. 13): DDIM with eta = 0."""
     return ddim(eta=0.0)
 
 
 def diffpir(zeta: float = 0.3) -> Sampler:
-    """DiffPIR's return to the noise level (Zhu et al. 2023, 2305.08995, algorithm 1): DDIM, a fixed share of fresh noise."""
+    """DiffPIR's re-noising (Zhu et al. 2023, 2305.08995, algorithm 1): DDIM with tau = zeta at every step.
+
+    Raises: UsageError unless zeta is in [0, 1].
+    """
     check_range("zeta", zeta, 0, 1)
 
     def step(denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
@@ -43,9 +49,16 @@ def diffpir(zeta: float = 0.3) -> Sampler:
 
 
 def renoise(x0: Tensor, x: Tensor, sigma: Tensor, sigma_next: Tensor, fresh: Tensor, noise: Noise) -> Tensor:
-    """x0 at level sigma_next, a share `fresh` of its noise variance new and the rest the noise found in x."""
+    """x0 plus noise of level sigma_next: a share `fresh` of the variance is drawn anew, the rest is the noise (x - x0) of x.
+
+    Args:
+        x0, x: (B, C, H, W), the clean estimate and the picture at level sigma.
+        sigma, sigma_next, fresh: () tensors, fresh in [0, 1].
+
+    Returns: (B, C, H, W).
+    """
     if sigma_next == 0:
         return x0
-    # Two passes over the picture and no more: what a fresh tensor costs is mostly its first touch.
+    # Two passes over the picture only: most of the time goes into writing to newly allocated memory.
     answer = x0.lerp(x, (sigma_next * (1 - fresh).sqrt() / sigma).to(x.dtype))
     return answer.addcmul_(noise(x), (sigma_next * fresh.sqrt()).to(x.dtype)) if fresh > 0 else answer

@@ -1,4 +1,4 @@
-"""DPM-Solver++(2M): second order from one evaluation a step, by remembering the last."""
+"""DPM-Solver++(2M): second order with one evaluation per step, by reusing the estimate of the previous step."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 def dpmpp_2m() -> Sampler:
     """The multistep solver of the probability-flow ODE (Lu et al. 2022, 2211.01095, algorithm 2).
 
-    With h the fall of log sigma and r = (last h) / h: D' = D + (D - last D) / (2 r), x' = (s' / sigma) x + (1 - s' / sigma) D'.
-    A first step has no past and the last, to sigma = 0, no finite h: there D' = D.
+    With h = log(sigma / s'), r = h_prev / h and D_prev the estimate of the previous step:
+    D' = D + (D - D_prev) / (2 r), x' = (s' / sigma) x + (1 - s' / sigma) D'.
+    The first step has no previous one, and in the last, to sigma = 0, h is infinite: both take D' = D.
     """
     return Multistep(_begin)
 
 
 def _begin() -> Sampler:
-    past: tuple[Tensor, Tensor, Tensor] | None = None  # Where the last step began and ended, and its estimate.
+    past: tuple[Tensor, Tensor, Tensor] | None = None  # sigma and sigma_next of the previous step, and its D.
 
     def step(denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
         nonlocal past
         x0 = denoise(x, sigma)
         ahead = x0
-        # A guidance may ask for another step than the one that follows the last.
+        # A guidance may call for a step that does not continue the previous one; then no extrapolation.
         if past is not None and past[1] == sigma and 0 < sigma_next < sigma < past[0]:
             before, _, last = past
             ahead = x0 + (sigma / sigma_next).log() / (2 * (before / sigma).log()) * (x0 - last)

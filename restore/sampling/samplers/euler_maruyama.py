@@ -1,4 +1,4 @@
-"""The reverse SDE, a step at a time."""
+"""Euler-Maruyama steps of the reverse SDE."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def euler_maruyama() -> Sampler:
-    """The reverse SDE dx = (x - D)/sigma^2 d(sigma^2) + dw (Song et al. 2021, 2011.13456, eq. 6), one step in sigma^2."""
+    """One step in sigma^2 of the reverse SDE dx = (x - D) / sigma^2 d(sigma^2) + dw (Song et al. 2021, 2011.13456, eq. 6).
+
+    w is a Wiener process in sigma^2. The step to sigma = 0 returns D.
+    """
 
     def step(denoise: Denoise, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise) -> Tensor:
         x0 = denoise(x, sigma)

@@ -1,4 +1,4 @@
-"""EDM's second-order step of the probability-flow ODE."""
+"""EDM's second-order sampler of the probability-flow ODE."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 
 def heun(churn: float = 0.0) -> Sampler:
-    """Heun's method (Karras et al. 2022, 2206.00364, algorithm 2): two evaluations a step, one in the last.
+    """Heun's method (Karras et al. 2022, 2206.00364, algorithm 2): two evaluations per step, one in the last.
 
     Args:
-        churn: gamma of the paper, the share by which the level is raised with fresh noise before the step; 0 is the ODE.
+        churn: gamma of the paper. Before each step fresh noise raises sigma to (1 + churn) sigma; 0 is the ODE.
+
+    Raises: UsageError for a negative churn.
     """
     check_range("churn", churn, 0)
 

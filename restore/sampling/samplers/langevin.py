@@ -1,4 +1,4 @@
-"""Langevin steps, which bring x to the prior's own law at a level, and the corrector made of them."""
+"""Langevin dynamics towards the prior's marginal p(x; sigma), as a sampler and as the corrector of another sampler."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ if TYPE_CHECKING:
 
 
 def langevin(steps: int = 5, snr: float = 0.16) -> Sampler:
-    """Annealed Langevin dynamics (Song & Ermon 2019, 1907.05600, algorithm 1): `steps` at each level.
+    """Annealed Langevin dynamics (Song & Ermon 2019, 1907.05600, algorithm 1): `steps` Langevin steps at each noise level.
 
-    x <- x + (g / 2) (D - x) / s'^2 + sqrt(g) z, with s' the level to go to; the step to sigma = 0 is D (Jolicoeur-Martineau et
-    al. 2021, 2009.05475). What x brings from the level above is forgotten here: levels far apart need many steps.
+    x <- x + (g / 2) (D - x) / s'^2 + sqrt(g) z at s' = sigma_next. The step to sigma = 0 returns D (Jolicoeur-Martineau et al.
+    2021, 2009.05475). Only these steps change the noise level of x, so a schedule whose levels are far apart needs many.
 
     Args:
-        snr: length of the step along the score against that of its noise. With the score's length at its expectation under
-            noise, 1 / s' a value (section 4.3), g = (2 snr s')^2. A variance v comes to rest at v / (1 - snr^2 s'^2 / v), so
-            `snr` is below 1, and small where the answer must be exact; 0.16 as in Song et al. 2021, 2011.13456.
+        steps: per noise level, at one evaluation each.
+        snr: ratio of the lengths of the step's drift and noise. It sets the step size g = (2 snr s')^2, where the score has its
+            expected length under noise, 1 / s' per value (section 4.3). Discretisation turns a variance v of p(x; s') into
+            v / (1 - snr^2 s'^2 / v), so snr is at most 0.99; lower it to reduce that bias. 0.16 as in Song et al. 2021,
+            2011.13456.
+
+    Raises: UsageError for fewer than 1 step or snr outside [0, 0.99].
     """
     _check(steps, snr)
 
@@ -36,11 +40,11 @@ def langevin(steps: int = 5, snr: float = 0.16) -> Sampler:
 
 
 def predictor_corrector(predictor: Sampler | None = None, steps: int = 1, snr: float = 0.16) -> Sampler:
-    """Any sampler, then Langevin steps at the level it went to (Song et al. 2021, 2011.13456, algorithm 1).
+    """A step of any sampler, then Langevin steps at its new noise level (Song et al. 2021, 2011.13456, algorithm 1).
 
     Args:
-        predictor: the paper's, a step of the reverse SDE, if not given.
-        steps, snr: of the corrector, see `langevin`.
+        predictor: the sampler; by default the paper's, `euler_maruyama`.
+        steps, snr: of the corrector; see `langevin`, also for errors.
     """
     _check(steps, snr)
     chosen = predictor or euler_maruyama()

@@ -29,9 +29,9 @@ SAMPLERS: Mapping[str, Callable[..., Sampler]] = MappingProxyType(
 
 
 def named(text: str) -> Sampler:
-    """The sampler that `NAME[:key=value,...]` stands for; a value is a number, or a sampler's name for `predictor`.
+    """The sampler of a spec `NAME[:key=value,...]`. Values are numbers; that of `predictor` is the name of a sampler.
 
-    Raises: UsageError for an unknown name or key, or a value that is neither.
+    Raises: UsageError for an unknown name or key, or a value of another kind or outside its range.
     """
     return parse("sampler", text, _factory, {"predictor": lambda name: _factory(name)()})
 

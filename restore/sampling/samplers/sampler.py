@@ -1,4 +1,4 @@
-"""What a sampler is, and how one that remembers is used again."""
+"""The type of a sampler, and multistep samplers, which keep state between steps."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Sampler = Callable[[Denoise, "Tensor", "Tensor", "Tensor", "Noise"], "Tensor"]
 
 @dataclass(frozen=True)
 class Multistep:
-    """A sampler with memory, which itself never changes: `begin` gives the transition of one descent, with nothing to remember.
+    """A multistep sampler. It is immutable: `begin` returns a transition with fresh state, for one run of falling noise levels.
 
-    So one object serves many runs, at the same time too. Called itself it makes a first step, which has no past.
+    One object therefore serves many runs, concurrent ones included. Calling it directly makes a first step, without history.
     """
 
     begin: Callable[[], Sampler]
@@ -29,5 +29,5 @@ class Multistep:
 
 
 def begin(sampler: Sampler) -> Sampler:
-    """The transition for one descent of a run; the engine asks for it at the start and after every climb."""
+    """The transition for one run of falling noise levels. The engine calls this at the start and after every rise of sigma."""
     return sampler.begin() if isinstance(sampler, Multistep) else sampler

@@ -95,8 +95,8 @@ def noise_for(clean: Tensor, generator: Generator) -> Tensor:
 def _normal(like: Tensor, generator: Generator) -> Tensor:
     """Standard normal numbers.
 
-    On another device than the generator's they come from a generator of that device, seeded by the one given: to draw a large
-    batch on the CPU would keep a GPU waiting.
+    On a device other than the generator's they come from a generator of that device, seeded by the one given, because drawing a
+    large batch on the CPU would keep a GPU waiting.
     """
     if like.device == generator.device:
         return torch.randn(like.shape, generator=generator, device=like.device)

@@ -30,7 +30,7 @@ Holes = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One picture on its way through plug-and-play.
+    """An unfinished plug-and-play restoration of one picture.
 
     Attributes:
         clean: (1, C, H, W) in [-1, 1], the ground truth.
@@ -122,7 +122,7 @@ def _start(clean: Tensor, dice: Dice) -> Trajectory:
 
 
 def _with_measurement(operator: Linear, x: Tensor, clean: Tensor) -> Tensor:
-    """x with what operator(clean) determines put in its place."""
+    """x with its determined part replaced by that of operator(clean)."""
     return operator.prox(x, operator(clean), torch.zeros((), device=x.device))
 
 

@@ -1,4 +1,4 @@
-"""Give a gray picture colour."""
+"""The task `colorize`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ColorizeOptions:
 
 
 class Colorize(Task):
-    """y = luma everywhere and chroma under strokes. A stroke gives its chroma alone; the picture keeps its luma."""
+    """y is luma everywhere and chroma at the strokes. Strokes set the chroma only; the picture keeps its luma."""
 
     name = "colorize"
     help = "Give a gray picture colour, led by painted hints."
@@ -43,23 +43,23 @@ class Colorize(Task):
         gray = pixels if pixels.shape[1] == 1 else Gray()(pixels)
         shape = (1, 3, *gray.shape[-2:])
         if options.hints is None:
-            logger.warning("no hints: the best guess of any colour is nearly gray; paint --hints, or draw with --guidance ddnm")
+            logger.warning("no hints: the best estimate of the colours is nearly gray; give --hints, or use --guidance ddnm")
             return Problem(y=gray, operator=Gray(), sigma_y=0.0, shape=shape)
         colour, painted = _strokes(options.hints, (shape[2], shape[3]))
         operator = GrayWithHints(painted)
-        # The stroke's difference to gray, at the picture's own brightness.
+        # The stroke's colour with the picture's own luma.
         hinted = colour + (gray - Gray()(colour))
         return Problem(y=operator(hinted), operator=operator, sigma_y=0.0, shape=shape)
 
     def guidance(self, problem: Problem, options: ColorizeOptions) -> Guidance | None:
         from restore.guidance import PnP
 
-        # Hints spread along the picture's own edges are already close, and at higher levels the prior takes colour out of them.
+        # The initial estimate (hints spread up to edges) is accurate, and at higher noise levels the prior desaturates it.
         return PnP(sigma_start=0.03, most=8) if options.hints is not None else None
 
 
 def _strokes(value: Any, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Colours (1, 3, H, W) and where they are painted, bool (1, 1, H, W)."""
+    """Colours (1, 3, H, W) in [-1, 1], and where they are painted, bool (1, 1, H, W)."""
     import torch
 
     from restore.images import as_picture

@@ -1,4 +1,4 @@
-"""Take noise out of a picture."""
+"""The task `denoise`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DenoiseOptions:
 
 
 class Denoise(Task):
-    """y = x + noise. One evaluation of the prior at the picture's own noise level is the posterior mean."""
+    """y = x + noise. One evaluation of the prior at the noise level of the picture gives the posterior mean."""
 
     name = "denoise"
     help = "Take noise out of a picture."

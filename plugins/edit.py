@@ -1,4 +1,4 @@
-"""Edit a picture by adding noise and removing it with the prior."""
+"""The task `edit`."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class EditOptions:
         metadata={
             "min": 0.01,
             "max": 1,
-            "help": "share of the noise levels to go up and come down again: more invents more, 1 starts where whole runs do",
+            "help": "share of the prior's noise levels that is used: more changes more, 1 starts at the highest",
         },
     )
 
 
 class Edit(Task):
-    """SDEdit: nothing is measured; the run begins at the picture, with noise added."""
+    """SDEdit: there is no measurement; sampling starts at the picture with noise added."""
 
     name = "edit"
-    help = "Turn a rough draft into a plausible picture: add noise, and take it out by the prior."
+    help = "Turn a rough draft into a plausible picture: add noise, and remove it with the prior."
     Options = EditOptions
 
     def problem(self, picture: Picture, options: EditOptions) -> Problem:

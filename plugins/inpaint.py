@@ -1,4 +1,4 @@
-"""Fill what a mask marks."""
+"""The task `inpaint`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class InpaintOptions:
 
 
 class Inpaint(Task):
-    """y = keep * x. With `sigma` 0 the known pixels come back bit for bit; with noise they are denoised too."""
+    """y = keep * x. With `sigma` 0 the known pixels stay bit for bit; otherwise they are denoised too."""
 
     name = "inpaint"
     help = "Fill the part of a picture that a mask marks."

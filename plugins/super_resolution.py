@@ -1,4 +1,4 @@
-"""Make a picture larger."""
+"""The task `super-resolution`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class SuperResolutionOptions:
 
 
 class SuperResolution(Task):
-    """y = A(x), A the reduction. Reducing the answer gives the input back, so colours cannot shift."""
+    """y = A(x) with A a downsampling. A of the result is the input, so colours cannot shift."""
 
     name = "super-resolution"
-    help = "Make a picture larger, with the detail it may have had."
+    help = "Enlarge a picture, with plausible detail."
     Options = SuperResolutionOptions
 
     def problem(self, picture: Picture, options: SuperResolutionOptions) -> Problem:

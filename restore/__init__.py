@@ -1,4 +1,4 @@
-"""restore: pictures restored with diffusion models.
+"""restore: restores pictures with guided diffusion models.
 
     from restore import Restorer
     restorer = Restorer.from_pretrained("photo")

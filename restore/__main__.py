@@ -1,4 +1,4 @@
-"""`python -m restore`: the command, where another program of that name comes first."""
+"""`python -m restore`: runs the command, for systems where another program is called `restore`."""
 
 import sys
 

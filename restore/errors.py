@@ -1,6 +1,6 @@
 """The exceptions of the toolkit. Each message says what was given, what is wrong and what to do.
 
-RestoreError                     anything the caller can correct
+RestoreError                     any error that the caller can correct                         exit code 1
 ├── UsageError                   an unknown task, option or name, or a wrong value             exit code 2
 ├── PictureError                 a picture or mask that cannot be read, used or written        exit code 1
 ├── PriorError                   a model that is missing, damaged or not supported             exit code 3

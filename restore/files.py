@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Writes files atomically."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, overwrite: bool = True) -> None:
-    """Write a file; whatever interrupts it, `path` holds either what it held before or all of `content`.
+    """Write a file atomically: after an interruption `path` holds either its old content or all of `content`.
 
     The content is written to a temporary file in the same folder, which then replaces `path`. The temporary file is removed
     if anything fails.
@@ -19,7 +19,7 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, o
         content: the bytes, or a function that writes them to the path it is given.
         overwrite: replace a file that exists already.
 
-    Raises: OSError if the file cannot be written; FileExistsError, which is one, if it exists and `overwrite` is False.
+    Raises: OSError if the file cannot be written; FileExistsError (an OSError) if it exists and `overwrite` is False.
     """
     # Not built from path.name, which may already be as long as the file system allows.
     temporary = path.with_name(f".restore-{uuid.uuid4().hex}.part")

@@ -1,4 +1,4 @@
-"""Pictures from the prior alone, by any sampler and schedule."""
+"""Unconditional sampling from a prior, with any sampler and schedule."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from restore.sampling import schedules
 from restore.sampling.noise import Noise, seed_for
 from restore.sampling.samplers import Sampler, dpmpp_2m
 
-# A cosine table ends at sigma 20,000. Steps spent up there are lost, and to Heun's method they are harmful.
+# A cosine schedule ends at sigma 20,000. Steps at such levels do not improve samples, and with Heun's method they do harm.
 HIGHEST = 160.0
 SCHEDULES = ("karras", "geometric", "ddpm", "quadratic")
 
 
 @dataclass(frozen=True)
 class Step:
-    """A transition of one batch.
+    """The state of one batch after a transition.
 
     Attributes:
-        step, steps: of all batches together.
-        first: number of the batch's first picture.
-        sigma: the level reached.
+        step, steps: transitions done and in total, over all batches.
+        first: index of the batch's first picture.
+        sigma: the noise level reached.
         x: (b, C, H, W) at that level.
-        done: whether this was the batch's last.
+        done: whether this was the batch's last transition.
     """
 
     step: int
@@ -42,11 +42,12 @@ class Step:
 
 
 def schedule_for(prior: Prior, steps: int = 50, name: str | None = None) -> Tensor:
-    """Levels from the prior's highest to 0, on trained levels where these are discrete.
+    """Noise levels (at most steps + 1,) from the prior's highest to 0, at trained levels if these are discrete.
 
     Args:
-        name: of `SCHEDULES`; by default "ddpm" for a prior with trained levels and "karras" for the others. The smooth ones,
-            "karras" and "geometric", begin at 160 at most, about where DDPM's linear table does.
+        steps: number of transitions.
+        name: one of `SCHEDULES`; by default "ddpm" for a prior with discrete levels and "karras" for others. "karras" and
+            "geometric" start at 160 at most, about the highest level of DDPM's linear schedule.
 
     Raises: UsageError for an unknown name, or a schedule of trained levels for a prior that has none.
     """
@@ -73,7 +74,7 @@ def sample(
     batch: int = 16,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Pictures that the prior holds likely; arguments and errors as for `stream`.
+    """Samples of the prior; arguments and errors as for `stream`.
 
     Returns: (count, C, H, W) in [-1, 1], on the CPU.
     """
@@ -93,20 +94,21 @@ def stream(
     batch: int = 16,
     device: torch.device | None = None,
 ) -> Iterator[Step]:
-    """The steps of `sample`, batch after batch; leave the loop to stop.
+    """Yields the steps of `sample`, batch after batch; leave the loop to stop.
 
     Args:
+        count: number of pictures.
         size: (height, width) in pixels.
-        sampler: the transition, DPM-Solver++(2M) by default.
-        schedule: levels that end at 0, 50 of the prior's own by default; see `schedule_for`.
-        seed: of all noise. Each picture has noise of its own: its number and the seed decide it, the batch does not.
-        batch: pictures that go through the network at once.
-        device: where the prior is; the CPU by default.
+        sampler: DPM-Solver++(2M) by default.
+        schedule: noise levels that end at 0; by default `schedule_for(prior)`.
+        seed: of all noise. The noise of a picture depends on the seed and its index, not on the batch.
+        batch: pictures per evaluation of the network.
+        device: of the prior; the CPU by default.
 
     Raises: UsageError for counts below 1; OutOfMemoryError if a batch does not fit; PriorError if values are not finite.
     """
     if min(count, batch, *size) < 1:
-        raise UsageError(f"count, batch, height and width are at least 1, got {count}, {batch}, {size[0]} and {size[1]}")
+        raise UsageError(f"count, batch, height and width must be at least 1, got {count}, {batch}, {size[0]} and {size[1]}")
     schedule = schedule_for(prior) if schedule is None else schedule
     total = -(-count // batch) * (len(schedule) - 1)
     step = 0
@@ -128,9 +130,10 @@ def stream(
 
 @torch.no_grad()
 def frames(prior: Prior, steps: list[Step]) -> Tensor:
-    """A trajectory as pictures: x as it may be looked at, and below it D.
+    """A trajectory as pictures: x scaled for display, and D.
 
     Args:
+        prior: evaluated for D.
         steps: steps of one batch, in order.
 
     Returns: (2 b len(steps), C, H, W) in [-1, 1], on the CPU: for each picture a row of x, then a row of D.
@@ -139,7 +142,7 @@ def frames(prior: Prior, steps: list[Step]) -> Tensor:
     for step in steps:
         sigma = step.sigma
         x0 = step.x if sigma == 0 else prior(step.x, sigma)
-        # Noise is shown with standard deviation 1/2 at most, so that little of it is clipped.
+        # Scaled so that the noise has a standard deviation of at most 1/2 and little of it is clipped.
         seen = step.x / (1 + (2 * sigma) ** 2) ** 0.5
         columns.append(torch.stack([seen, x0], dim=1).clamp(-1, 1).cpu())
     return torch.stack(columns, dim=2).flatten(0, 2)

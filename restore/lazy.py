@@ -1,4 +1,4 @@
-"""Names of a package whose modules are imported when the names are first used."""
+"""Lazy imports: a package's names, imported when first used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options: a dataclass, seen as checked keywords and as a JSON schema; `restore.cli.flags` makes flags of it."""
+"""Options dataclasses as checked keywords and as JSON schemas; `restore.cli.flags` turns them into flags."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 @dataclass(frozen=True)
 class Option:
-    """One field of an options dataclass, resolved.
+    """One field of an options dataclass, with its type resolved.
 
     Attributes:
         kind: bool, int, float, str or Path; `object` for a picture.
-        others: types that are accepted in place of `kind` and left as they are: objects that a text can name.
-        nullable: None is a value too.
-        required: must be given, whatever its default.
+        nullable: None is also a value.
+        minimum, maximum: the range of the value, ends included.
+        picture: the value is a picture: a path, or an object that `as_picture` takes.
+        required: the option must be given.
         above: the value must be larger than this.
-        metadata: what else the field says; flags look there.
+        others: types accepted besides `kind` and not converted, such as a `Guidance` in place of its name.
+        metadata: the field's metadata, which also holds what `restore.cli.flags` needs.
     """
 
     name: str
@@ -57,7 +59,7 @@ class Option:
 
     @property
     def range(self) -> str:
-        """`2 or more`, `0 to 255`, or nothing."""
+        """The range in words, such as `2 or more` or `0 to 255`; empty if there is none."""
         if self.above is not None:
             return f"above {self.above}" + ("" if self.maximum is None else f", up to {self.maximum}")
         if self.minimum is None:
@@ -65,9 +67,9 @@ class Option:
         return f"{self.minimum} or more" if self.maximum is None else f"{self.minimum} to {self.maximum}"
 
     def check(self, value: Any) -> Any:
-        """The value, in the field's own type.
+        """The value, converted to the field's type.
 
-        Raises: UsageError saying what was given and what is wanted.
+        Raises: UsageError for another type, a value out of range or not among the choices.
         """
         if self.picture or (value is None and self.nullable):
             return value
@@ -82,7 +84,7 @@ class Option:
         return value
 
     def parse(self, text: str) -> Any:
-        """The value a text on the command line stands for; errors as for `check`."""
+        """The value of a text on the command line; errors as for `check`."""
         if self.picture or self.kind is Path:
             return Path(text)
         if self.kind in (int, float):
@@ -110,9 +112,9 @@ class Option:
 
 
 def describe(kind: type) -> tuple[Option, ...]:
-    """The fields of an options dataclass.
+    """The fields of an options dataclass as `Option`s.
 
-    Raises: TypeError if it is no dataclass or has a field that cannot be a flag; the message is for the plugin's author.
+    Raises: TypeError, with a message for the plugin's author, if it is no dataclass or a field cannot be an option.
     """
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         raise TypeError(f"Options is {kind!r}, not a dataclass")
@@ -164,7 +166,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) 
 
 
 def _unwrap(hint: Any) -> tuple[Any, tuple[type, ...], tuple[Any, ...], bool]:
-    """The type inside Optional, types that may stand in its place, the choices of a Literal, and whether None is a value."""
+    """Of a type hint: the type inside Optional, other accepted types, the choices of a Literal, and whether None is a value."""
     parts, nullable = [hint], False
     if typing.get_origin(hint) in (Union, types.UnionType):
         parts = [part for part in typing.get_args(hint) if part is not type(None)]
@@ -193,7 +195,7 @@ def build(kind: type[Built], /, **keywords: Any) -> Built:
 
 
 def run_options(scope: Scope, keywords: Mapping[str, Any]) -> RunOptions:
-    """The options of every task from keywords of one scope; errors as for `build`."""
+    """The `RunOptions` of keywords that belong to one scope; errors as for `build`."""
     known = of_scope(scope)
     for name in keywords:
         if name not in known:
@@ -202,7 +204,7 @@ def run_options(scope: Scope, keywords: Mapping[str, Any]) -> RunOptions:
 
 
 def json_schema(task: Task) -> dict[str, Any]:
-    """The keywords of one call of a task, its own first, as a JSON schema (draft 2020-12) of one object."""
+    """A JSON schema (draft 2020-12) of the keywords of a call: the task's own, then those of scope "call"."""
     own = describe(task.Options)
     common = [option for option in describe(RunOptions) if option.metadata["scope"] == "call"]
     schema: dict[str, Any] = {

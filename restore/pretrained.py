@@ -1,4 +1,4 @@
-"""Priors by name: `photo`, a model folder, a Hub id, or `scheme:ID` for a loader of a plugin."""
+"""Loads priors by name: `photo`, a model folder, a Hub id, or `scheme:ID` for the loader of a plugin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from restore.priors.prior import Prior
 
 
 def prior(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
-    """Load the prior of a name.
+    """Load a prior by name.
 
     Args:
         name: a bundled prior ("photo"), a model folder, a Hub id ("owner/model") or "scheme:ID".
@@ -50,7 +50,7 @@ def checkpoint(name: str, *, local_files_only: bool = False) -> Checkpoint:
     if scheme in ("", "folder"):
         place = str(BUNDLED.get(rest, rest))
         return read_checkpoint(_files(place, local_files_only))
-    prior(name, local_files_only=local_files_only)  # If it cannot be loaded at all, that is the error to report.
+    prior(name, local_files_only=local_files_only)  # Raises first if it cannot be loaded at all.
     raise PriorError(f"priors of {scheme}: have no config; those of adm:, diffusers:, model folders and Hub ids have")
 
 

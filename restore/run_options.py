@@ -1,4 +1,4 @@
-"""The options that every task has, in one place: flags, keywords, schema, reserved names and records are made of them."""
+"""The options of every task. Flags, keywords, schema, reserved names and records are derived from them."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ if TYPE_CHECKING:
     from restore.guidance.guidance import Guidance
     from restore.sampling.samplers import Sampler
 else:
-    Guidance = Sampler = object  # The command line reads its flags here, before torch is loaded.
+    Guidance = Sampler = object  # The command line reads this module without loading torch.
 
 Scope = Literal["call", "prior", "command"]
 
 
 def _about(scope: Scope, help: str, **more: Any) -> dict[str, Any]:
-    """What a field of `RunOptions` says of its option.
+    """The metadata of a field of `RunOptions`.
 
     Args:
-        scope: what the option belongs to: one call, the prior and the machine it runs on, or the command's files and messages.
+        scope: "call" for one call, "prior" for the prior and its device, "command" for the command's files and messages.
         help: one line for `restore TASK --help`.
         more: `min`, `max`, `above`, `choices` as for a task's options; `metavar`; `short`, a one-letter flag; `count`, whether
-            the flag is repeated; `hidden`, whether it has none; `recorded`, whether a record keeps it for a rerun.
+            the flag can be repeated; `hidden`, whether it has no flag; `recorded`, whether a record keeps it for a rerun.
     """
     return {"scope": scope, "help": help, **more}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What may be asked of any task. A field is the whole of an option: nothing else has to be told of a new one.
+    """The options of every task. A new option needs a field here and nothing else.
 
-    Fields of scope "call" are keywords of `Restorer.stream` and `restore.solve`, those of scope "prior" of `Restorer`; all are
-    flags of the command (`max_memory` is `--max-memory`). What each does is said in its field, and by `restore TASK --help`.
+    Fields of scope "call" are keywords of `Restorer.stream` and `restore.solve`, those of scope "prior" of `Restorer`. All but
+    hidden ones are flags of the command (`max_memory` is `--max-memory`). The help text of each field explains it.
     """
 
     # One call.
-    seed: int = field(default=0, metadata=_about("call", "of all noise: the same seed, the same picture", metavar="N"))
+    seed: int = field(default=0, metadata=_about("call", "seed of all noise", metavar="N"))
     name: str = field(default="", metadata=_about("call", "the picture's relative path; its noise depends on it", hidden=True))
     quality: Literal["fast", "balanced", "best"] = field(
-        default="balanced", metadata=_about("call", "how much work an answer is worth", recorded=True)
+        default="balanced", metadata=_about("call", "trade-off between time and quality", recorded=True)
     )
     steps: int | None = field(
         default=None,
-        metadata=_about("call", "transitions; what the quality says if not given", min=1, metavar="N", recorded=True),
+        metadata=_about("call", "number of transitions; by default set by the quality", min=1, metavar="N", recorded=True),
     )
     guidance: str | Guidance | None = field(
         default=None,
         metadata=_about(
-            "call", "the method, if not the task's own: {guidances}", metavar="NAME[:key=value,...]", recorded=True
+            "call", "guidance method; the task's own by default: {guidances}", metavar="NAME[:key=value,...]", recorded=True
         ),
     )
     sampler: str | Sampler | None = field(
         default=None,
         metadata=_about(
-            "call", "the transition, if not the method's own: {samplers}", metavar="NAME[:key=value,...]", recorded=True
+            "call", "sampler; the method's own by default: {samplers}", metavar="NAME[:key=value,...]", recorded=True
         ),
     )
     samples: int = field(default=1, metadata=_about("call", "posterior samples to draw", min=1, metavar="N", recorded=True))
@@ -61,7 +61,7 @@ class RunOptions:
         default=None,
         metadata=_about(
             "call",
-            "1: closest to the truth, smooth where it is unknown; 0: one posterior sample, crisp; between: a blend",
+            "1: lowest error, smooth where uncertain; 0: one posterior sample, sharp; between: a blend of both",
             min=0,
             max=1,
             metavar="F",
@@ -74,25 +74,25 @@ class RunOptions:
         default="photo", metadata=_about("prior", "a bundled model, a model folder, a Hub id, or SCHEME:ID", recorded=True)
     )
     device: str | None = field(
-        default=None, metadata=_about("prior", "cpu, cuda, cuda:1, mps; this machine's best if not given", metavar="NAME")
+        default=None, metadata=_about("prior", "cpu, cuda, cuda:1, mps; by default the fastest found", metavar="NAME")
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = field(
-        default=None, metadata=_about("prior", "arithmetic of the network; what the hardware is made for if not given")
+        default=None, metadata=_about("prior", "dtype of the network; by default chosen by the hardware")
     )
     tile: int | None = field(
         default=None,
         metadata=_about(
-            "prior", "largest side in pixels that goes through the network at once", min=64, metavar="N", recorded=True
+            "prior", "largest side of a window in pixels; larger pictures need several", min=64, metavar="N", recorded=True
         ),
     )
     max_memory: str | int | None = field(
-        default=None, metadata=_about("prior", "what the process may take in all, such as 500MB, 2GB or 1.5GiB", metavar="SIZE")
+        default=None, metadata=_about("prior", "memory limit of the whole process, such as 500MB or 1.5GiB", metavar="SIZE")
     )
-    compile: bool = field(default=False, metadata=_about("prior", "compile the network first (torch.compile): for long runs"))
+    compile: bool = field(default=False, metadata=_about("prior", "compile the network with torch.compile, for long runs"))
 
     # Files and messages of the command.
     threads: int | None = field(
-        default=None, metadata=_about("command", "CPU threads; all that torch finds if not given", min=1, metavar="N")
+        default=None, metadata=_about("command", "CPU threads; by default torch's choice", min=1, metavar="N")
     )
     out: str | None = field(
         default=None, metadata=_about("command", "where results go: a file, or a folder", short="-o", metavar="OUT")
@@ -101,7 +101,7 @@ class RunOptions:
         default=None,
         metadata=_about(
             "command",
-            "write what was invented, outlined, beside the spread of the samples; a folder for several inputs",
+            "write the result with uncertain areas outlined, beside a map of the samples' spread; a folder for several inputs",
             metavar="MAP.png",
         ),
     )
@@ -109,23 +109,25 @@ class RunOptions:
         default=None,
         metadata=_about("command", "write all samples side by side; a folder for several inputs", metavar="SHEET.png"),
     )
-    metadata: Literal["keep", "strip"] = field(default="keep", metadata=_about("command", "EXIF, XMP, dpi", recorded=True))
-    overwrite: bool = field(default=False, metadata=_about("command", "replace results that exist"))
+    metadata: Literal["keep", "strip"] = field(
+        default="keep", metadata=_about("command", "keep or strip EXIF, XMP and dpi", recorded=True)
+    )
+    overwrite: bool = field(default=False, metadata=_about("command", "replace existing results"))
     record: bool = field(
-        default=False, metadata=_about("command", "keep how it was made: in a PNG's text, beside others as OUT.json")
+        default=False, metadata=_about("command", "store all settings for `restore rerun`, in a PNG's text or as OUT.json")
     )
-    strict: bool = field(default=False, metadata=_about("command", "fail (1) if a result does not agree with its input"))
-    dry_run: bool = field(default=False, metadata=_about("command", "print what would be written, do nothing"))
+    strict: bool = field(default=False, metadata=_about("command", "fail (1) if a result is not consistent with its input"))
+    dry_run: bool = field(default=False, metadata=_about("command", "print the files that would be written, do nothing"))
     plan: bool = field(
-        default=False, metadata=_about("command", "print windows, evaluations, memory and time to expect, do nothing")
+        default=False, metadata=_about("command", "print expected windows, evaluations, memory and time, do nothing")
     )
-    json: bool = field(default=False, metadata=_about("command", "print a JSON object a picture"))
+    json: bool = field(default=False, metadata=_about("command", "print one JSON object per picture"))
     quiet: bool = field(default=False, metadata=_about("command", "errors only", short="-q"))
     verbose: int = field(default=0, metadata=_about("command", "details; -vv: tracebacks too", short="-v", count=True))
 
 
 def of_scope(scope: Scope) -> tuple[str, ...]:
-    """Names of the options of a scope, in their order."""
+    """Names of the options of a scope, in the order of the fields."""
     return tuple(item.name for item in fields(RunOptions) if item.metadata["scope"] == scope)
 
 
@@ -135,9 +137,9 @@ def values_of(options: RunOptions, scope: Scope) -> dict[str, Any]:
 
 
 def recorded(options: RunOptions) -> dict[str, Any]:
-    """What a record keeps: with these and the task's own options the same picture is asked for again."""
+    """The options that a record keeps. With the task's own options and the seed they reproduce the result."""
     return {item.name: getattr(options, item.name) for item in fields(options) if item.metadata.get("recorded")}
 
 
 RESERVED = frozenset({item.name for item in fields(RunOptions)} | {"task", "image", "inputs", "options", "help"})
-"""Names that no option of a task may have."""
+"""Names that a task's own options cannot have."""

@@ -1,4 +1,4 @@
-"""One line for one picture, with the bundled prior."""
+"""One function per task, with the bundled prior."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ def _photo() -> Restorer:
 
 
 def inpaint(image: Any, mask: Any, **keywords: Any) -> Any:
-    """The picture with what the mask marks (white) filled; the same kind of thing as `image`. See `Restorer.stream`."""
+    """Fill the area that the mask marks white. Returns the type of `image`; arguments and errors as for `Restorer.stream`."""
     return _photo()("inpaint", image, mask=mask, **keywords).image
 
 
 def super_resolution(image: Any, scale: int = 4, **keywords: Any) -> Any:
-    """The picture `scale` times wider and higher; the same kind of thing as `image`. See `Restorer.stream`."""
+    """Make the picture `scale` times wider and higher. Returns the type of `image`; otherwise as `Restorer.stream`."""
     return _photo()("super-resolution", image, scale=scale, **keywords).image
 
 
 def denoise(image: Any, sigma: float | None = None, **keywords: Any) -> Any:
-    """The picture without noise of `sigma` grey levels (0-255; estimated if None); the same kind of thing as `image`."""
+    """Remove noise of standard deviation `sigma` in grey levels (0-255; estimated if None). Returns the type of `image`."""
     return _photo()("denoise", image, sigma=sigma, **keywords).image
 
 
 def colorize(image: Any, hints: Any = None, **keywords: Any) -> Any:
-    """The picture in colour, led by hints (a picture, transparent where nothing is painted)."""
+    """Colour a gray picture by hints, a picture that is transparent where nothing is painted. Returns the type of `image`."""
     return _photo()("colorize", image, hints=hints, **keywords).image

@@ -1,4 +1,4 @@
-"""A task: from a person's files and options to a measurement problem, and back to the picture they asked for."""
+"""The interface of tasks: from a picture and options to a measurement problem, and from its solution to a picture."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:  # Importing a task must not import torch: the command line li
 
 
 class Task(ABC):
-    """What a task plugin provides. Everything else (files, batches, tiling, samples, metadata) comes from the toolkit.
+    """A task of a plugin. The toolkit provides the rest: files, batches, tiling, samples, metadata.
 
     Attributes:
-        name: the word on the command line, lower case with hyphens.
+        name: the subcommand, lower case with hyphens.
         help: one line for `restore --help`.
         Options: a dataclass; its fields are the command line's flags, the API's keywords and the JSON schema. Each field has
             a default; `field(metadata={"help": ...})` explains it, `metadata={"picture": True}` marks a field that holds a
@@ -43,12 +43,12 @@ class Task(ABC):
         return None
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: Any) -> Picture:
-        """The picture to write; a task that knows some pixels exactly puts them back here, bit for bit.
+        """The picture to write. A task that knows some pixels exactly puts them back here, bit for bit.
 
         Args:
             picture: as read.
-            problem: what `problem` made of it.
-            restored: (1, C, H, W) in [-1, 1], the answer.
+            problem: what `problem` returned.
+            restored: (1, C, H, W) in [-1, 1], the solution.
             options: an instance of `Options`.
         """
         return picture.with_pixels(restored)

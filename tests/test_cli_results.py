@@ -174,7 +174,7 @@ def test_an_interrupted_run_ends_with_130_and_leaves_nothing_half_written(place:
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert (running.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == "error: interrupted; what was finished is kept"
+    assert err.splitlines()[-1] == "error: interrupted; finished results are kept"
     assert files(place) == ["img.png", "m.png"]
 
 

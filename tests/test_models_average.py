@@ -65,7 +65,7 @@ def test_settings_that_one_leaves_to_their_defaults_are_no_difference(place: Pat
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["a"], 2, "a mean is of two models or more"),
+        (["a"], 2, "a mean needs two models or more"),
         (["a", "absent"], 3, "absent: no config.json"),
         (["a", "wider"], 3, "wider is another model than a: network differ"),
         (["a", "scaled"], 3, "scaled is another model than a: prior differ"),

@@ -138,7 +138,7 @@ def test_one_event_a_transition_and_the_picture_at_the_end():
     assert (result.answer, result.fidelity, result.picture) == ("estimate", 1.0, None)
     known = problem.operator.keep.expand_as(result.x)
     assert torch.equal(result.x[known], problem.y[known].clamp(-1, 1))
-    with pytest.raises(UsageError, match=r"result of a problem, not of a picture; its answer is result\.x"):
+    with pytest.raises(UsageError, match=r"result of a problem, not of a picture; use result\.x"):
         result.image  # noqa: B018
 
 

@@ -1,4 +1,4 @@
-"""The command line: the only place that prints and exits. Nothing here imports torch before a picture is to be restored.
+"""The command line: the only package that prints and exits. It imports torch only when a picture is to be restored.
 
 Exit codes: 0 all done, 1 some pictures failed, 2 usage, 3 model missing or refused, 4 out of memory, 130 interrupted.
 """
@@ -18,13 +18,13 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; gives the exit code."""
+    """Run the command line; returns the exit code."""
     with console.messages():
         try:
             code = root.main(arguments, prog_name="restore", standalone_mode=False)
             return code if isinstance(code, int) else 0
         except (click.Abort, KeyboardInterrupt):
-            console.error("interrupted; what was finished is kept")
+            console.error("interrupted; finished results are kept")
             return INTERRUPTED
         except click.ClickException as error:
             console.error(_usage(error))
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    """One line for what click found wrong."""
+    """The message of a click error in one line."""
     context = getattr(error, "ctx", None)
     hint = f"see {context.command_path} --help" if context else "see restore --help"
     if isinstance(error, click.NoSuchOption):

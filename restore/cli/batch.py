@@ -1,4 +1,4 @@
-"""Pictures, one after the other: a bad one is one error line, and the rest go on."""
+"""Restores pictures one after the other. A picture that fails is reported in one line, and the others go on."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from restore.restorer import Restorer
     from restore.results.result import Result
 
-NOISY, NOISELESS = 1.5, 1.0  # Largest consistency --strict lets pass: in units of sigma_y, in grey levels.
+NOISY, NOISELESS = 1.5, 1.0  # The largest consistency that --strict allows: in units of sigma_y, and in grey levels.
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture.
+    """The outcome for one picture, as --json prints it.
 
     Attributes:
         status: done, planned, skipped, inconsistent or failed.
-        seconds: from reading it to its file, without loading the prior.
-        code: what the exit code would be for this picture alone.
-        estimate: what it would take.
+        seconds: from reading the picture to writing the result, without loading the prior.
+        code: the exit code for this picture alone.
+        estimate: the estimated cost, for --plan.
     """
 
     input: str
@@ -60,7 +60,7 @@ class Batch:
     """One command line of a task.
 
     Attributes:
-        prior_hash: of the prior that made the result which is made again.
+        prior_hash: for a rerun, the hash of the prior that made the recorded result.
     """
 
     task: Task
@@ -68,12 +68,12 @@ class Batch:
     prior_hash: str | None = None
 
     def run(self, inputs: Sequence[Path], own: Mapping[str, Any]) -> int:
-        """Runs the task on every input; gives the exit code.
+        """Run the task on every input; returns the exit code.
 
         Args:
             own: the task's options.
 
-        Raises: RestoreError for what stops every picture: options, model, operator.
+        Raises: RestoreError for errors that concern every picture: in options, model or operator.
         """
         jobs = jobs_of(self.task, inputs, own, self.options)
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -81,7 +81,7 @@ class Batch:
         else:
             from restore.device.placement import Placement
 
-            # All processes share the same list, so what is done already is found out later.
+            # All processes must split the same list, so finished pictures are skipped only later.
             placement = Placement.current(self.options.device, self.options.dtype)
             codes = self._run(placement.share(jobs))
             placement.wait()
@@ -141,7 +141,7 @@ class Batch:
             return failure(f"{type(error).__name__}: {error}", 1)
 
     def _is_done(self, job: Job) -> bool:
-        """Whether the result exists and may be left as it is. Raises PictureError if it may not, or if the job has an error."""
+        """Whether the result exists and is skipped. Raises PictureError if a named file exists or the job has an error."""
         if job.error is not None:
             raise job.error
         if self.options.overwrite:
@@ -154,7 +154,7 @@ class Batch:
         return False
 
     def _restore(self, job: Job, title: str) -> dict[str, Any]:
-        """Restores a picture and writes what was asked for; gives what its outcome says."""
+        """Restore a picture and write all its files; returns fields of its `Outcome`."""
         picture, seconds = self._read(job)
         restorer = self._restorer
         start = time.perf_counter()
@@ -174,10 +174,10 @@ class Batch:
         }
 
     def _read(self, job: Job) -> tuple[Picture, float]:
-        """The picture of a job, when all that it will be written to can be, and the seconds it took to read."""
+        """The picture of a job and the seconds to read it. Raises PictureError if it or a target cannot be read or written."""
         from restore import images
 
-        read = images.read  # The first use imports torch, which is no time of this picture's.
+        read = images.read  # The first use imports torch, which is not counted.
         start = time.perf_counter()
         picture = read(job.source)
         seconds = time.perf_counter() - start
@@ -201,7 +201,7 @@ class Batch:
             save_sheet(job.sheet, result)
 
     def _estimate(self, job: Job) -> dict[str, Any]:
-        """What a picture would take, reading and writing it included. Raises PictureError if it cannot be read."""
+        """The estimated cost of a picture, reading and writing included. Raises PictureError if it cannot be read."""
         from restore import images
 
         if job.error is not None:
@@ -215,16 +215,16 @@ class Batch:
         return {**asdict(found), "seconds": found.seconds + reading + writing}
 
     def _keywords(self, job: Job) -> dict[str, Any]:
-        """What `Restorer.stream` is told of a job."""
+        """The keywords of `Restorer.stream` for a job."""
         common = values_of(self.options, "call")
         return {**common, "name": self.options.name or job.relative.as_posix(), **job.options}
 
     def _consistency(self, job: Job, result: Result) -> dict[str, Any]:
-        """Status, code and error of a finished picture: how well it agrees with what was measured."""
+        """Fields of the `Outcome` of a finished picture: its consistency, and with --strict the error if that is too large."""
         noiseless = result.record.get("sigma_y") == 0
         limit, unit = (NOISELESS, "grey levels") if noiseless else (NOISY, "times the noise")
         found = result.consistency
-        console.logger.debug("%s (%s): %.2f %s away from what was measured", job.out, result.answer, found, unit)
+        console.logger.debug("%s (%s): consistency %.2f %s", job.out, result.answer, found, unit)
         consistency = None if math.isnan(found) else found
         if not self.options.strict or consistency is None or consistency <= limit:
             return {"status": "done", "consistency": consistency}
@@ -233,7 +233,7 @@ class Batch:
         return {"status": "inconsistent", "consistency": consistency, "error": message, "code": 1}
 
     def _print(self, outcome: Outcome) -> None:
-        """Results alone: a path a line, or a JSON object for every picture."""
+        """Print the result's path, the estimate, or with --json an object for every picture."""
         if self.options.json:
             left_out = {"code"} if self.options.plan else {"code", "estimate"}
             told = {name: value for name, value in asdict(outcome).items() if name not in left_out}

@@ -1,6 +1,6 @@
-"""What a person sees: messages and progress on stderr. Results alone go to stdout.
+"""Messages and progress on stderr; stdout is for results alone.
 
-The level of the logger `restore` says how much: errors with -q, notes, details with -v, and tracebacks with -vv.
+The level of the logger `restore` selects them: errors only with -q, details too with -v, tracebacks too with -vv.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
 
 
 class Messages(logging.Handler):
-    """Log records as lines on stderr, one a record."""
+    """Prints each log record as a line on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = PREFIXES.get(record.levelno, "")
@@ -30,7 +30,7 @@ class Messages(logging.Handler):
 
 @contextmanager
 def messages() -> Iterator[None]:
-    """While inside, the toolkit's log goes to stderr."""
+    """Inside, the toolkit's log goes to stderr."""
     handler, level = Messages(), logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -42,23 +42,23 @@ def messages() -> Iterator[None]:
 
 
 def set_level(quiet: bool, verbose: int) -> None:
-    """-q leaves errors alone; -v adds details, -vv tracebacks."""
+    """Set the log level: -q keeps errors only, -v adds details, -vv tracebacks."""
     logger.setLevel(logging.ERROR if quiet else (logging.INFO, logging.DEBUG, TRACES)[min(verbose, 2)])
 
 
 def error(text: str) -> None:
-    """One error line."""
+    """Print one line, an error."""
     logger.error("%s", text)
 
 
 def trace() -> None:
-    """The traceback of the exception being handled, with -vv."""
+    """With -vv, print the traceback of the exception being handled."""
     if logger.isEnabledFor(TRACES):
         traceback.print_exc(file=sys.stderr)
 
 
 def bug(raised: Exception, of: str = "") -> None:
-    """One line for an exception nobody meant; the traceback with -vv."""
+    """Report an unexpected exception in one line; with -vv also its traceback."""
     said = " ".join(f"{type(raised).__name__}: {raised}".split())
     error(f"{of}this is a bug, please report it with the output of -vv ({said})")
     trace()
@@ -66,7 +66,7 @@ def bug(raised: Exception, of: str = "") -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left, where stderr is a terminal; gives the function to call with (step, steps)."""
+    """A progress bar with the time left, if stderr is a terminal; yields the function to call with (step, steps)."""
     if not sys.stderr.isatty() or not logger.isEnabledFor(logging.INFO):
         yield lambda step, steps: None
         return

@@ -1,4 +1,4 @@
-"""`restore evaluate`: bits a dimension and denoising of a prior, on pictures."""
+"""`restore evaluate`: bits per dimension and denoising PSNR of a prior, on pictures."""
 
 from __future__ import annotations
 
@@ -22,45 +22,45 @@ if TYPE_CHECKING:
     from restore.likelihood import Bound
     from restore.priors import Prior
 
-ROWS = 12  # Of the table of steps; --json holds all.
+ROWS = 12  # The largest number of rows in the table of steps; --json prints all steps.
 
 
 @click.command("evaluate")
 @click.argument("prior")
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("-n", "--count", type=click.IntRange(min=2), default=64, metavar="N", help="pictures to take  [default 64]")
-@click.option("--skip", type=click.IntRange(min=0), default=0, metavar="N", help="leave out the first N, those trained on, say")
-@click.option("--size", type=Size(), help="cut from the middle to HxW; an array's own, or what the prior was trained on")
+@click.option("-n", "--count", type=click.IntRange(min=2), default=64, metavar="N", help="number of pictures  [default 64]")
+@click.option("--skip", type=click.IntRange(min=0), default=0, metavar="N", help="leave out the first N, such as training data")
+@click.option("--size", type=Size(), help="centre-crop to HxW; by default an array's own size, or the prior's")
 @click.option(
     "--likelihood",
     type=click.Choice(["bound", "flow", "none"]),
-    help="the variational bound (default where levels are discrete), the probability flow's (default else), or neither",
+    help="by the variational bound (default for discrete noise levels), the probability-flow ODE (default otherwise), or none",
 )
 @click.option(
     "--every", type=click.IntRange(min=1), default=1, metavar="N", help="bound: evaluate one in N steps  [default 1: all]"
 )
 @click.option("--steps", type=click.IntRange(min=1), default=32, metavar="N", help="flow: Runge-Kutta steps  [default 32]")
-@click.option("--probes", type=click.IntRange(min=1), default=1, metavar="N", help="flow: signs for the trace  [default 1]")
+@click.option("--probes", type=click.IntRange(min=1), default=1, metavar="N", help="flow: probes of the trace  [default 1]")
 @click.option(
-    "--plot", type=click.Path(path_type=Path), metavar="BOUND.png", help="draw the bound by step (asks for the bound)"
+    "--plot", type=click.Path(path_type=Path), metavar="BOUND.png", help="plot the bound by step; implies --likelihood bound"
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="of all noise  [default 0]")
-@click.option("--batch", type=click.IntRange(min=1), default=64, metavar="N", help="pictures at once  [default 64]")
+@click.option("--seed", type=int, default=0, metavar="N", help="seed of all noise  [default 0]")
+@click.option("--batch", type=click.IntRange(min=1), default=64, metavar="N", help="pictures per evaluation  [default 64]")
 @click.option(
     "--dtype",
     type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
     default="float32",
-    help="arithmetic of the network; short ones blur the figures  [default float32]",
+    help="dtype of the network; 16 bits make the figures less accurate  [default float32]",
 )
 def evaluate_command(prior: str, data: Path, quiet: bool, verbose: int, **options: Any) -> None:
-    """Measure PRIOR on DATA, a folder of pictures or an .npz/.npy array: bits a dimension, denoising by noise level.
+    """Evaluate PRIOR on DATA, a folder of pictures or an .npz/.npy array: bits per dimension, PSNR of denoising by noise level.
 
-    PRIOR is a bundled model, a model folder, or SCHEME:ID. Fewer bits are better; so are more decibels.
+    PRIOR is a bundled model, a model folder, or SCHEME:ID. Fewer bits are better, and more decibels.
     """
     console.set_level(quiet, verbose)
     if options["plot"] is not None:
         if options["likelihood"] not in (None, "bound"):
-            raise UsageError("--plot draws the variational bound; leave out --likelihood, or say bound")
+            raise UsageError("--plot draws the variational bound; leave out --likelihood, or give bound")
         options["likelihood"] = "bound"
         check_targets([options["plot"]], options["overwrite"])
     _run(prior, data, **options)
@@ -94,7 +94,7 @@ def _run(
     from restore.likelihood.data import load
 
     if not data.exists():
-        images.find([data])  # Says that it is not there.
+        images.find([data])  # Raises the error for a missing path.
     placement = Placement.current(device, dtype)
     prior = pretrained.prior(name, dtype=placement.dtype).to(placement.device)
     wanted = size or (own_size(name) if data.is_dir() else None)
@@ -116,7 +116,7 @@ def _run(
         bits = _flow(prior, x0, steps=steps, probes=probes, seed=seed, batch=batch)
         told |= {"likelihood": "flow", **_summary(bits), "steps": steps, "probes": probes, "dequantisation": "uniform"}
         lines += [
-            f"bits/dim {_said(bits)} by the probability flow, uniformly dequantised",
+            f"bits/dim {_said(bits)} by the probability-flow ODE, uniformly dequantised",
             f"  {steps} Runge-Kutta steps, {probes} probe(s), sigma {prior.sigma_min:.3g} to {prior.sigma_max:.3g}",
         ]
     with console.progress("denoising") as show:

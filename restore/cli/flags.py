@@ -1,4 +1,4 @@
-"""Flags from an options dataclass: a task's own, or `RunOptions`."""
+"""Command-line flags from an options dataclass: a task's own, or `RunOptions`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from restore.options import Option, describe
 
 
 class Value(click.ParamType):
-    """A value that an `Option` reads and checks."""
+    """A click type that parses and checks values by an `Option`."""
 
     def __init__(self, option: Option) -> None:
         self.option = option
@@ -39,11 +39,11 @@ class Value(click.ParamType):
 
 
 def click_options(kind: type, *only: str, **known: str) -> list[click.Option]:
-    """The fields of an options dataclass as flags: `mask_grow` is `--mask-grow`, a bool that is off is a switch.
+    """The fields of an options dataclass as flags: `mask_grow` is `--mask-grow`, a bool that is False by default is a switch.
 
     Args:
-        only: names of the fields wanted; all but hidden ones if none is named.
-        known: texts that a help line names in braces.
+        only: names of the fields to use; all but hidden ones if none is named.
+        known: texts to insert in help lines for names in braces.
     """
     options = [option for option in describe(kind) if not option.metadata.get("hidden")]
     return [_flag(option, known) for option in options if not only or option.name in only]
@@ -65,7 +65,7 @@ def _flag(option: Option, known: dict[str, str]) -> click.Option:
     notes = [f"default {option.default}"] if option.default is not None else []
     notes = [range, *notes] if range and not option.metadata.get("metavar") else notes
     notes = ["required"] if option.required else notes
-    # To click, a default of None is a value: what is required has no default at all.
+    # click takes a default of None as a value, so a required option must have no default at all.
     default = {"required": True} if option.required else {"default": option.default}
     return click.Option(
         names,

@@ -15,7 +15,7 @@ from restore.cli import console
 from restore.options import json_schema
 from restore.plugins.manager import SELECTION, Record, examine, load
 
-SLOW = 0.3  # Seconds a plugin may take to load: every `restore --help` waits for it.
+SLOW = 0.3  # Seconds; --doctor reports plugins that take longer to load, because every `restore --help` waits for them.
 
 
 @click.command("plugins")
@@ -26,8 +26,8 @@ SLOW = 0.3  # Seconds a plugin may take to load: every `restore --help` waits fo
 def plugins_command(json: bool, doctor: bool) -> int:
     """List plugins, whether they work and how long they take to load.
 
-    The environment variable RESTORE_PLUGINS selects: empty for the built-in ones alone, or names of plugins or distributions
-    with commas between them.
+    The environment variable RESTORE_PLUGINS selects plugins: empty for the built-in ones alone, or names of plugins or
+    distributions, separated by commas.
     """
     plugins = load()
     records = [_alone(record) if doctor and record.state == "ok" else record for record in plugins.records]
@@ -42,7 +42,7 @@ def plugins_command(json: bool, doctor: bool) -> int:
 
 
 def _alone(record: Record) -> Record:
-    """The record of a plugin loaded where nothing else has been."""
+    """The record of a plugin loaded alone, in a process of its own."""
     code = f"from restore.cli.info import measure; measure({record.name!r}, {record.distribution!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, SELECTION: ""})
     if done.returncode != 0:
@@ -52,7 +52,7 @@ def _alone(record: Record) -> Record:
 
 
 def measure(name: str, distribution: str) -> None:
-    """Prints seconds to load a plugin, and whether that brings torch in; the other end of `restore plugins --doctor`."""
+    """Print the seconds to load a plugin and whether that imports torch. `restore plugins --doctor` runs this in a process."""
     from restore.plugins.manager import entries
 
     entry = next(one for one in entries() if one.name == name and one.dist and one.dist.name == distribution)
@@ -61,7 +61,7 @@ def measure(name: str, distribution: str) -> None:
 
 
 def _ill(records: Sequence[Record]) -> bool:
-    """Says what is wrong with each plugin."""
+    """Whether any plugin is broken, slow or heavy; logs a warning for each fault."""
     found = False
     for record in records:
         complaints = [record.error] if record.error else []
@@ -81,7 +81,7 @@ def schema_command(task: str) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as what is in them."""
+    """A table as text, with columns as wide as their contents."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *rows]]
     return "\n".join(line.rstrip() for line in lines)

@@ -1,4 +1,4 @@
-"""The jobs of a command line: which picture, with which options, goes to which file."""
+"""The jobs of a command line: input, options and output files of each picture."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Job:
     """One picture to restore.
 
     Attributes:
-        relative: where the result goes under a mirrored folder; noise is drawn for this name.
+        relative: path relative to the input folder; outputs mirror it, and the noise depends on it.
         out, map, sheet: files to write.
-        named: a person wrote these very names, so they must not be skipped in silence.
-        options: the task's; a folder of pictures has become this picture's file.
-        error: why it cannot be done, known before anything runs.
+        named: the output file was named explicitly, so an existing one is an error and not skipped.
+        options: the task's own; in place of a folder of pictures, the file that belongs to this picture.
+        error: an error found before anything runs.
     """
 
     source: Path
@@ -41,12 +41,12 @@ class Job:
 
 
 def jobs_of(task: Task, inputs: Sequence[Path], own: Mapping[str, Any], options: RunOptions) -> list[Job]:
-    """Every job of a command line, in a fixed order; inputs that are missing are jobs with an error.
+    """All jobs of a command line, in a fixed order. A missing input becomes a job with an error.
 
     Args:
         own: the task's options.
 
-    Raises: UsageError if results would be written over each other or over an input; PictureError for an option's missing file.
+    Raises: UsageError if a result would overwrite another or an input; PictureError if an option names a missing file.
     """
     _check_pictures(task, own)
     several = len(inputs) > 1 or any(given.is_dir() for given in inputs)
@@ -73,7 +73,7 @@ def jobs_of(task: Task, inputs: Sequence[Path], own: Mapping[str, Any], options:
 
 @dataclass(frozen=True)
 class _Target:
-    """Where results go: a file, a folder that mirrors the inputs, or nowhere said."""
+    """The destination of results: a file, a folder that mirrors the inputs, or none."""
 
     written: str | None
     several: bool
@@ -109,7 +109,7 @@ class _Target:
 
 
 def _find(task: Task, inputs: Sequence[Path], folders: list[Path]) -> tuple[dict[Path, Path], list[Job]]:
-    """Pictures with their relative paths, and a failed job for each input without one. Earlier results are no inputs."""
+    """Pictures with their relative paths, and a failed job for each input without any. Results of earlier runs are left out."""
     from restore.images.finding import find
 
     found: dict[Path, Path] = {}
@@ -159,7 +159,7 @@ def _check_pictures(task: Task, own: Mapping[str, Any]) -> None:
 
 
 def _with_options(job: Job, options: Mapping[str, Any]) -> Job:
-    """The job with this picture's own files, where an option names a folder of them."""
+    """The job with its options, where a folder of pictures is replaced by the file that belongs to this picture."""
     try:
         own = {name: _match(job, name, value) if _is_folder(value) else value for name, value in options.items()}
     except PictureError as error:
@@ -172,7 +172,7 @@ def _is_folder(value: Any) -> bool:
 
 
 def _match(job: Job, name: str, folder: Path) -> Path:
-    """The file with the picture's relative path in a folder, whatever its suffix."""
+    """The file in a folder with the picture's relative path and any suffix."""
     from restore.images.formats import SUFFIXES
 
     same = folder / job.relative

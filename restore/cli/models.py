@@ -1,4 +1,4 @@
-"""`restore models`: the priors at hand, their cards, whether they are whole."""
+"""`restore models`: lists, shows, verifies, converts and averages priors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from restore.errors import PriorError, suggest
 @click.group("models", invoke_without_command=True)
 @click.pass_context
 def models_command(context: click.Context) -> None:
-    """List priors, show their cards, check that they are whole, make model folders of others' or of several."""
+    """List priors, show their cards, verify them, convert them to model folders, or average several."""
     if context.invoked_subcommand is None:
         context.invoke(list_command, json=False)
 
@@ -25,7 +25,7 @@ def models_command(context: click.Context) -> None:
 @models_command.command("list")
 @click.option("--json", is_flag=True, help="print a JSON array")
 def list_command(json: bool) -> None:
-    """List the priors that come with the toolkit."""
+    """List the bundled priors."""
     from restore.priors.loaders.load import BUNDLED
 
     models = [_facts(name, folder) for name, folder in sorted(BUNDLED.items())]
@@ -40,7 +40,7 @@ def list_command(json: bool) -> None:
 @click.argument("model")
 @click.option("--json", is_flag=True, help="print a JSON object")
 def info_command(model: str, json: bool) -> None:
-    """Show the card of MODEL: a bundled one or a folder; of others (adm:FILE.pt, diffusers:ID) what their files say."""
+    """Show the card of MODEL, a bundled one or a folder; of others (adm:FILE.pt, diffusers:ID) show the config."""
     from restore.priors.loaders.load import BUNDLED
 
     if model not in BUNDLED and not (Path(model) / "config.json").is_file() and (":" in model or "/" in model):
@@ -58,7 +58,7 @@ def info_command(model: str, json: bool) -> None:
 @models_command.command("verify")
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 def verify_command(models: tuple[str, ...]) -> None:
-    """Load each MODEL (all bundled ones if none is named) and let it look at noise once; fail (3) if one is not sound."""
+    """Load each MODEL (all bundled ones if none is named) and evaluate it once on noise; fail (3) if one is damaged."""
     import torch
 
     from restore.pretrained import prior
@@ -71,7 +71,7 @@ def verify_command(models: tuple[str, ...]) -> None:
         noise = torch.randn(1, loaded.channels, side, side, generator=torch.Generator().manual_seed(0))
         answer = loaded(noise, torch.tensor(1.0).clamp(loaded.sigma_min, loaded.sigma_max))
         if answer.shape != noise.shape or not bool(torch.isfinite(answer).all()):
-            raise PriorError(f"prior {name} answers values that are not finite; its weights are damaged: get it again")
+            raise PriorError(f"prior {name} returns values that are not finite; its weights are damaged: get it again")
         print(f"{name}: ok, weights {weights_hash(loaded)}")
 
 
@@ -80,7 +80,7 @@ models_command.add_command(average_command)
 
 
 def _foreign(model: str, json: bool) -> None:
-    """Prints what is known of a prior that is no model folder."""
+    """Print origin and config of a prior that is not a model folder."""
     from restore.pretrained import checkpoint
 
     found = checkpoint(model)

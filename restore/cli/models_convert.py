@@ -1,4 +1,4 @@
-"""`restore models convert` and `average`: model folders made of other models."""
+"""`restore models convert` and `restore models average`: write model folders from other models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     type=click.Choice(["float32", "float16", "bfloat16"]),
     default="float32",
     show_default=True,
-    help="precision of the stored weights; float32 answers exactly as SOURCE, float16 halves the folder",
+    help="precision of the stored weights; float32 gives exactly the outputs of SOURCE, float16 halves the folder",
 )
 @click.option("--overwrite", is_flag=True, help="replace OUT if it is a model folder")
 def convert_command(source: str, out: Path, dtype: str, overwrite: bool) -> None:
@@ -50,15 +50,15 @@ def convert_command(source: str, out: Path, dtype: str, overwrite: bool) -> None
 )
 @click.option("--overwrite", is_flag=True, help="replace OUT if it is a model folder")
 def average_command(models: tuple[str, ...], out: Path, dtype: str, overwrite: bool) -> None:
-    """Write the mean of several MODELs' weights as a model folder.
+    """Write the mean of the weights of several MODELs as a model folder.
 
-    They are folders or bundled ones, checkpoints of one run or trained from one another (`restore train --init`).
+    MODELs are folders or bundled ones: checkpoints of one run, or trained from one another (`restore train --init`).
     """
     from restore.priors.loaders.load import BUNDLED
     from restore.training.averaging import average_models
 
     if len(models) < 2:
-        raise UsageError("a mean is of two models or more")
+        raise UsageError("a mean needs two models or more")
     _check(out, overwrite)
     config, prior = average_models([BUNDLED.get(name, Path(name)) for name in models])
     lines = [f"- from: {', '.join(Path(name).name for name in models)}", "- licence and training data: those of all of them"]
@@ -67,7 +67,7 @@ def average_command(models: tuple[str, ...], out: Path, dtype: str, overwrite: b
 
 
 def _check(out: Path, overwrite: bool) -> None:
-    """Raises UsageError where a model folder may not be written."""
+    """Raises UsageError if OUT exists and may not be replaced."""
     from restore.priors.loaders import folder
 
     if out.exists() and not overwrite:
@@ -77,7 +77,7 @@ def _check(out: Path, overwrite: bool) -> None:
 
 
 def _write(out: Path, config: dict[str, Any], prior: Prior, made: str, lines: Sequence[str], dtype: str) -> None:
-    """A model folder, whole or not at all: beside OUT first, then renamed."""
+    """Write a model folder under a temporary name, then rename it."""
     import torch
 
     from restore.priors.loaders import folder
@@ -92,18 +92,18 @@ def _write(out: Path, config: dict[str, Any], prior: Prior, made: str, lines: Se
 
 
 def about(found: Checkpoint) -> list[str]:
-    """What a translated prior is, a line each."""
+    """Lines of a model card that describe a converted prior."""
     settings = {key: value for key, value in found.config.get("prior", {}).items() if not isinstance(value, list)}
     return [
         f"- from: {found.origin}",
         f"- weights: {sum(value.numel() for value in found.weights.values()) / 1e6:.1f} million",
-        f"- asked with: {', '.join(f'{key} {value}' for key, value in settings.items()) or 'its defaults'}",
+        f"- settings: {', '.join(f'{key} {value}' for key, value in settings.items()) or 'its defaults'}",
         "- licence and training data: those of the source",
     ]
 
 
 def _card(name: str, made: str, lines: Sequence[str], dtype: str) -> str:
-    """Markdown with the front matter the Hub reads. Licence and data are the source's, which does not say them."""
+    """The model card as Markdown, with the Hub's front matter. The licence is unknown, because sources do not state it."""
     from restore.results.provenance import versions
 
     return "\n".join(

@@ -1,4 +1,4 @@
-"""`restore rerun OUT`: a result made again from its record."""
+"""`restore rerun RESULT`: reproduces a result from its record."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rerun_command(
     quiet: bool,
     verbose: int,
 ) -> int:
-    """Make a result again from the record that --record left."""
+    """Reproduce a result from the record that --record stored."""
     console.set_level(quiet, verbose)
     from restore.cli.batch import Batch
     from restore.cli.save import load_record
@@ -52,7 +52,7 @@ rerun_command.params += click_options(RunOptions, "device", "overwrite", "json",
 
 
 def _source(recorded: dict[str, str], given: Path | None, result: Path) -> Path:
-    """The input as it was. Raises PictureError if it is gone or another."""
+    """The path of the input. Raises PictureError if it is missing or its content has changed."""
     from hashlib import sha256
 
     written = Path(recorded["path"])
@@ -61,7 +61,7 @@ def _source(recorded: dict[str, str], given: Path | None, result: Path) -> Path:
             if sha256(path.read_bytes()).hexdigest() != recorded["sha256"]:
                 raise PictureError(f"{path} is not the input {result} was made from: its content differs")
             return path
-    raise PictureError(f"{given or written}: the input is not there; say where with --input FILE")
+    raise PictureError(f"{given or written}: the input is missing; give it with --input FILE")
 
 
 def _options(task: Task, recorded: dict[str, Any]) -> dict[str, Any]:

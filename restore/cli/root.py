@@ -1,4 +1,4 @@
-"""`restore`: tasks, which plugins give, and a few commands."""
+"""The command `restore`, with a subcommand for each task of the plugins and a few others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMPLETION = 'Shell completion: eval "$(_RESTORE_COMPLETE=bash_source restore)" 
 
 
 class Root(click.Group):
-    """Subcommands are the commands registered here and a task each that a plugin gives."""
+    """Subcommands are the commands registered here and one for each task of a plugin."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*self.commands, *plugins.load().tasks])

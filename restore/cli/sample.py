@@ -1,4 +1,4 @@
-"""`restore sample`: pictures from a prior alone."""
+"""`restore sample`: unconditional samples of a prior."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from restore.generate import Step
     from restore.priors import Prior
 
-FILMED, FRAMES = 4, 12  # Pictures and levels shown of a trajectory.
+FILMED, FRAMES = 4, 12  # Numbers of pictures and noise levels in a figure of trajectories.
 
 
 class Size(click.ParamType):
@@ -44,25 +44,25 @@ class Size(click.ParamType):
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), default="samples.png", help="the grid to write  [default samples.png]"
 )
-@click.option("--sampler", default="dpmpp-2m", metavar="NAME[:key=value,...]", help=f"the transition: {', '.join(SAMPLERS)}")
+@click.option("--sampler", default="dpmpp-2m", metavar="NAME[:key=value,...]", help=f"sampler: {', '.join(SAMPLERS)}")
 @click.option(
     "--schedule",
     "schedule_name",
     type=click.Choice(["karras", "geometric", "ddpm", "quadratic"]),
-    help="where the levels lie; karras, or ddpm for a prior of discrete levels, if not given",
+    help="schedule of noise levels; by default karras, or ddpm for a prior with discrete levels",
 )
 @click.option("--steps", type=click.IntRange(min=1), default=50, metavar="N", help="transitions  [default 50]")
-@click.option("--seed", type=int, default=0, metavar="N", help="of all noise: the same seed, the same pictures  [default 0]")
-@click.option("--size", type=Size(), help="height and width in pixels; the prior's own if it says, else 64")
-@click.option("--batch", type=click.IntRange(min=1), default=16, metavar="N", help="pictures at once  [default 16]")
+@click.option("--seed", type=int, default=0, metavar="N", help="seed of all noise  [default 0]")
+@click.option("--size", type=Size(), help="height and width in pixels; by default the size in the prior's config, else 64")
+@click.option("--batch", type=click.IntRange(min=1), default=16, metavar="N", help="pictures per evaluation  [default 16]")
 @click.option(
     "--trajectory",
     type=click.Path(path_type=Path),
     metavar="FILM.png",
-    help="write how the first pictures came about: a row of x, scaled to be seen, above a row of D",
+    help="write the trajectories of the first pictures: a row of x, scaled for display, above a row of D",
 )
 def sample_command(prior: str, quiet: bool, verbose: int, **options: Any) -> None:
-    """Draw pictures from PRIOR alone, into one grid.
+    """Sample pictures from PRIOR alone and write them as one grid.
 
     PRIOR is a bundled model, a model folder, or SCHEME:ID.
     """
@@ -138,14 +138,14 @@ def _run(
 
 
 def own_size(name: str) -> tuple[int, int]:
-    """The size a prior was trained on, where its folder says, else 64x64."""
+    """The size (H, W) that a prior was trained on, from the config in its folder; else (64, 64)."""
     from restore.priors.loaders.load import BUNDLED
 
     folder = BUNDLED.get(name, Path(name.rpartition(":")[2]))
     for config in (folder / "config.json", folder / "unet" / "config.json"):
         try:
             told = json_module.loads(config.read_text()) if config.is_file() else {}
-            found = told.get("size", told.get("sample_size"))  # Ours and diffusers' word.
+            found = told.get("size", told.get("sample_size"))  # The second is diffusers' key.
         except (OSError, ValueError, AttributeError) as error:
             raise PriorError(f"{config}: cannot be read ({error})") from None
         if isinstance(found, int):
@@ -162,7 +162,7 @@ def _film(prior: Prior, filmed: list[Step]) -> Tensor:
 
 
 def check_targets(targets: list[Path], overwrite: bool) -> None:
-    """Raises PictureError for a place that cannot be written, before anything long begins."""
+    """Raises PictureError for a file that cannot be written, to be called before a long run."""
     import numpy as np
 
     from restore import images

@@ -1,4 +1,4 @@
-"""Results into files, whole or not at all."""
+"""Writes results to files, and reads their records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def save(
     path: Path, result: Result, record: dict[str, Any] | None, *, metadata: Literal["keep", "strip"], overwrite: bool
 ) -> None:
-    """The picture of a result, with its record in a PNG's text or beside any other format.
+    """Write the picture of a result, with its record in the text of a PNG or in a JSON file beside another format.
 
     Raises: PictureError if it cannot be written.
     """
@@ -35,7 +35,7 @@ def save(
 
 
 def save_map(path: Path, result: Result) -> None:
-    """The answer with what was invented outlined, beside the spread of the samples."""
+    """Write the result with uncertain areas outlined, beside a map of the samples' standard deviation."""
     from restore.images import to_pillow
     from restore.results.figures import uncertainty
 
@@ -45,7 +45,7 @@ def save_map(path: Path, result: Result) -> None:
 
 
 def save_sheet(path: Path, result: Result) -> None:
-    """Every sample, side by side."""
+    """Write all samples side by side."""
     from restore.results.figures import contact_sheet
 
     _put_picture(path, contact_sheet(result.samples))
@@ -60,14 +60,14 @@ def _put_picture(path: Path, canvas: NDArray[np.uint8]) -> None:
 
 
 def sidecar(path: Path) -> Path:
-    """Where the record of a picture lies whose format has no place for it."""
+    """The JSON file for the record of a picture that is not a PNG."""
     return path.with_name(f"{path.name}.json")
 
 
 def load_record(path: Path) -> dict[str, Any]:
     """The record of a result.
 
-    Raises: PictureError if there is none.
+    Raises: PictureError if there is none, or it cannot be read.
     """
     from restore import images
 
@@ -86,7 +86,7 @@ def load_record(path: Path) -> dict[str, Any]:
 
 
 def put(path: Path, data: bytes) -> None:
-    """Writes a file, whole or not at all. Raises PictureError if it cannot be written."""
+    """Write a file atomically. Raises PictureError if it cannot be written."""
     try:
         write_atomically(path, data)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The subcommand of a task: flags of its own, and those every task has."""
+"""The subcommand of a task: its own flags and those of every task."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from restore.sampling.samplers import SAMPLERS
 from restore.task import Task
 
 NAMES = """Results go beside the input as STEM.{name}.EXT. OUT is a file for one input; a folder (an existing one, one written
-with a / at its end, or any OUT with several inputs) mirrors the tree of the inputs. What exists is kept unless --overwrite: a
-result named by rule is skipped, one you named is an error."""
+with a / at its end, or any OUT with several inputs) mirrors the tree of the inputs. Existing files are kept unless --overwrite
+is given: a result with an automatic name is skipped, for one that you named it is an error."""
 
 
 class TaskCommand(click.Command):
-    """Help in two parts: the task's own flags first."""
+    """A subcommand whose help lists the task's own flags first."""
 
     def __init__(self, task: Task) -> None:
         self.own = click_options(task.Options)
@@ -59,7 +59,7 @@ def common() -> list[click.Option]:
 
 
 def run(task: Task, given: dict[str, Any]) -> int:
-    """Runs a parsed command line; gives the exit code."""
+    """Run a parsed command line; returns the exit code."""
     inputs = given.pop("inputs")
     own = {option.name: given.pop(option.name) for option in describe(task.Options)}
     options = RunOptions(**given)

@@ -1,4 +1,4 @@
-"""`restore train`: its options need torch, so they are read when it runs."""
+"""`restore train`: its options need torch, so they are parsed only when it runs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Where work runs: device, dtype, memory, and this process's share of the pictures."""
+"""Device, dtype, memory, and this process's share of the pictures."""

@@ -1,4 +1,4 @@
-"""The dtype that a network computes in, chosen by what the hardware multiplies."""
+"""The dtype that a network computes in, chosen by what the hardware supports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from restore.errors import UsageError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 VARIABLE = "RESTORE_DTYPE"
-# What torch is asked and what Linux calls it, by instruction set.
+# Instruction set -> torch's function that detects it, and Linux's flag for it.
 INSTRUCTIONS = {
     "AVX512-BF16": ("_is_avx512_bf16_supported", "avx512_bf16"),
     "AMX": ("_is_amx_tile_supported", "amx_bf16"),
@@ -20,7 +20,7 @@ INSTRUCTIONS = {
 
 
 def parse(name: str | None) -> torch.dtype | None:
-    """The dtype of a name; None, for the network to choose, of "auto" and of None. Raises UsageError for another name."""
+    """The dtype of a name. "auto" and None give None, with which the prior chooses. Raises UsageError for another name."""
     if name in {None, "auto"}:
         return None
     if name not in DTYPES:
@@ -29,12 +29,12 @@ def parse(name: str | None) -> torch.dtype | None:
 
 
 def from_environment() -> torch.dtype | None:
-    """The dtype of the environment variable RESTORE_DTYPE: the default of `--dtype` and of `Restorer`'s keyword `dtype`.
+    """The dtype of the environment variable RESTORE_DTYPE, the default of `--dtype` and of `Restorer`'s keyword `dtype`.
 
-    It takes the same words (auto, float32, bfloat16, float16) and counts as asked for: it holds for every prior, on every
-    device. Empty is unset.
+    It takes the same values (auto, float32, bfloat16, float16) and has the same effect, for every prior on every device. Empty
+    is unset.
 
-    Raises: UsageError for another word.
+    Raises: UsageError for another value.
     """
     word = os.environ.get(VARIABLE) or None
     try:
@@ -55,9 +55,9 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 @lru_cache(maxsize=8)
 def bfloat16_unit(device: torch.device) -> str:
-    """What multiplies bfloat16 on a device, such as "AMX"; empty where nothing does, and on devices not known here.
+    """The hardware that multiplies bfloat16 on a device, such as "AMX"; empty if there is none, or for unknown devices.
 
-    CUDA: compute capability 8.0 (Ampere) and later. `torch.cuda.is_bf16_supported` also says yes where it is emulated.
+    CUDA needs compute capability 8.0 (Ampere). `torch.cuda.is_bf16_supported` is also true where bfloat16 is emulated.
     """
     if device.type == "cuda":
         if torch.version.hip is not None:
@@ -70,12 +70,12 @@ def bfloat16_unit(device: torch.device) -> str:
 
 
 def _cpu_has(function: str, flag: str) -> bool:
-    """Whether the CPU has an instruction set: as torch says, or, where this version of torch cannot say, as Linux does."""
+    """Whether the CPU has an instruction set, according to torch, or to Linux if this version of torch cannot tell."""
     ask = getattr(torch.cpu, function, None)
     return bool(ask()) if ask is not None else flag in _cpu_flags()
 
 
 def _cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
-    """Linux's names of the CPU's instruction sets; none where there is no such file."""
+    """Linux's flags of the CPU; empty where there is no such file."""
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     return set(next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), []))

@@ -1,4 +1,4 @@
-"""How much memory there is, in words and in bytes, and how a lack of it shows. Loads torch only where a GPU is asked."""
+"""Memory: used and free bytes, sizes in words, and recognising out-of-memory errors. Loads torch only for GPUs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import torch
 
 UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
-KEPT_FREE = 0.1  # Share of free memory that is left to others.
+KEPT_FREE = 0.1  # Share of free memory that is left to other processes.
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: Python's own, an accelerator's, or that of torch's allocator on the CPU."""
+    """Whether an error means out of memory: Python's, an accelerator's, or that of torch's CPU allocator."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     said = str(error).lower()
@@ -39,14 +39,14 @@ def parse(size: str | int) -> int:
 
 
 def spell(size: float, *, up: bool = False) -> str:
-    """Bytes in words: 350 MB, 2.1 GB; the nearest such, or with `up` the next that is not less."""
+    """Bytes in words, such as 350 MB or 2.1 GB, rounded to the nearest, or with `up` upwards."""
     unit, step = ("GB", 1e8) if size >= 1e9 else ("MB", 1e6)
     size = (math.ceil(size / step) if up else round(size / step)) * step
     return f"{size / 1e9:.1f} GB" if unit == "GB" else f"{size / 1e6:.0f} MB"
 
 
 def used(device: torch.device) -> int:
-    """Bytes that this process holds: of the device's memory, or of the machine's for the CPU."""
+    """Bytes that this process uses, of a GPU's memory or, for the CPU, of the machine's."""
     if device.type == "cuda":
         import torch
 
@@ -62,7 +62,7 @@ def used(device: torch.device) -> int:
 
 
 def free(device: torch.device) -> int:
-    """Bytes that this process may still take."""
+    """Bytes that are free for this process."""
     if device.type == "cuda":
         import torch
 
@@ -77,12 +77,12 @@ def _of_machine() -> int:
         found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
         if found is not None:
             return int(found[1]) * 1024
-    # Elsewhere nobody tells what others could give back: half of all there is.
+    # Other systems do not report available memory: assume half of the total.
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def _of_container(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """What a container's bound leaves (cgroup v2); no bound is endless."""
+    """Bytes left below a container's limit (cgroup v2); 2^62 without a limit."""
     try:
         bound = (root / "memory.max").read_text().strip()
         taken = int((root / "memory.current").read_text())
@@ -93,6 +93,6 @@ def _of_container(root: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def room(device: torch.device, bound: int | None = None) -> int:
-    """Bytes a run may take from here on: what is free but for a tenth, and no more than `bound` for the whole process."""
+    """Bytes that a run may still allocate: nine tenths of the free memory, and at most `bound` for the whole process."""
     left = int(free(device) * (1 - KEPT_FREE))
     return left if bound is None else min(left, bound - used(device))

@@ -1,4 +1,4 @@
-"""Where work runs: the device, the dtype asked for, and this process's share of the pictures (Accelerate)."""
+"""The device, the requested dtype, and this process's share of the pictures (Accelerate)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from restore.device import dtype as dtypes
 from restore.errors import UsageError
 
 Item = TypeVar("Item")
-LONGEST = timedelta(days=30)  # Processes wait so long for each other: a share of large pictures may take days.
+LONGEST = timedelta(days=30)  # Timeout of waiting for other processes, whose share of large pictures may take days.
 
 
 @dataclass(frozen=True)
 class Placement:
-    """One process of a run.
+    """Device, dtype and share of one process of a run.
 
     Attributes:
         device: where the prior runs.
         dtype: what the prior's network computes in; None if the prior chooses (`Prior.effective_dtype`).
-        index, count: this process's number and how many there are.
-        why: who asked for the dtype.
+        index, count: this process's index and the number of processes.
+        why: the origin of the dtype, for messages.
     """
 
     device: torch.device
@@ -48,7 +48,7 @@ class Placement:
         if dtype is None:
             asked, why = dtypes.from_environment(), f"as {dtypes.VARIABLE} says"
         index, count, found = 0, 1, None
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # Importing accelerate takes a second; one process needs none of it.
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # Importing accelerate takes a second; one process does not need it.
             from accelerate import PartialState
 
             state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available(), timeout=LONGEST)
@@ -57,7 +57,7 @@ class Placement:
         return cls(place, asked, index, count, why)
 
     def describe(self, dtype: torch.dtype) -> str:
-        """In words, for -v: the device, the threads of a CPU, and the dtype that the prior's network computes in, and why."""
+        """The device, the threads of a CPU, and the dtype of the prior's network with the reason for it, in words for -v."""
         threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
         return f"{self.device}{threads}, {str(dtype).removeprefix('torch.')} ({self._reason(dtype)})"
 
@@ -70,18 +70,18 @@ class Placement:
         return unit if dtype is torch.bfloat16 else "this prior would lose too much in bfloat16"
 
     def share(self, items: Sequence[Item]) -> list[Item]:
-        """This process's part of the items: all of them where there is one process."""
+        """This process's part of the items; all of them if there is only one process."""
         if self.count == 1:
             return list(items)
         from accelerate import PartialState
 
-        if self.index >= len(items):  # Early Accelerate hands the last item to every process too many.
+        if self.index >= len(items):  # Old versions of Accelerate give the last item to every surplus process.
             return []
         with PartialState().split_between_processes(list(items)) as mine:
             return list(mine)
 
     def wait(self) -> None:
-        """Returns when every process has come here. Launchers stop all processes as soon as one fails."""
+        """Wait until every process gets here. Launchers stop all processes as soon as one fails."""
         if self.count > 1:
             from accelerate import PartialState
 

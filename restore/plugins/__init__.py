@@ -1,4 +1,4 @@
-"""Plugins: the hooks a package may implement (`hookspecs`), and how plugins are found and checked (`manager`)."""
+"""Plugins: the hooks that a package may implement (`hookspecs`), and finding and checking plugins (`manager`)."""
 
 from restore.plugins.manager import hookimpl
 

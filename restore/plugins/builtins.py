@@ -1,4 +1,4 @@
-"""The toolkit's own methods, priors and operators, through the door that every plugin uses."""
+"""The toolkit's own guidance methods, prior loaders and operators, registered as a plugin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from restore.plugins.manager import hookimpl
 
 
 def _later(module: str, name: str) -> Callable[..., Any]:
-    """A factory that imports its module when called: listing names must not load torch."""
+    """A factory that imports its module when called, so that listing names does not load torch."""
 
     def factory(*args: Any, **keywords: Any) -> Any:
         return getattr(import_module(module), name)(*args, **keywords)

@@ -1,4 +1,4 @@
-"""The hooks of a plugin: one for each kind of thing that users choose by name.
+"""The hooks of a plugin: one each for tasks, guidance methods, prior loaders and operators.
 
 Each hook returns values, so an implementation is a plain function that a test can call. All are optional. A package registers
 its module under the entry-point group `restore`.

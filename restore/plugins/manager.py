@@ -1,7 +1,7 @@
 """The plugin manager.
 
-Plugins are loaded one by one. A plugin that fails to load is one warning; a name that two plugins provide is an error when it
-is used.
+Plugins are loaded one by one. A plugin that fails to load causes a warning; a name that two plugins provide causes an error
+when it is used.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ logger = logging.getLogger("restore")
 GROUP = "restore"
 BUILT_IN = "diffusion-restore"
 SELECTION = "RESTORE_PLUGINS"
-# How to install tasks of packages that people may not have: name of the task -> what to do.
+# Known tasks of other packages: name of the task -> how to install it.
 INSTALLING = {"dead-columns": "in a clone of this project, run: pip install samples/restore-dead-columns"}
-# Commands of the command line, whose names no task may have.
+# Subcommands that are not tasks; no task may have their names.
 COMMANDS = frozenset({"evaluate", "help", "models", "plugins", "rerun", "sample", "schema", "train"})
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
@@ -47,13 +47,13 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """How the loading of one plugin went.
+    """The outcome of loading one plugin.
 
     Attributes:
         state: "ok", "error" or "not selected".
         error: why it could not be loaded, one line; empty otherwise.
         seconds: time to import it and call its hooks.
-        heavy: torch was not imported before this plugin, and is now. It slows down every command, `restore --help` too.
+        heavy: loading it imported torch, which slows down every command, `restore --help` included.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Plugins:
-    """Everything the installed plugins provide, by name. Names that several plugins provide are in `clashes` alone.
+    """Everything that the installed plugins provide, by name. Names that several plugins provide are in `clashes` only.
 
     Attributes:
         clashes: (kind, name) -> the distributions that provide it.
@@ -81,9 +81,9 @@ class Plugins:
     clashes: Mapping[tuple[str, str], tuple[str, ...]]
 
     def task(self, name: str) -> Task:
-        """The task of a name.
+        """The task of this name.
 
-        Raises: UsageError if no plugin provides it, with the nearest names, or if several do.
+        Raises: UsageError, with the nearest names, if no plugin provides it; UsageError if several do.
         """
         if name in INSTALLING and name not in self.tasks and ("task", name) not in self.clashes:
             raise UsageError(f"task {name!r} is not installed; {INSTALLING[name]}")

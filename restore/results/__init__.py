@@ -1,1 +1,1 @@
-"""What a run gives back: the result, how well it agrees with the measurement, and how it was made."""
+"""The result of a run, its consistency with the measurement, and its provenance."""

@@ -1,4 +1,4 @@
-"""How well an answer agrees with the measurement."""
+"""Consistency of a restored picture with the measurement."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from torch import Tensor
 from restore.problem import Problem
 from restore.tiling.regions import crop
 
-ROWS = 512  # Looked at together where the measurement allows it, so that no more pictures of the whole size are made.
+ROWS = 512  # Rows per window where the operator can be cropped, which avoids temporary tensors of the picture's size.
 
 
 def consistency(problem: Problem, restored: Tensor) -> float:
-    """Root mean square of y - A(answer) in units of sigma_y, or of grey levels where sigma_y is 0; NaN for another shape."""
+    """Root mean square of y - A(restored) in units of sigma_y, or in grey levels (0-255) where sigma_y is 0.
+
+    NaN if the shape is not the problem's.
+    """
     if tuple(restored.shape) != tuple(problem.shape):
         return float("nan")
     height, width = restored.shape[-2:]

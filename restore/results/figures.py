@@ -1,4 +1,4 @@
-"""Pictures about results: uncertainty maps, strips of before and after, contact sheets."""
+"""Figures of results: uncertainty maps, strips of pictures, contact sheets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Canvas = NDArray[np.uint8]
 
 
 def heat_map(std: Tensor) -> Canvas:
-    """The spread of samples as colours, with a bar that says what they mean.
+    """The standard deviation of samples as colours, with a colour bar.
 
     Args:
         std: (1, C, H, W), standard deviation in [-1, 1] units.
@@ -51,17 +51,17 @@ def strip(*pictures: Canvas, gap: int = 8) -> Canvas:
 
 
 def uncertainty(picture: Canvas, std: Tensor, *, invented: float = 12.0) -> Canvas:
-    """The picture with what was invented outlined, beside the heat map of the spread of samples.
+    """The picture with uncertain areas outlined, beside a heat map of the standard deviation of samples.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
         std: (1, C, H, W), standard deviation in [-1, 1] units.
-        invented: spread in grey levels (0-255) from which detail counts as invented.
+        invented: standard deviation in grey levels (0-255) above which an area is outlined.
 
     Returns: (H + bar, 2 W + gap, 3) uint8 RGB.
     """
     levels = std[0].square().mean(dim=0).sqrt().numpy() * 127.5
-    # Single pixels above the threshold are no detail: outline areas.
+    # Smoothed, so that single pixels above the threshold are not outlined.
     smooth = cv2.blur(levels, (5, 5))
     contours, _ = cv2.findContours((smooth > invented).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outlined = np.ascontiguousarray(picture).copy()
@@ -76,7 +76,7 @@ def contact_sheet(samples: Tensor, *, gap: int = 4, columns: int | None = None) 
 
     Args:
         samples: (N, C, H, W) in [-1, 1], C = 1 or 3.
-        columns: pictures a row; by default as many as make the grid about as wide as high.
+        columns: pictures per row; by default as many as make the grid about square.
 
     Returns: uint8 RGB.
     """

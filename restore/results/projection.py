@@ -1,4 +1,4 @@
-"""Answers that a file can hold: inside [-1, 1], and still consistent with the measurement."""
+"""Projection of restored pictures into [-1, 1], the range of a file, consistently with the measurement."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from restore.problem import Problem
 
 
 def project(problem: Problem, x: Tensor, *, rounds: int = 30, tolerance: float = 1e-3) -> Tensor:
-    """x moved into [-1, 1] by projections in turn on that box and on {A x = y} (Bregman 1965), where y is exact.
+    """x in [-1, 1], by alternating projections onto that box and onto {A x = y} (Bregman 1965) if y is noiseless and A linear.
 
-    Clipping alone would break the measurement at bright edges by several grey levels.
+    Otherwise x is clipped. Clipping alone would change A x at bright edges by several grey levels.
 
     Args:
         x: (1, C, H, W).
-        tolerance: largest deviation of A x from y at which to stop, in [-1, 1] units (1e-3 is an eighth of a grey level).
+        rounds: the largest number of alternations.
+        tolerance: stop when no value of A x - y is larger, in [-1, 1] units (1e-3 is an eighth of a grey level).
 
     Returns: (1, C, H, W) in [-1, 1].
     """

@@ -1,4 +1,4 @@
-"""What a result remembers of how it was made, so that it can be made again."""
+"""Provenance of a result: what a record holds besides options, so that a rerun can reproduce it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def weights_hash(module: nn.Module) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
+    """Versions of Python and the packages that results depend on."""
     found = {"python": platform.python_version()}
     for distribution in ("diffusion-restore", "torch", "opencv-python"):
         try:
@@ -34,7 +34,7 @@ def versions() -> dict[str, str]:
 
 
 def plain(options: Any) -> dict[str, Any]:
-    """Options as JSON values, from a dataclass or a mapping; an object becomes its type's name."""
+    """Options as JSON values, from a dataclass or a mapping; objects become `<TYPE>`."""
     values = options if isinstance(options, Mapping) else {item.name: getattr(options, item.name) for item in fields(options)}
     return {name: _plain(value) for name, value in values.items()}
 

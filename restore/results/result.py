@@ -1,4 +1,4 @@
-"""What a run says while it goes, and what it gives back."""
+"""The events of a run and its result."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from restore.images import Picture, like, write
 
 @dataclass(frozen=True)
 class Event:
-    """One transition done.
+    """The state of a run after one transition.
 
     Attributes:
-        step, steps: how many are done, of how many.
+        step, steps: transitions done and in total.
         state: (B, C, h, w), x at the current noise level, of the current window and its batch of samples.
-        result: on the last event only.
+        result: the result, in the last event only.
     """
 
     step: int
@@ -29,24 +29,24 @@ class Event:
 
     @property
     def preview(self) -> Tensor:
-        """(C, h, w) float32 in [0, 1]: the state of the first sample; made when asked for, as it costs a step's time."""
+        """(C, h, w) float32 in [0, 1]: the state of the first sample. Computed on access, as it takes as long as a step."""
         return (self.state[0].clamp(-1, 1) + 1) / 2
 
 
 @dataclass(frozen=True)
 class Result:
-    """The answer to a problem and what is known about it; of a task, also the picture to write.
+    """The solution of a problem with its statistics; for a task, also the picture to write.
 
     Attributes:
-        x: (1, C, H, W) in [-1, 1]: the answer.
-        samples: (N, C, H, W) in [-1, 1]: every sample drawn, or the point estimate.
-        mean, std: (1, C, H, W): of the samples, in [-1, 1] units; std is None for one sample.
-        consistency: root mean square of y - A(answer): in units of sigma_y, or of grey levels (0-255) where sigma_y is 0.
-        answer: what the answer is: "sample", "mean" (of samples), "estimate" (a point estimate) or "blend".
+        x: (1, C, H, W) in [-1, 1], the solution.
+        samples: (N, C, H, W) in [-1, 1], all samples drawn, or the point estimate.
+        mean, std: (1, C, H, W), of the samples, in units of [-1, 1] pictures; std is None for one sample.
+        consistency: root mean square of y - A(x), in units of sigma_y, or in grey levels (0-255) where sigma_y is 0.
+        answer: what x is: "sample", "mean" (of samples), "estimate" (a point estimate) or "blend".
         fidelity: from 0, a posterior sample, to 1, the mean or the point estimate.
-        picture: the answer of the input's kind, ready to write; None without a task.
-        record: what a rerun needs: task, options, seed, prior and its hash, versions; empty without a task.
-        given: what came in; `image` is of its kind.
+        picture: x as a picture of the input's kind, ready to write; None without a task.
+        record: task, options, seed, prior and its hash, versions, for `restore rerun`; empty without a task.
+        given: the input; `image` has its type.
     """
 
     x: Tensor = field(repr=False)
@@ -62,20 +62,21 @@ class Result:
 
     @property
     def image(self) -> Any:
-        """The answer as the kind of thing that came in: tensor, array, or PIL image (for a path too).
+        """The restored picture in the type of the input: a tensor, array, or PIL image (also for a path).
 
-        Raises: UsageError for the result of a problem, which has `x` alone.
+        Raises: UsageError for the result of a problem without a task, which has `x` alone.
         """
         return like(self.given, self._written())
 
     def save(self, path: str | Path, *, metadata: Literal["keep", "strip"] = "keep", overwrite: bool = False) -> None:
-        """Writes the answer, of the input's depth, with alpha, profile and metadata.
+        """Write the restored picture, with the input's bit depth, alpha, profile and metadata.
 
-        Raises: PictureError if it cannot be written; UsageError for the result of a problem, which has `x` alone.
+        Raises: PictureError if it cannot be written, or exists and `overwrite` is False; UsageError for the result of a problem
+        without a task, which has `x` alone.
         """
         write(Path(path), self._written(), metadata=metadata, overwrite=overwrite)
 
     def _written(self) -> Picture:
         if self.picture is None:
-            raise UsageError("this is the result of a problem, not of a picture; its answer is result.x")
+            raise UsageError("this is the result of a problem, not of a picture; use result.x")
         return self.picture

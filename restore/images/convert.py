@@ -12,6 +12,7 @@ from PIL import Image
 
 from restore.errors import PictureError
 from restore.images import metadata as meta
+from restore.images.jpeg import Jpeg
 from restore.images.picture import Picture
 from restore.images.reading import as_picture_errors, make_picture, read, unpack_8bit
 from restore.images.samples import Samples, apply_orientation, pillow_image
@@ -46,6 +47,7 @@ def _from_pillow(image: Image.Image) -> Picture:
     name = "the PIL image"
     with as_picture_errors(name):
         metadata, orientation = meta.read_metadata(image, name)
+        jpeg = Jpeg.of(image, _file(image), orientation)
         image.load()
         if image.format == "TIFF":
             orientation = 1  # Pillow applies it to TIFF files on its own
@@ -54,7 +56,19 @@ def _from_pillow(image: Image.Image) -> Picture:
         kind, raw, alpha, palette = unpack_8bit(name, image)
         alpha = None if alpha is None else apply_orientation(alpha, orientation).copy()
         raw = apply_orientation(raw, orientation).copy()
-        return make_picture(kind, raw, alpha, palette=palette, metadata=metadata.for_size(*raw.shape[:2]))
+        return make_picture(kind, raw, alpha, palette=palette, metadata=metadata.for_size(*raw.shape[:2]), jpeg=jpeg)
+
+
+def _file(image: Image.Image) -> bytes:
+    """The bytes of the file that a PIL image is opened from; none once it is loaded, as it may have been drawn on since."""
+    file = getattr(image, "fp", None)
+    if file is None:
+        return b""
+    at = file.tell()
+    file.seek(0)
+    data: bytes = file.read()
+    file.seek(at)
+    return data
 
 
 def _channels_last(tensor: torch.Tensor) -> Samples:
@@ -90,6 +104,7 @@ def _from_array(array: Samples) -> Picture:
 def _from_floats(array: Samples) -> Picture:
     if not (np.isfinite(array).all() and array.min() >= -1e-3 and array.max() <= 1 + 1e-3):
         raise PictureError(f"float samples from {array.min():g} to {array.max():g} are not a picture; expected [0, 1]")
+    array = array.astype(np.float32) if array.dtype.itemsize < 4 else array  # 65535 is no number of 16 bits.
     array = array.clip(0, 1)  # Values outside by rounding.
     picture = _from_array(np.rint(array * 65535.0).astype(np.uint16))
     if picture.alpha is not None:

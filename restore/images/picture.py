@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from restore.errors import PictureError
+from restore.images.jpeg import Jpeg
 from restore.images.metadata import Metadata
 from restore.images.samples import Samples, resize_alpha, to_gray_or_rgb, to_samples
 from restore.problem import finite
 
 Kind = Literal["bilevel", "gray", "colour", "palette", "cmyk"]
-Jpeg = tuple[tuple[tuple[int, ...], ...], int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Picture:
         raw: the samples of the file, without alpha, EXIF orientation applied: (H, W) for gray, palette indices or 0/1,
             (H, W, 3) RGB, (H, W, 4) CMYK; None once the size or the number of channels has changed.
         palette: (N, 4) uint8 RGBA for kind palette, else None.
-        jpeg: quantisation tables and chroma subsampling of a JPEG, else None.
+        jpeg: how a JPEG was compressed, with its file for coefficients; else None.
     """
 
     pixels: Tensor

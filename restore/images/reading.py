@@ -12,11 +12,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from restore.errors import PictureError
 from restore.images import metadata as meta
-from restore.images.picture import Jpeg, Kind, Picture
+from restore.images.jpeg import Jpeg
+from restore.images.picture import Kind, Picture
 from restore.images.samples import Samples, apply_orientation, fill_transparent, to_gray_or_rgb, to_pixels
 from restore.images.silence import silent_libraries, silent_stderr
 
@@ -64,9 +65,10 @@ def read(path: Path) -> Picture:
             palette = None
         else:
             kind, raw, alpha, palette = unpack_8bit(str(path), image)
+        jpeg = Jpeg.of(image, data, orientation)
         raw, alpha = apply_orientation(raw, orientation), None if alpha is None else apply_orientation(alpha, orientation)
         metadata = metadata.for_size(*raw.shape[:2])
-        return make_picture(kind, raw, alpha, palette=palette, metadata=metadata, jpeg=_jpeg(image))
+        return make_picture(kind, raw, alpha, palette=palette, metadata=metadata, jpeg=jpeg)
 
 
 def make_picture(
@@ -217,10 +219,3 @@ def _palette(image: Image.Image, largest_index: int) -> tuple[Samples, bool]:
         alphas = np.frombuffer(transparency, np.uint8)[: len(palette)]
         palette[: len(alphas), 3] = alphas
     return palette, transparency is not None
-
-
-def _jpeg(image: Image.Image) -> Jpeg | None:
-    if not isinstance(image, JpegImagePlugin.JpegImageFile):
-        return None
-    tables = tuple(tuple(table) for _, table in sorted(image.quantization.items()))
-    return tables, JpegImagePlugin.get_sampling(image)

@@ -185,9 +185,8 @@ def _cmyk(picture: Picture, samples: Samples) -> Samples:
 
 def _jpeg_quality(picture: Picture) -> dict[str, Any]:
     # A mean luminance step of 30 is quality 75. Coarser tables would bring back the artefacts that were restored.
-    if picture.jpeg is not None and sum(picture.jpeg[0][0]) <= 30 * 64:
-        tables, subsampling = picture.jpeg
-        return {"qtables": [list(table) for table in tables], "subsampling": subsampling}
+    if picture.jpeg is not None and sum(picture.jpeg.tables[0]) <= 30 * 64:
+        return {"qtables": [list(table) for table in picture.jpeg.tables], "subsampling": picture.jpeg.subsampling}
     return {"quality": 95, "subsampling": 0}
 
 

@@ -53,13 +53,8 @@ class JPEG(Operator):
         if not 1 <= quality <= 100:
             raise OperatorError(f"JPEG quality lies between 1 and 100, got {quality}")
         self.quality, self.subsample = quality, subsample
-        share = 5000 // quality if quality < 50 else 200 - 2 * quality
-        tables = torch.tensor((LUMA, CHROMA), dtype=torch.float64)
-        self._luma, self._chroma = ((tables * share + 50) / 100).floor().clamp(1, 255)
+        self._luma, self._chroma = tables(quality)
         self._to_ycc = torch.tensor(TO_YCC, dtype=torch.float64)
-        index = torch.arange(8, dtype=torch.float64)
-        self._dct = torch.cos(math.pi / 8 * (index + 0.5) * index[:, None]) / 2
-        self._dct[0] /= math.sqrt(2)
 
     def __call__(self, x: Tensor) -> Tensor:
         channels, height, width = x.shape[1:]
@@ -83,11 +78,37 @@ class JPEG(Operator):
         return y  # Compressing a decoded picture again with the same tables does not change it.
 
     def _quantized(self, plane: Tensor, table: Tensor) -> Tensor:
-        batch, channels, height, width = plane.shape
-        dct, table = self._dct.to(plane), table.to(plane)
-        blocks = plane.reshape(batch, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
-        coefficients = dct @ blocks @ dct.T / table
+        table = table.to(plane)
+        coefficients = to_blocks(plane) / table
         # Straight-through estimator: rounded in value, the identity in gradient.
         coefficients = coefficients + (coefficients.round() - coefficients).detach()
-        blocks = dct.T @ (coefficients * table) @ dct
-        return blocks.transpose(3, 4).reshape(plane.shape)
+        return from_blocks(coefficients * table)
+
+
+def tables(quality: int) -> Tensor:
+    """The quantization tables (2, 8, 8) of luma and chroma, float64: T.81's, scaled as in the Independent JPEG Group's library.
+
+    Args:
+        quality: 1 to 100.
+    """
+    share = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return ((torch.tensor((LUMA, CHROMA), dtype=torch.float64) * share + 50) / 100).floor().clamp(1, 255)
+
+
+def to_blocks(plane: Tensor) -> Tensor:
+    """The orthonormal DCT-II of 8x8 blocks: (B, C, 8 R, 8 S) -> (B, C, R, S, 8, 8), lowest frequencies first."""
+    dct, (height, width) = _DCT.to(plane), plane.shape[-2:]
+    blocks = plane.reshape(*plane.shape[:-2], height // 8, 8, width // 8, 8).transpose(-3, -2)
+    return dct @ blocks @ dct.T
+
+
+def from_blocks(coefficients: Tensor) -> Tensor:
+    """The inverse of `to_blocks`."""
+    dct, (rows, columns) = _DCT.to(coefficients), coefficients.shape[-4:-2]
+    blocks = dct.T @ coefficients @ dct
+    return blocks.transpose(-3, -2).reshape(*coefficients.shape[:-4], 8 * rows, 8 * columns)
+
+
+_INDEX = torch.arange(8, dtype=torch.float64)
+_DCT = torch.cos(math.pi / 8 * (_INDEX + 0.5) * _INDEX[:, None]) / 2
+_DCT[0] /= math.sqrt(2)

@@ -19,7 +19,7 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class DDNM(Guidance):
-    """Noiseless y: x0 <- D + A+ (y - A D), then a step of any sampler.
+    """Noiseless y: x0 <- D + A+ (y - A D), then a step of any sampler. With a constraint, y is its point nearest to A D.
 
     Noisy y (DDNM+, section 3.3), for Spectral operators, always with DDIM's transition: for a singular value s the correction
     adds noise of standard deviation a sigma_y / s to x', where a is the coefficient of x0 in x'. Where that exceeds the
@@ -76,10 +76,10 @@ class DDNM(Guidance):
 
 def _project(problem: Problem, x0: Tensor) -> Tensor:
     operator = problem.operator
-    return operator.prox(x0, problem.y, 0.0) if isinstance(operator, Spectral) else _project_any(problem, x0)
+    return operator.prox(x0, problem.measurement(x0), 0.0) if isinstance(operator, Spectral) else _project_any(problem, x0)
 
 
 def _project_any(problem: Problem, x0: Tensor) -> Tensor:
     # For a nonlinear A, A+ cannot be applied to the residual: x0 - A+(A(x0)) + A+(y).
     operator = problem.operator
-    return x0 - operator.pinv(operator(x0)) + operator.pinv(problem.y)
+    return x0 - operator.pinv(operator(x0)) + operator.pinv(problem.measurement(x0))

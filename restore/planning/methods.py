@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 
 from restore.errors import OperatorError, UsageError
-from restore.guidance import Denoising, DenoisingSamples, Guidance, PnP
+from restore.guidance import DDNM, Denoising, DenoisingSamples, Guidance, PnP
 from restore.operators import Identity, Linear
 from restore.plugins import manager
 from restore.problem import Problem
@@ -101,7 +101,7 @@ def _default_estimate(problem: Problem, own: Guidance | None) -> Guidance:
         if own.answer == "estimate":
             return own
         raise UsageError("this task draws samples and has no point estimate; ask for more samples, or fidelity 0")
-    if isinstance(problem.operator, Identity):
+    if isinstance(problem.operator, Identity) and problem.constraint is None:
         return Denoising()
     if isinstance(problem.operator, Linear):
         return PnP()
@@ -111,6 +111,8 @@ def _default_estimate(problem: Problem, own: Guidance | None) -> Guidance:
 def _default_sampling(problem: Problem, own: Guidance | None) -> Guidance:
     if own is not None and own.answer == "sample":
         return own
+    if problem.constraint is not None and problem.sigma_y == 0:
+        return DDNM()  # It projects estimates on what y may be; others take y as exact.
     if isinstance(problem.operator, Identity):
         return DenoisingSamples()
     if isinstance(problem.operator, Linear):

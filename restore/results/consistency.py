@@ -15,7 +15,7 @@ ROWS = 512  # Rows per window where the operator can be cropped, which avoids te
 def consistency(problem: Problem, restored: Tensor) -> float:
     """Root mean square of y - A(restored) in units of sigma_y, or in grey levels (0-255) where sigma_y is 0.
 
-    NaN if the shape is not the problem's.
+    With a constraint, y is the point of it nearest to A(restored). NaN if the shape is not the problem's.
     """
     if tuple(restored.shape) != tuple(problem.shape):
         return float("nan")
@@ -23,9 +23,12 @@ def consistency(problem: Problem, restored: Tensor) -> float:
     total = 0.0
     for box in [(top, min(top + ROWS, height), 0, width) for top in range(0, height, ROWS)]:
         part = problem.operator.crop(box)
-        if part is None:
-            total = float((problem.y - problem.operator(restored)).square().sum())
+        constraint = None if problem.constraint is None else problem.constraint.crop(box)
+        if part is None or (constraint is None) != (problem.constraint is None):
+            total = float((problem.measurement(restored) - problem.operator(restored)).square().sum())
             break
-        total += float((crop(problem.y, box) - part(crop(restored, box))).square().sum())
+        explained = part(crop(restored, box))
+        y = crop(problem.y, box) if constraint is None else constraint.project(explained)
+        total += float((y - explained).square().sum())
     residual = math.sqrt(total / problem.y.numel())
     return residual / problem.sigma_y if problem.sigma_y > 0 else residual * 127.5

@@ -10,6 +10,7 @@ from restore.problem import Problem
 
 def project(problem: Problem, x: Tensor, *, rounds: int = 30, tolerance: float = 1e-3) -> Tensor:
     """x in [-1, 1], by alternating projections onto that box and onto {A x = y} (Bregman 1965) if y is noiseless and A linear.
+    With a constraint, y is the point of it nearest to A x.
 
     Otherwise x is clipped. Clipping alone would change A x at bright edges by several grey levels.
 
@@ -25,7 +26,7 @@ def project(problem: Problem, x: Tensor, *, rounds: int = 30, tolerance: float =
     if problem.sigma_y > 0 or not isinstance(operator, Linear):
         return x
     for _ in range(rounds):
-        residual = problem.y - operator(x)
+        residual = problem.measurement(x) - operator(x)
         low, high = residual.aminmax()
         if max(-float(low), float(high)) <= tolerance:
             break

@@ -4,36 +4,47 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->"
 Row = Any
+# A head, and the cell under it: a format of the row's entries like "{psnr:.2f}", or a function of the row.
+Column = tuple[str, str | Callable[[Row], object]]
+
+COMMON: dict[str, dict[str, Any]] = {
+    "data": {"type": Path, "metavar": "FOLDER", "help": "pictures to measure on"},
+    "prior": {"default": "photo", "help": "a bundled model, a folder, a Hub id or scheme:id"},
+    "results": {"type": Path, "metavar": "FILE.jsonl", "help": "keep figures here, and measure only what it does not hold"},
+    "out": {"type": Path, "metavar": "FOLDER", "help": "what is made lies here, and is continued there"},
+    "table": {"action": "store_true", "help": "print the tables of what is measured"},
+    "into": {"metavar": "FILE.md", "help": "a document whose tables to replace"},
+    "plot": {"metavar": "FILE", "help": "draw the figure of the report"},
+    "only": {"default": "", "help": "measure what has this in its name"},
+    "every": {"type": int, "default": 1, "metavar": "N", "help": "use every N-th picture only"},
+    "quick": {"action": "store_true", "help": "few cells, small pictures"},
+}
 
 
-def arguments(doc: str | None, *common: str) -> argparse.ArgumentParser:
-    """A parser with the program's docstring, and some of the arguments that programs share.
+def arguments(doc: str | None, *common: str, **own: Any) -> argparse.ArgumentParser:
+    """A parser with the program's docstring, some of the arguments that programs share, and the program's own.
 
     Args:
-        common: of data (a folder), prior, results (a file of JSON lines), table (print what is measured), into (a document
-            whose tables to replace), plot (a figure), only (what to measure), every, quick; with a ! for what must be given.
+        common: of `COMMON`; with a ! for what must be given.
+        own: keywords of `add_argument`, or a default whose type the value has; positional where it is a type itself.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    known: dict[str, dict[str, Any]] = {
-        "data": {"type": Path, "metavar": "FOLDER", "help": "pictures to measure on"},
-        "prior": {"default": "photo", "help": "a bundled model, a folder, a Hub id or scheme:id"},
-        "results": {"type": Path, "metavar": "FILE.jsonl", "help": "keep figures here, and measure only what it does not hold"},
-        "table": {"action": "store_true", "help": "print the tables of what is measured"},
-        "into": {"metavar": "FILE.md", "help": "a document whose tables to replace"},
-        "plot": {"metavar": "FILE", "help": "draw the figure of the report"},
-        "only": {"default": "", "help": "measure what has this in its name"},
-        "every": {"type": int, "default": 1, "metavar": "N", "help": "use every N-th picture only"},
-        "quick": {"action": "store_true", "help": "few cells, small pictures"},
-    }
     for name in common:
         must = {"required": True} if name.endswith("!") else {}
-        parser.add_argument(f"--{name.rstrip('!')}", **known[name.rstrip("!")], **must)
+        parser.add_argument(f"--{name.rstrip('!')}", **COMMON[name.rstrip("!")], **must)
+    for name, words in own.items():
+        if isinstance(words, type):
+            parser.add_argument(name, type=words)
+        else:
+            words = words if isinstance(words, dict) else {"type": type(words), "default": words}
+            parser.add_argument(f"--{name.replace('_', '-')}", **words)
     return parser
 
 
@@ -64,6 +75,46 @@ class Results:
                 lines.write(json.dumps(row) + "\n")
 
 
+def by(*names: str) -> Callable[[Row], tuple[Any, ...]]:
+    """The key that entries of these names make; None for what a row does not have."""
+    return lambda row: tuple(row.get(name) for name in names)
+
+
+def report(
+    parser: argparse.ArgumentParser,
+    key: Callable[[Row], Hashable],
+    measure: Callable[[argparse.Namespace, Results], None],
+    tables: Callable[[list[Row]], Sequence[str]],
+    plot: Callable[[str, list[Row]], None] | None = None,
+) -> None:
+    """Runs a program that keeps results: with `--table` or `--plot` it shows what they hold, otherwise it measures the rest."""
+    given = parser.parse_args()
+    results = Results(given.results, key)
+    drawn = plot is not None and given.plot
+    if given.table or drawn:
+        publish(tables(results.rows), given.into)
+        if drawn:
+            plot(given.plot, results.rows)
+    elif given.data is None:
+        parser.error("--data is needed to measure")
+    else:
+        measure(given, results)
+
+
+def grouped(rows: Iterable[Row], *names: str) -> dict[tuple[Any, ...], list[Row]]:
+    """Rows by their entries of these names, in the order in which these come first."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(by(*names)(row), []).append(row)
+    return groups
+
+
+def table(columns: Sequence[Column], rows: Iterable[Row]) -> str:
+    """Markdown: a line a row, a cell a column."""
+    lines = [[cell.format_map(row) if isinstance(cell, str) else cell(row) for _, cell in columns] for row in rows]
+    return markdown([head for head, _ in columns], lines)
+
+
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table, with a line break at its end."""
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
@@ -90,3 +141,17 @@ def publish(texts: Sequence[str], into: str | None = None) -> None:
     if not (begun and ended):
         raise SystemExit(f"{page}: no lines {BEGIN.strip()} and {END} to put tables between")
     page.write_text(before + BEGIN + "\n" + "\n".join(texts) + END + after)
+
+
+@contextmanager
+def drawing(path: str, rows: int, columns: int, size: tuple[float, float], **words: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """A figure and its axes, row by row, saved at the end."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **words)
+    yield figure, list(axes.flat)
+    figure.savefig(path, dpi=80)
+    pyplot.close(figure)

@@ -10,11 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import skimage.data
-import torch
-from numpy.typing import NDArray
 
 from benchmarks.harness import arguments
-from restore.operators import Downsample
+from benchmarks.pictures import Array, reduced, rounded, write
 
 # Strokes a person might paint over the astronaut: from, to.
 STROKES = (
@@ -26,7 +24,7 @@ STROKES = (
 LINES = ("a picture is worth", "restoring as well", "as one would keep it")
 
 
-def damage(height: int, width: int, seed: int) -> NDArray[np.uint8]:
+def damage(height: int, width: int, seed: int) -> Array:
     """Scratches and lettering, white on black, some 5 % of the pixels."""
     mask = np.zeros((height, width), np.uint8)
     rng = np.random.default_rng(seed)
@@ -43,33 +41,26 @@ def damage(height: int, width: int, seed: int) -> NDArray[np.uint8]:
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    pictures = {"astronaut": skimage.data.astronaut(), "chelsea": skimage.data.chelsea(), "coffee": skimage.data.coffee()}
+    folder = arguments(__doc__, folder=Path).parse_args().folder
     for part in ("photos", "masks", "degraded", "hints"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-
-    def save(name: str, picture: NDArray[np.uint8]) -> None:
-        cv2.imwrite(str(folder / name), picture[..., ::-1] if picture.ndim == 3 else picture)
-
-    for seed, (name, picture) in enumerate(pictures.items()):
+    for seed, name in enumerate(("astronaut", "chelsea", "coffee")):
+        picture = getattr(skimage.data, name)()
         height, width = (side - side % 4 for side in picture.shape[:2])
-        picture = picture[:height, :width]
+        picture = np.ascontiguousarray(picture[:height, :width])
         mask = damage(height, width, seed)
         noise = np.random.default_rng(seed).normal(0, 25, picture.shape)
-        save(f"photos/{name}.png", picture)
-        save(f"masks/{name}.png", mask)
-        save(f"degraded/{name}-scratched.png", np.where(mask[..., None] > 0, 255, picture).astype(np.uint8))
-        save(f"degraded/{name}-noisy25.png", (picture + noise).round().clip(0, 255).astype(np.uint8))
-        pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].double()
-        for scale in (2, 4):
-            small = Downsample((height, width), scale)(pixels)[0].permute(1, 2, 0).numpy()
-            save(f"degraded/{name}-x{scale}.png", small.round().clip(0, 255).astype(np.uint8))
-        save(f"degraded/{name}-gray.png", cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
-    painted = np.zeros(pictures["astronaut"].shape[:2], np.uint8)
+        degraded = {"scratched": np.where(mask[..., None] > 0, 255, picture), "noisy25": rounded(picture + noise)}
+        degraded |= {f"x{scale}": reduced(picture, scale) for scale in (2, 4)}
+        degraded["gray"] = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        write(folder / "photos" / f"{name}.png", picture)
+        write(folder / "masks" / f"{name}.png", mask)
+        for kind, made in degraded.items():
+            write(folder / "degraded" / f"{name}-{kind}.png", made.astype(np.uint8))
+    astronaut = skimage.data.astronaut()
+    painted = np.zeros(astronaut.shape[:2], np.uint8)
     for start, end in STROKES:
         cv2.line(painted, start, end, 255, 5)
-    colours = cv2.GaussianBlur(pictures["astronaut"], (0, 0), 3)[..., ::-1]
+    colours = cv2.GaussianBlur(astronaut, (0, 0), 3)[..., ::-1]
     strokes = np.dstack([np.where(painted[..., None] > 0, colours, 0), painted]).astype(np.uint8)
     cv2.imwrite(str(folder / "hints" / "astronaut.png"), strokes)

@@ -7,32 +7,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-
 from benchmarks.harness import arguments
+from benchmarks.pictures import read, write
 from restore import Restorer, images
 from restore.results.figures import strip
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("samples", type=Path)
-    parser.add_argument("out", type=Path)
-    given = parser.parse_args()
-    samples, out = given.samples, given.out
-    out.mkdir(parents=True, exist_ok=True)
+    given = arguments(__doc__, samples=Path, out=Path).parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
     restorer = Restorer.from_pretrained("photo")
-    degraded = samples / "degraded"
+    masks, hints = given.samples / "masks" / "astronaut.png", given.samples / "hints" / "astronaut.png"
     jobs = {
-        "inpaint": (degraded / "astronaut-scratched.png", {"mask": samples / "masks" / "astronaut.png"}),
-        "super-resolution": (degraded / "coffee-x4.png", {"scale": 4}),
-        "denoise": (degraded / "coffee-noisy25.png", {}),
-        "colorize": (degraded / "astronaut-gray.png", {"hints": samples / "hints" / "astronaut.png"}),
+        "inpaint": ("astronaut-scratched", {"mask": masks}),
+        "super-resolution": ("coffee-x4", {"scale": 4}),
+        "denoise": ("coffee-noisy25", {}),
+        "colorize": ("astronaut-gray", {"hints": hints}),
     }
-    for task, (path, options) in jobs.items():
+    for task, (name, options) in jobs.items():
+        path = given.samples / "degraded" / f"{name}.png"
         result = restorer(task, path, **options)
-        before = cv2.imread(str(path))
-        after = images.read(path).with_pixels(result.picture.pixels).samples()[..., ::-1]
-        target = out / f"{task}.jpg"
-        cv2.imwrite(str(target), strip(before, after), [cv2.IMWRITE_JPEG_QUALITY, 90])
-        print(target)
+        after = images.read(path).with_pixels(result.picture.pixels).samples()
+        write(given.out / f"{task}.jpg", strip(read(path), after), quality=90)
+        print(given.out / f"{task}.jpg")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import cv2
-
 from benchmarks.harness import arguments
+from benchmarks.pictures import read, write
 from restore.results.figures import strip
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("out", type=Path)
+    parser = arguments(__doc__, out=Path)
     parser.add_argument("pictures", type=Path, nargs="+")
     given = parser.parse_args()
-    pictures = [cv2.imread(str(path)) for path in given.pictures]
-    missing = [str(path) for path, picture in zip(given.pictures, pictures, strict=True) if picture is None]
-    if missing:
-        sys.exit(f"not a picture: {', '.join(missing)}")
-    cv2.imwrite(str(given.out), strip(*pictures))
+    write(given.out, strip(*map(read, given.pictures)))
     print(given.out)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from benchmarks.photo_prior import artefacts
+from benchmarks.pictures import read, tensor
 from restore import Restorer, pretrained
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +28,7 @@ def prior():
 
 @pytest.fixture(scope="module")
 def cat():
-    return artefacts.read(ROOT / "samples" / "photos" / "chelsea.png")
+    return tensor(read(ROOT / "samples" / "photos" / "chelsea.png"))
 
 
 @pytest.mark.parametrize("sigma", SIGMAS)

@@ -4,30 +4,26 @@
     python -m benchmarks coverage --results FILE.jsonl --table [--plot FIGURE.png] [--into docs/reports/coverage.md]
 
 The truth and the samples of a calibrated method are exchangeable, so the truth is above k of n samples for every k alike, and
-lies between the k-th lowest and the k-th highest with probability (n + 1 - 2 k) / (n + 1), exactly. A method whose intervals
-hold the truth less often is too sure of itself. Samples are rounded to 8 bits, as the truth is, and ties are broken by chance.
-The widest interval of 32 holds 93.9 %; it stands under 95 %.
-Middle crops of photographs the prior never saw; pixels and channels that are not fixed by the measurement count. A line of FILE
-is one picture.
+lies between the k-th lowest and the k-th highest with probability (n + 1 - 2 k) / (n + 1), exactly. Samples are rounded to
+8 bits, as the truth is, and ties are broken by chance. Middle crops of photographs the prior never saw; pixels and channels
+that are not fixed by the measurement count. A line of FILE is one picture.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.harness import Results, arguments, markdown, publish
-from benchmarks.photographs.report import Case, cases, crops, method_of
-from restore import Restorer, solver
-from restore.errors import OperatorError
-from restore.guidance import Guidance
-from restore.planning.plan import make_plan
+from benchmarks.harness import Results, Row, arguments, by, drawing, grouped, report, table
+from benchmarks.photographs.cases import Case, cases, ready
+from benchmarks.pictures import crops
+from restore import Restorer
 
 SAMPLES = 32
 # And their transitions.
@@ -47,93 +43,60 @@ def ranks(case: Case, samples: Tensor, seed: int) -> list[int]:
     return torch.bincount(rank[case.where[0]], minlength=len(samples) + 1).tolist()
 
 
-def coverage(histogram: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(nominal, found) shares, for the central intervals from the widest to the narrowest."""
-    n = len(histogram) - 1
-    k = np.arange(1, n // 2 + 1)
-    inside = np.array([histogram[j : n + 1 - j].sum() for j in k])
-    return (n + 1 - 2 * k) / (n + 1), inside / histogram.sum()
-
-
 def run(given: argparse.Namespace, results: Results) -> None:
     restorer = Restorer.from_pretrained(given.prior)
     for index, x in enumerate(crops(given.data, SPREAD, given.size)[:PICTURES]):
         for case in (case for case in cases(x, index) if case.task in TASKS):
             for name, steps in METHODS.items():
-                method = method_of(name, case)
-                try:
-                    method.check(case.problem)
-                except OperatorError:
-                    continue
-                measured = partial(measure, restorer, case, name, method, steps, index)
-                results.take((case.task, name, index), measured)
+                draw = ready(restorer, case, name, steps, SAMPLES)
+                if draw is not None:
+                    row = {"task": case.task, "method": name, "picture": index, "steps": steps, "prior": restorer.prior_hash}
+                    results.take((case.task, name, index), partial(measure, row, case, draw))
 
 
-def measure(restorer: Restorer, case: Case, name: str, method: Guidance, steps: int, index: int) -> dict[str, Any]:
-    names = tuple(map(str, range(SAMPLES)))
-    plan = make_plan(case.problem, restorer.prior, method, steps=steps, names=names, device=restorer.placement.device)
-    *_, last = solver.run([plan], 0.0, 0)
-    samples = last.result.samples
+def measure(row: Row, case: Case, draw: Callable[[int], Tensor]) -> Row:
+    samples = draw(0)
     error = float((samples.mean(dim=0) - case.truth[0])[case.where[0]].square().mean().sqrt())
     spread = float(samples.var(dim=0)[case.where[0]].mean().sqrt())
-    row = {"task": case.task, "method": name, "picture": index, "steps": steps, "prior": restorer.prior_hash}
-    return row | {"ranks": ranks(case, samples, index), "error": error * 127.5, "spread": spread * 127.5}
+    return row | {"ranks": ranks(case, samples, row["picture"]), "error": error * 127.5, "spread": spread * 127.5}
 
 
-def grouped(rows: list[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: (TASKS.index(row["task"]), list(METHODS).index(row["method"]))):
-        groups.setdefault((row["task"], row["method"]), []).append(row)
-    return groups
+def summaries(rows: list[Row]) -> list[dict[str, Any]]:
+    """Errors over all pictures, by task and method, and the curve: (nominal, found) shares from the widest interval on."""
+    rows = [row for row in rows if row["method"] in METHODS and row["picture"] < PICTURES]
+    rows.sort(key=lambda row: (TASKS.index(row["task"]), list(METHODS).index(row["method"])))
+    found = []
+    for (task, method, steps), group in grouped(rows, "task", "method", "steps").items():
+        histogram = np.sum([row["ranks"] for row in group], axis=0)
+        n = len(histogram) - 1
+        k = np.arange(1, n // 2 + 1)
+        nominal, inside = (n + 1 - 2 * k) / (n + 1), np.array([histogram[j : n + 1 - j].sum() for j in k]) / histogram.sum()
+        error, spread = (np.sqrt(np.mean([row[name] ** 2 for row in group])) for name in ("error", "spread"))
+        row = {"task": task, "method": method, "steps": steps, "pictures": len(group), "error": error, "spread": spread}
+        row |= {f"inside {share} %": 100 * np.interp(share / 100, nominal[::-1], inside[::-1]) for share in SHOWN}
+        found.append(row | {"curve": (nominal, inside)})
+    return found
 
 
-def curve(found: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
-    """`coverage` of a method's rows together."""
-    return coverage(np.sum([row["ranks"] for row in found], axis=0))
+COLUMNS = (
+    *((name, f"{{{name}}}") for name in ("task", "method", "steps", "pictures")),
+    ("error of the mean", "{error:.1f}"),
+    ("spread", "{spread:.1f}"),
+    *((f"inside {share} %", f"{{inside {share} %:.0f}} %") for share in SHOWN),
+)
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    lines = []
-    for (task, method), found in grouped(rows).items():
-        nominal, inside = curve(found)
-        shares = [np.interp(share / 100, nominal[::-1], inside[::-1]) * 100 for share in SHOWN]
-        error, spread = (np.sqrt(np.mean([row[name] ** 2 for row in found])) for name in ("error", "spread"))
-        cells = [task, method, found[0]["steps"], len(found), f"{error:.1f}", f"{spread:.1f}"]
-        lines.append([*cells, *(f"{share:.0f} %" for share in shares)])
-    heads = ("task", "method", "steps", "pictures", "error of the mean", "spread")
-    return markdown((*heads, *(f"inside {share} %" for share in SHOWN)), lines)
-
-
-def plot(rows: list[dict[str, Any]], out: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, len(TASKS), figsize=(13, 4.6), sharey=True)
-    for axis, task in zip(axes, TASKS, strict=True):
-        axis.plot([0, 1], [0, 1], color="black", linewidth=1, label="calibrated")
-        for (its_task, method), found in grouped(rows).items():
-            if its_task == task:
-                axis.plot(*curve(found), marker=".", color=f"C{list(METHODS).index(method)}", label=method)
-        axis.set(title=task, xlabel="share of samples in the interval", xlim=(0, 1), ylim=(0, 1))
-        axis.legend(fontsize=8)
-    axes[0].set_ylabel("share of true pixels inside")
-    figure.tight_layout()
-    figure.savefig(out, dpi=80)
+def plot(path: str, rows: list[Row]) -> None:
+    with drawing(path, 1, len(TASKS), (13, 4.6), sharey=True) as (_, axes):
+        for axis, task in zip(axes, TASKS, strict=True):
+            axis.plot([0, 1], [0, 1], color="black", linewidth=1, label="calibrated")
+            for row in (row for row in summaries(rows) if row["task"] == task):
+                axis.plot(*row["curve"], marker=".", color=f"C{list(METHODS).index(row['method'])}", label=row["method"])
+            axis.set(title=task, xlabel="share of samples in the interval", xlim=(0, 1), ylim=(0, 1))
+            axis.legend(fontsize=8)
+        axes[0].set_ylabel("share of true pixels inside")
 
 
 def main() -> None:
-    parser = arguments(__doc__, "results!", "table", "plot", "into", "data", "prior")
-    parser.add_argument("--size", type=int, default=128)
-    given = parser.parse_args()
-    results = Results(given.results, lambda row: (row["task"], row["method"], row["picture"]))
-    if given.table or given.plot:
-        rows = [row for row in results.rows if row["method"] in METHODS and row["picture"] < PICTURES]
-        publish([table(rows)], given.into)
-        if given.plot:
-            plot(rows, given.plot)
-    elif given.data is None:
-        parser.error("--data is needed to measure")
-    else:
-        run(given, results)
+    parser = arguments(__doc__, "results!", "table", "plot", "into", "data", "prior", size=128)
+    report(parser, by("task", "method", "picture"), run, lambda rows: [table(COLUMNS, summaries(rows))], plot)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from benchmarks.exactness.problems import LEVELS, Case, Oracle, Unguided
@@ -16,6 +18,7 @@ class Row:
 
     Attributes:
         problems: how many of a table's problems it gets, where it takes long.
+        alone: so many pictures, one by one, where a method mixes those of a batch; 0 for all at once.
     """
 
     name: str
@@ -23,6 +26,7 @@ class Row:
     steps: int = 0
     travel: tuple[int, int] | None = None
     problems: int | None = None
+    alone: int = 0
 
     def schedule(self):
         schedule = schedules.ddpm(LEVELS, self.steps)
@@ -32,6 +36,7 @@ class Row:
 
 
 FLOOR, PRIOR = Row("exact against exact", None), Row("the prior itself", None)
+QUICK = 24  # The most steps of a quick look.
 
 
 def cg(method: type, **words: Any) -> Guidance:
@@ -40,70 +45,63 @@ def cg(method: type, **words: Any) -> Guidance:
     return method(**{"iterations": 8, "spread": 4, "gmres": False, **particles, **words})
 
 
-def rows(case: Case, proof: int, effort: int) -> list[Row]:
-    """effort: 0 quick, 1 as it is, 2 the tables of the documentation."""
-    oracle, few = Oracle(case.posterior), effort == 0
-    chosen = [FLOOR, PRIOR, Row("oracle", oracle, 20), Row("oracle", oracle, 100)]
-    chosen += [Row("MMPS", cg(MMPS), steps) for steps in ((5, 20) if few else (5, 10, 20, 50, 100))]
-    chosen += [Row("MMPS, ancestral steps", cg(MMPS, spread=0), steps) for steps in ((20,) if few else (20, 100))]
-    chosen += _of_a_hole(effort) if proof == 1 else _of_modes(effort)
-    for name, guidance in (
-        ("PiGDM", PiGDM()),
-        ("PiGDM adaptive", PiGDM(adaptive=True)),
-        ("DDNM", DDNM()),
-        ("DDRM", DDRM()),
-        ("DiffPIR", DiffPIR()),
-    ):
-        chosen += [Row(name, guidance, steps) for steps in ((20,) if few else (20, 100))]
-    chosen += [Row("DPS annealed", DPS(annealed=True), 20 if few else 100)]
-    chosen += [Row("DAPS", DAPS(), 10 if few else 40)]
-    chosen += [Row("PnP (an estimate)", PnP(), 24)]
-    if not few:
-        zeta = 0.5 if proof == 1 else 0.1
-        chosen += [Row(f"DPS zeta={zeta}", DPS(zeta=zeta, annealed=False), 1000), Row("DAPS", DAPS(), 200)]
-    return chosen
+mmps, tds = partial(cg, MMPS), partial(cg, TDS)
 
 
-def _of_a_hole(effort: int) -> list[Row]:
-    if effort == 0:
-        return [
-            Row("MMPS, 16 iterations", cg(MMPS, iterations=16), 20),
-            Row("MMPS, ancestral steps, 16 it.", cg(MMPS, iterations=16, spread=0), 20),
-            Row("TDS K=4", cg(TDS, particles=4), 20, problems=1),
-            Row("replacement (no travel)", RePaint(), 20),
-            Row("RePaint 20/4/3", RePaint(), 20, (4, 3)),
-        ]
-    chosen = [Row("MMPS, ancestral steps, 16 it.", cg(MMPS, iterations=16, spread=0), steps) for steps in (20, 100)]
-    chosen += [Row(f"MMPS, {count} iteration{'s' * (count > 1)}", cg(MMPS, iterations=count), 20) for count in (1, 3, 16)]
-    chosen += [Row(f"MMPS, 16 it., spread={count}", cg(MMPS, iterations=16, spread=count), 20) for count in (1, 2, 8)]
-    chosen += [
+def rows(case: Case, proof: int, *, quick: bool) -> Iterable[Row]:
+    """The tables of the documentation; of a quick look those of few steps and without particles."""
+    chosen = [
+        FLOOR,
+        PRIOR,
+        *budgets("oracle", Oracle(case.posterior), 20, 100),
+        *budgets("MMPS", mmps(), 5, 10, 20, 50, 100),
+        *budgets("MMPS, ancestral steps", mmps(spread=0), 20, 100),
+        *(of_a_hole() if proof == 1 else of_modes()),
+        *budgets("PiGDM", PiGDM(), 20, 100),
+        *budgets("PiGDM adaptive", PiGDM(adaptive=True), 20, 100),
+        *budgets("DDNM", DDNM(), 20, 100),
+        *budgets("DDRM", DDRM(), 20, 100),
+        *budgets("DiffPIR", DiffPIR(), 20, 100),
+        Row("DPS annealed", DPS(annealed=True), 100),
+        Row("DAPS", DAPS(), 40),
+        Row("PnP (an estimate)", PnP(), 24),
+        norm_rule(proof),
+        Row("DAPS", DAPS(), 200),
+    ]
+    return [row for row in chosen if row.steps <= QUICK and not isinstance(row.guidance, TDS)] if quick else chosen
+
+
+def budgets(name: str, guidance: Guidance, *steps: int) -> list[Row]:
+    return [Row(name, guidance, count) for count in steps]
+
+
+def norm_rule(proof: int) -> Row:
+    """DPS as it was published, tuned to a thousand steps."""
+    zeta = 0.5 if proof == 1 else 0.1
+    return Row(f"DPS zeta={zeta}", DPS(zeta=zeta, annealed=False), 1000)
+
+
+def of_a_hole() -> list[Row]:
+    return [
+        *budgets("MMPS, ancestral steps, 16 it.", mmps(iterations=16, spread=0), 20, 100),
+        Row("MMPS, 1 iteration", mmps(iterations=1), 20),
+        *(Row(f"MMPS, {count} iterations", mmps(iterations=count), 20) for count in (3, 16)),
+        *(Row(f"MMPS, 16 it., spread={count}", mmps(iterations=16, spread=count), 20) for count in (1, 2, 8)),
         Row("MMPS, GMRES", MMPS(gmres=True, iterations=8, spread=4), 20),
-        Row("TDS K=4, ancestral steps", cg(TDS, particles=4, spread=0), 20),
-        Row("TDS K=4, ancestral steps", cg(TDS, particles=4, spread=0), 100),
-        Row("TDS K=4", cg(TDS, particles=4), 20),
+        *budgets("TDS K=4, ancestral steps", tds(particles=4, spread=0), 20, 100),
+        Row("TDS K=4", tds(particles=4), 20),
         Row("TDS K=4, GMRES", TDS(particles=4, gmres=True, spread=4, iterations=8), 20),
         Row("replacement (no travel)", RePaint(), 250),
         Row("RePaint 100/10/5", RePaint(), 100, (10, 5)),
     ]
-    return chosen
 
 
-def _of_modes(effort: int) -> list[Row]:
-    if effort == 0:
-        return [
-            Row("TDS K=16", cg(TDS), 20),
-            Row("unguided", Unguided(), 20),
-        ]
+def of_modes() -> list[Row]:
     first = 3  # Particles take long, and differ less from problem to problem.
-    chosen = [Row(f"TDS K={k}, first {first}", cg(TDS, particles=k), 100, problems=first) for k in (4, 16)]
-    chosen.append(Row(f"TDS K=16, first {first}", cg(TDS), 20, problems=first))
-    chosen.append(
-        Row(
-            f"TDS K=16, ancestral steps, first {first}",
-            cg(TDS, spread=0),
-            100,
-            problems=first,
-        )
-    )
-    chosen.append(Row("MMPS, 16 it., 250 steps, ancestral steps", cg(MMPS, iterations=16, spread=0), 250))
-    return [*chosen, Row("unguided", Unguided(), 100)]
+    return [
+        *(Row(f"TDS K={count}, first {first}", tds(particles=count), 100, problems=first) for count in (4, 16)),
+        Row(f"TDS K=16, first {first}", tds(), 20, problems=first),
+        Row(f"TDS K=16, ancestral steps, first {first}", tds(spread=0), 100, problems=first),
+        Row("MMPS, 16 it., 250 steps, ancestral steps", mmps(iterations=16, spread=0), 250),
+        Row("unguided", Unguided(), 100),
+    ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 import torch
 from torch import Tensor
 
+from benchmarks.metrics import frechet
 from restore.guidance import Estimator
 from restore.operators import Dense, Mask
 from restore.priors import Prior
@@ -14,6 +16,7 @@ from restore.problem import Problem
 
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)  # Ho et al. 2020.
 ABAR = (1 - BETAS).cumprod(0)
+GAUSSIAN = ("mean err / std", "variance ratio", "W2")
 LEVELS = ((1 - ABAR) / ABAR).sqrt().flip(0)
 
 
@@ -50,26 +53,6 @@ class Mixture(Prior):
             * self.values.clamp(min=0).sqrt()
         )
         return (self.means[which] + (z if self.basis is None else z @ self.basis.T))[:, None, None]
-
-
-class Counted(Prior):
-    """Counts what a run asks of a prior: evaluations (NFE), and products with its Jacobian (VJP), a batch as one."""
-
-    def __init__(self, inner: Prior) -> None:
-        super().__init__()
-        self.inner, self.evaluations, self.products = inner, 0, 0
-        self.channels, self.levels = inner.channels, inner.levels
-        self.sigma_min, self.sigma_max = inner.sigma_min, inner.sigma_max
-
-    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        self.evaluations += 1
-        x0 = self.inner.denoise(x, sigma)
-        if x0.requires_grad:
-            x0.register_hook(self._count)
-        return x0
-
-    def _count(self, gradient: Tensor) -> None:
-        self.products += 1
 
 
 @dataclass(frozen=True)
@@ -153,6 +136,15 @@ def modes(seed: int, size: int, measured: int) -> Case:
     return Case(prior, problem, conditioned(prior, matrix, y, sigma_y), torch.ones(size, dtype=torch.bool))
 
 
+def distances(samples: Tensor, case: Case, seed: int) -> dict[str, float]:
+    """To the posterior, by name: to as many exact samples of it, or to its moments where it is a Gaussian."""
+    if len(case.posterior.means) == 1:
+        found = gaussian_distances(samples, case) if samples.isfinite().all() else (nan,) * 3
+        return dict(zip(GAUSSIAN, found, strict=True))
+    exact = case.posterior.draw(len(samples), torch.Generator().manual_seed(seed))
+    return {"sliced W1": sliced_distance(samples, exact)}
+
+
 def gaussian_distances(samples: Tensor, case: Case) -> tuple[float, float, float]:
     """Error of the mean in posterior standard deviations, ratio of variances, W2 between Gaussians of the same moments."""
     posterior, seen = case.posterior, case.seen
@@ -160,12 +152,9 @@ def gaussian_distances(samples: Tensor, case: Case) -> tuple[float, float, float
     covariance = ((posterior.basis * posterior.values) @ posterior.basis.T)[seen][:, seen]
     drawn = samples.flatten(1).double()[:, seen]
     found = torch.cov(drawn.T)
-    root = _root(covariance)
-    cross = torch.linalg.eigvalsh(root @ found @ root).clamp(min=0).sqrt().sum()
-    shift = (drawn.mean(0) - mean).square().sum()
-    squared = shift + covariance.trace() + found.trace() - 2 * cross
+    error = ((drawn.mean(0) - mean).square().sum() / covariance.trace()).sqrt()
     ratio = (found.diagonal() / covariance.diagonal()).mean()
-    return float((shift / covariance.trace()).sqrt()), float(ratio), float(squared.clamp(min=0).sqrt())
+    return float(error), float(ratio), float(frechet(mean, covariance, drawn.mean(0), found).clamp(min=0).sqrt())
 
 
 def sliced_distance(a: Tensor, b: Tensor, slices: int = 100, seed: int = 0) -> float:
@@ -175,8 +164,3 @@ def sliced_distance(a: Tensor, b: Tensor, slices: int = 100, seed: int = 0) -> f
     directions = directions / directions.norm(dim=0)
     projected = ((samples.flatten(1).double() @ directions).sort(dim=0).values for samples in (a, b))
     return float((next(projected) - next(projected)).abs().mean())
-
-
-def _root(matrix: Tensor) -> Tensor:
-    values, basis = torch.linalg.eigh(matrix)
-    return (basis * values.clamp(min=0).sqrt()) @ basis.T

@@ -12,16 +12,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from benchmarks.harness import arguments
+from benchmarks.harness import Row, arguments, publish, table
 from benchmarks.metrics import psnr
+from benchmarks.pictures import rounded
+from restore import Restorer
+from restore.generate import sample, schedule_for
+from restore.sampling.samplers import ddim
 
 Pictures = NDArray[np.uint8]
 SIGMA, COLUMNS, MEASURED, ZOOM, MARGIN = 80, 12, 32, 2, 104
@@ -35,46 +39,42 @@ def mean_psnr(found: Pictures, truth: Pictures) -> tuple[float, float]:
     return float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each)))
 
 
-def enlarged(small: Pictures, how: int) -> Pictures:
-    return np.stack([cv2.resize(picture, None, fx=2, fy=2, interpolation=how) for picture in small])
+def resized(pictures: Pictures, factor: float, how: int) -> Pictures:
+    return np.stack([cv2.resize(picture, None, fx=factor, fy=factor, interpolation=how) for picture in pictures])
 
 
-def tasks(restorer: Any, truth: Pictures) -> tuple[dict[str, tuple[float, float]], list[tuple[str, Pictures]]]:
+def tasks(restorer: Restorer, truth: Pictures) -> tuple[dict[str, tuple[float, float]], list[tuple[str, Pictures]]]:
     """PSNR of each task, of what was given and what came back, and the rows of the figure."""
     side = truth.shape[1]
+    half = slice(side // 2, None)
     mask = np.zeros(truth.shape[1:3], np.uint8)
-    mask[:, side // 2 :] = 255
-    hidden = truth.copy()
-    hidden[:, :, side // 2 :] = 0
-    rng = np.random.default_rng(0)
-    noisy = (truth + rng.normal(0, SIGMA, truth.shape)).round().clip(0, 255).astype(np.uint8)
-    small = np.stack([cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for picture in truth])
+    mask[:, half] = 255
+    hidden, gray = truth.copy(), truth.copy()
+    hidden[:, :, half], gray[:, :, half] = 0, 110
+    noisy = rounded(truth + np.random.default_rng(0).normal(0, SIGMA, truth.shape))
+    small = resized(truth, 0.5, cv2.INTER_AREA)
 
-    def each(pictures: Pictures, run: Callable[..., Any]) -> Pictures:
-        answers = [run(picture, name=str(index)).image for index, picture in enumerate(pictures)]
+    def each(pictures: Pictures, task: str, **options: Any) -> Pictures:
+        answers = [restorer(task, picture, name=str(index), **options).image for index, picture in enumerate(pictures)]
         return np.stack([np.asarray(answer, np.uint8).reshape(truth.shape[1:]) for answer in answers])
 
-    filled = each(hidden, lambda x, **words: restorer("inpaint", x, mask=mask, guidance="repaint", **words))
-    denoised = each(noisy, lambda x, **words: restorer("denoise", x, sigma=SIGMA, **words))
-    larger = each(small, lambda x, **words: restorer("super-resolution", x, scale=2, reduced_by="box", **words))
-    half = slice(side // 2, None)
+    filled = each(hidden, "inpaint", mask=mask, guidance="repaint")
+    denoised = each(noisy, "denoise", sigma=SIGMA)
+    larger = each(small, "super-resolution", scale=2, reduced_by="box")
     measures = {
         "inpaint": mean_psnr(filled[:, :, half], truth[:, :, half]),
         "noisy": mean_psnr(noisy, truth),
         "denoise": mean_psnr(denoised, truth),
-        "bicubic": mean_psnr(enlarged(small, cv2.INTER_CUBIC), truth),
+        "bicubic": mean_psnr(resized(small, 2, cv2.INTER_CUBIC), truth),
         "super-resolution": mean_psnr(larger, truth),
     }
-    gray = hidden.copy()
-    gray[:, :, half] = 110
     rows = [("held out", truth), ("half hidden", gray), ("filled", filled), (f"noise {SIGMA}", noisy), ("denoised", denoised)]
-    return measures, [*rows, ("reduced", enlarged(small, cv2.INTER_NEAREST)), ("x2", larger)]
+    return measures, [*rows, ("reduced", resized(small, 2, cv2.INTER_NEAREST)), ("x2", larger)]
 
 
 def figure(samples: Pictures, rows: list[tuple[str, Pictures]]) -> Pictures:
     """Rows of pictures with their names: first what the prior draws."""
-    strips = [("", samples[start : start + COLUMNS]) for start in range(0, len(samples), COLUMNS)]
-    strips[0] = ("samples", strips[0][1])
+    strips = [("" if start else "samples", samples[start : start + COLUMNS]) for start in range(0, len(samples), COLUMNS)]
     lines = []
     for name, pictures in [*strips, *rows]:
         colour = pictures if pictures.ndim == 4 else np.repeat(pictures[..., None], 3, axis=3)
@@ -95,17 +95,12 @@ def bits(folder: Path, held: Path, likelihood: str, count: int) -> tuple[float, 
     return told["bits_per_dim"], told["standard_error"]
 
 
-def measure(folder: Path, held: Path, figures: Path, count: int) -> dict[str, Any]:
-    import torch
-
-    from restore import Restorer
-    from restore.generate import sample, schedule_for
-    from restore.sampling.samplers import ddim
-
+def measure(folder: Path, held: Path, figures: Path, count: int) -> Row:
     restorer = Restorer.from_pretrained(str(folder))
     truth = np.load(held)
-    size = (truth.shape[1], truth.shape[2])
-    drawn = sample(restorer.prior, 4 * COLUMNS, size, ddim(1.0), schedule_for(restorer.prior, 200), seed=0, batch=4 * COLUMNS)
+    drawn = sample(
+        restorer.prior, 4 * COLUMNS, truth.shape[1:3], ddim(1.0), schedule_for(restorer.prior, 200), seed=0, batch=4 * COLUMNS
+    )
     samples = ((drawn + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     measures, rows = tasks(restorer, truth[:MEASURED])
     figures.mkdir(parents=True, exist_ok=True)
@@ -116,27 +111,25 @@ def measure(folder: Path, held: Path, figures: Path, count: int) -> dict[str, An
     return found | {likelihood: bits(folder, held, likelihood, count) for likelihood in ("bound", "flow")}
 
 
-def table(found: dict[str, dict[str, Any]]) -> str:
-    """Markdown."""
-    lines = [
-        "| family | steps | bits/dim, bound | bits/dim, flow | half filled | denoised | x2 |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    kinds = ("bound", "flow", "inpaint", "denoise", "super-resolution")
-    for name, row in found.items():
-        cells = [f"{row[kind][0]:.2f} ± {row[kind][1]:.2f}" for kind in kinds]
-        lines.append(f"| {name} | {row['steps']} | {' | '.join(cells)} |")
-    given = [f"{name} {row[name][0]:.2f}" for row in list(found.values())[:1] for name in ("noisy", "bicubic")]
-    return "\n".join([*lines, "", *([f"As given, in dB: {', '.join(given)}."] if given else [])])
+MEASURES = {
+    "bits/dim, bound": "bound",
+    "bits/dim, flow": "flow",
+    "half filled": "inpaint",
+    "denoised": "denoise",
+    "x2": "super-resolution",
+}
+HEADS = (
+    ("family", "{family}"),
+    ("steps", "{steps}"),
+    *((head, f"{{{name}[0]:.2f}} ± {{{name}[1]:.2f}}") for head, name in MEASURES.items()),
+)
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("out", type=Path, help="as families.py --out")
+    parser = arguments(__doc__, out=Path, count=64)
     parser.add_argument("--figures", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=64, help="pictures for bits a dimension")
     given = parser.parse_args()
-    found = {}
+    rows = []
     for family in ORDER:
         folder = given.out / family
         kept = folder / "measures.json"
@@ -144,5 +137,6 @@ def main() -> None:
             continue
         if not kept.exists():
             kept.write_text(json.dumps(measure(folder, given.out / "held-out.npy", given.figures, given.count), indent=2))
-        found[family] = json.loads(kept.read_text())
-    print(table(found))
+        rows.append({"family": family, **json.loads(kept.read_text())})
+    as_given = [f"{name} {row[name][0]:.2f}" for row in rows[:1] for name in ("noisy", "bicubic")]
+    publish([table(HEADS, rows), *([f"As given, in dB: {', '.join(as_given)}."] if as_given else [])])

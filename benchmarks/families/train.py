@@ -2,7 +2,7 @@
 
     python -m benchmarks families-train mnist-10k.npz --out runs/families --minutes 9
 
-DATA is an .npz with `images` (N, H, W) or (N, H, W, C) uint8. The last 500 pictures are held out; families_figures.py uses
+DATA is an .npz with `images` (N, H, W) or (N, H, W, C) uint8. The last 500 pictures are held out; `families` uses
 them. A run that was stopped is continued by the same command; a family that is done is left alone.
 """
 
@@ -43,12 +43,7 @@ def split(data: Path, out: Path) -> tuple[Path, Path]:
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=9)
-    parser.add_argument("--families", default=",".join(FAMILIES))
-    given = parser.parse_args()
+    given = arguments(__doc__, "out!", data=Path, minutes=9.0, families=",".join(FAMILIES)).parse_args()
     train, _ = split(given.data, given.out)
     shape = np.load(train, mmap_mode="r").shape
     channels = 1 if len(shape) == 3 else shape[3]

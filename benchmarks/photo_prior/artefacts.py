@@ -8,14 +8,14 @@ Everything is one evaluation of D in float32, noise of sigma in grey levels (0 t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from statistics import fmean
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.harness import arguments
+from benchmarks.harness import arguments, markdown
+from benchmarks.metrics import psnr
+from benchmarks.pictures import paths, read, tensor
 from restore import pretrained
 from restore.priors import Prior
 
@@ -88,8 +88,7 @@ def border(prior: Prior, photographs: list[Tensor], sigma: float, side: int = 96
     outer[OUTER:-OUTER, OUTER:-OUTER] = False
     at_border, inside = [], []
     for clean in photographs:
-        generator = torch.Generator().manual_seed(0)
-        noisy = clean + sigma / 127.5 * torch.randn(clean.shape, generator=generator)
+        noisy = with_noise(clean, sigma)
         with torch.no_grad():
             whole = prior(noisy, sigma / 127.5)
             for top in range(apart, clean.shape[2] - apart - side + 1, side):
@@ -101,26 +100,18 @@ def border(prior: Prior, photographs: list[Tensor], sigma: float, side: int = 96
     return float((torch.stack(at_border).mean() / torch.stack(inside).mean()).sqrt())
 
 
+def with_noise(clean: Tensor, sigma: float) -> Tensor:
+    return clean + sigma / 127.5 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
 def mistold(prior: Prior, photographs: list[Tensor], sigma: float) -> float:
     """What a sigma told 20 % wrong, low or high, costs at most, in dB; the mean over pictures."""
-    reached = {}
-    for told in (0.8, 1.0, 1.2):
-        values = []
-        for clean in photographs:
-            generator = torch.Generator().manual_seed(0)
-            noisy = clean + sigma / 127.5 * torch.randn(clean.shape, generator=generator)
-            with torch.no_grad():
-                error = (prior(noisy, told * sigma / 127.5).clamp(-1, 1) - clean).square().mean()
-            values.append(10 * torch.log10(4 / error))
-        reached[told] = float(torch.stack(values).mean())
-    return reached[1.0] - min(reached[0.8], reached[1.2])
-
-
-def read(path: Path) -> Tensor:
-    """(1, 3, H, W) in [-1, 1], RGB."""
-    picture = cv2.imread(str(path))
-    assert picture is not None, path
-    return torch.from_numpy(np.ascontiguousarray(picture[..., ::-1])).permute(2, 0, 1)[None].float() / 127.5 - 1
+    low, right, high = (
+        fmean(psnr(prior(with_noise(clean, sigma), told * sigma / 127.5).clamp(-1, 1), clean, peak=2) for clean in photographs)
+        for told in (0.8, 1.0, 1.2)
+    )
+    return right - min(low, high)
 
 
 def rows(prior: Prior, photographs: list[Tensor]) -> Iterator[tuple[str, list[str]]]:
@@ -141,7 +132,5 @@ def rows(prior: Prior, photographs: list[Tensor]) -> Iterator[tuple[str, list[st
 def main() -> None:
     given = arguments(__doc__, "data!", "prior").parse_args()
     prior = pretrained.prior(given.prior).float()
-    photographs = [read(path) for path in sorted(given.data.glob("*.png"))]
-    print(f"| sigma | {' | '.join(map(str, SIGMAS))} |\n|---|{'---|' * len(SIGMAS)}")
-    for name, cells in rows(prior, photographs):
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    photographs = [tensor(read(path)) for path in paths(given.data)]
+    print(markdown(("sigma", *map(str, SIGMAS)), [[name, *cells] for name, cells in rows(prior, photographs)]))

@@ -18,13 +18,10 @@ from scipy.sparse.linalg import splu
 from skimage.restoration import inpaint_biharmonic
 
 from benchmarks.metrics import psnr
+from benchmarks.pictures import rounded
 
 Picture = NDArray[Any]
 STRENGTHS = (10, 15, 20, 25, 30, 40)
-
-
-def rounded(picture: Picture) -> Picture:
-    return picture.round().clip(0, 255).astype(np.uint8)
 
 
 def biharmonic(damaged: Picture, mask: Picture) -> Picture:
@@ -39,11 +36,11 @@ def fills(damaged: Picture, mask: Picture) -> dict[str, Callable[[], Picture]]:
     }
 
 
-def enlargements(small: Picture, side: int) -> dict[str, Callable[[], Picture]]:
-    """OpenCV's kernels, which lie 0.1 to 0.2 dB above Pillow's on pictures reduced as these are."""
+def enlargements(small: Picture, size: tuple[int, int]) -> dict[str, Callable[[], Picture]]:
+    """To (width, height), by OpenCV's kernels, which lie 0.1 to 0.2 dB above Pillow's on pictures reduced as these are."""
     return {
-        "bicubic": lambda: cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC),
-        "Lanczos": lambda: cv2.resize(small, (side, side), interpolation=cv2.INTER_LANCZOS4),
+        "bicubic": lambda: cv2.resize(small, size, interpolation=cv2.INTER_CUBIC),
+        "Lanczos": lambda: cv2.resize(small, size, interpolation=cv2.INTER_LANCZOS4),
     }
 
 

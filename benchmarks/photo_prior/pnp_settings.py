@@ -2,7 +2,7 @@
 
     python -m benchmarks photo-prior-pnp-settings --data FOLDER [--every N] [--into FILE.md]
 
-The middle 256 x 256 pixels of every N-th picture, damaged as in photo_prior.py; PSNR over the filled pixels for masks, over all
+The middle 256 x 256 pixels of every N-th picture, damaged as for `photo-prior`; PSNR over the filled pixels for masks, over all
 for super-resolution. The first row of each table is what the tasks use, in dB, the others are differences from it.
 Settings are to be chosen here on pictures that nothing is reported on.
 """
@@ -10,7 +10,6 @@ Settings are to be chosen here on pictures that nothing is reported on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -18,28 +17,19 @@ import numpy as np
 
 from benchmarks.harness import arguments, markdown, publish
 from benchmarks.metrics import psnr
-from benchmarks.photo_prior.report import OURS, SIDE, Array, tasks
-from benchmarks.pictures import middle, pictures
+from benchmarks.photo_prior.tasks import OURS, SIDE, Array, tasks
+from benchmarks.pictures import middle, paths, read
 from restore import Restorer
 from restore.guidance.pnp import ENLARGING, FILLING, PnP
 
-
-@dataclass(frozen=True)
-class Settings:
-    start: float
-    relaxation: float
-    steps: int = 24
-
-    def __str__(self) -> str:
-        return f"{self.start:g} | {self.relaxation:g} | {self.steps}"
+Settings = tuple[float, float, int]  # sigma_start, relaxation, transitions.
 
 
 def alone(used: PnP, starts: Sequence[float], relaxations: Sequence[float]) -> list[Settings]:
     """What is used, and each change of one setting."""
-    first = Settings(used.sigma_start, used.relaxation)
-    changed = [replace(first, start=start) for start in starts]
-    changed += [replace(first, relaxation=relaxation) for relaxation in relaxations]
-    return [first, *changed, *(replace(first, steps=steps) for steps in (6, 12, 50))]
+    start, relaxation, steps = used.sigma_start, used.relaxation, 24
+    changed = [(other, relaxation, steps) for other in starts] + [(start, other, steps) for other in relaxations]
+    return [(start, relaxation, steps), *changed, *((start, relaxation, other) for other in (6, 12, 50))]
 
 
 TABLES = {
@@ -50,29 +40,23 @@ TABLES = {
 
 def reached(restorer: Restorer, truth: Array, seed: int, settings: Settings, wanted: Sequence[str]) -> list[float]:
     """PSNR of one picture in each of the tasks wanted."""
-    words = f"pnp:sigma_start={settings.start},relaxation={settings.relaxation}"
-    asked = cast(Restorer, partial(restorer, guidance=words, steps=settings.steps))
-    found = {
-        task: psnr(answers[OURS](), clean, where) for task, answers, clean, where in tasks(asked, truth, seed) if task in wanted
-    }
-    return [found[task] for task in wanted]
+    start, relaxation, steps = settings
+    asked = cast(Restorer, partial(restorer, guidance=f"pnp:sigma_start={start},relaxation={relaxation}", steps=steps))
+    answers = {task: found for task, *found in tasks(asked, truth, seed) if task in wanted}
+    return [psnr(ways[OURS](), clean, where) for ways, clean, where in (answers[task] for task in wanted)]
 
 
 def main() -> None:
     given = arguments(__doc__, "data!", "prior", "every", "into").parse_args()
     restorer = Restorer.from_pretrained(given.prior)
-    picked = pictures(given.data)[:: given.every]
+    picked = [middle(read(path), SIDE) for path in paths(given.data)[:: given.every]]
     written = [f"{len(picked)} pictures, weights {restorer.prior_hash}; PSNR in dB\n"]
     for wanted, tried in TABLES.items():
-        lines = []
-        for settings in tried:
-            rows = [reached(restorer, middle(picture, SIDE), seed, settings, wanted) for seed, picture in enumerate(picked)]
-            means = np.mean(rows, axis=0)
-            if settings == tried[0]:
-                used = means
-                shown = [f"{mean:.2f}" for mean in means]
-            else:
-                shown = [f"{mean:+.2f}" for mean in means - used]
-            lines.append([settings, *shown])
-        written.append(markdown(("start | relaxation | steps", *wanted), lines))
+        found = [
+            np.mean([reached(restorer, picture, seed, settings, wanted) for seed, picture in enumerate(picked)], axis=0)
+            for settings in tried
+        ]
+        shown = [[f"{mean:.2f}" for mean in found[0]], *([f"{mean:+.2f}" for mean in row - found[0]] for row in found[1:])]
+        lines = [[*(f"{value:g}" for value in settings), *cells] for settings, cells in zip(tried, shown, strict=True)]
+        written.append(markdown(("start", "relaxation", "steps", *wanted), lines))
     publish(written, given.into)

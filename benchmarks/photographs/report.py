@@ -3,11 +3,9 @@
     python -m benchmarks photographs --data FOLDER --results FILE.jsonl     # measures what FILE does not hold yet: hours
     python -m benchmarks photographs --results FILE.jsonl --table [--into docs/reports/photographs.md]
 
-One sample, the mean of several and point estimates are different answers, so each has a column: a sample is worth up to 3 dB
-less than the posterior mean, by theory. Masks count filled pixels alone. Work is processor time of one answer with one thread,
-in evaluations of the bare prior timed beside it, so that machines can be compared. Methods that differentiate through the
-network take 2 to 8 times as long an evaluation. A line of FILE is one picture, or with `pictures` the mean over the first so
-many; the column `pictures` says over how many a row is.
+One sample, the mean of several and point estimates are different answers, so each has a column. Masks count filled pixels
+alone. Work is processor time of one answer with one thread, in evaluations of the bare prior timed beside it, so that machines
+can be compared. A line of FILE is one picture, or with `pictures` the mean over the first so many.
 """
 
 from __future__ import annotations
@@ -15,110 +13,40 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from kornia.metrics import ssim
-from torch import Tensor
 
-from benchmarks.harness import Results, arguments, publish
+from benchmarks.harness import Results, Row, arguments, by, grouped, report, table
 from benchmarks.metrics import psnr
-from benchmarks.photographs.table import FEW, SEVERAL, seen, tables
-from restore import Restorer, solver
-from restore.errors import OperatorError
-from restore.guidance import Guidance
-from restore.operators import Downsample, GrayWithHints, Identity, Mask
-from restore.options import build
-from restore.planning.plan import make_plan
-from restore.plugins import manager as plugins
-from restore.problem import Problem
+from benchmarks.photographs.cases import SIGMA, Case, cases, ready
+from benchmarks.pictures import crops
+from benchmarks.speed.timing import watched
+from restore import Restorer
 
 SAMPLER = "denoising-samples"
 LONG = ("repaint", "daps")  # Several evaluations a step.
 FORWARD = ("denoising", "denoising:averaged=1", "pnp", "ddnm:eta=0", SAMPLER, "ddnm", "ddrm", "diffpir", *LONG)
-GRADIENT = ("pigdm", "pigdm:adaptive=1", "dps", "mmps")
+METHODS = (*FORWARD, "pigdm", "pigdm:adaptive=1", "dps", "mmps")
 BUDGETS = (5, 10, 20, 50, 100)
 SHORT = (*LONG, "ddnm:eta=0", "pigdm:adaptive=1")  # To 20 steps: those, and variants.
 AVERAGED = {SAMPLER: 20, "ddnm": 20, "mmps": 10}  # Whose samples, and of how many steps.
-SIGMA = 25 / 127.5
+FEW, SEVERAL = 4, 16  # Pictures of the dear rows; samples whose mean is looked at.
 
 
-@dataclass(frozen=True)
-class Case:
-    """One picture damaged in one way; `where` marks the pixels that count."""
-
-    task: str
-    problem: Problem
-    truth: Tensor
-    where: Tensor
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One measurement to take."""
-
-    task: str
-    method: str
-    steps: int
-    samples: int = 1
-
-
-def chosen(folder: Path, count: int) -> list[Path]:
-    """Pictures spread evenly over a folder."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".png", ".jpg", ".bmp"})
-    return [paths[index * len(paths) // count] for index in range(count)]
-
-
-def crops(folder: Path, count: int, size: int) -> list[Tensor]:
-    """(1, 3, size, size) in [-1, 1]: the middle of the chosen pictures."""
-    found = []
-    for path in chosen(folder, count):
-        picture = cv2.imread(str(path))
-        assert picture is not None, path
-        top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2
-        rgb = np.ascontiguousarray(picture[top : top + size, left : left + size, ::-1])
-        found.append(torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 127.5 - 1)
-    return found
-
-
-def cases(x: Tensor, seed: int) -> Iterator[Case]:
-    """Every task for one picture; measurements that come as files are rounded to 8 bits."""
-    shape, size = tuple(x.shape), x.shape[-1]
-    rng = np.random.default_rng(seed)
-    random = torch.from_numpy(rng.random((1, 1, size, size)))
-    everywhere = torch.ones_like(x, dtype=torch.bool)
-    keep = random >= 0.8
-    yield Case("80 % missing", Problem(x * keep, Mask(keep), 0.0, shape), x, ~keep.expand_as(x))
-    keep = torch.ones(1, 1, size, size, dtype=torch.bool)
-    for top, left in rng.integers(0, size - 32, (4, 2)):
-        keep[..., top : top + 32, left : left + 32] = False
-    yield Case("holes of 32 pixels", Problem(x * keep, Mask(keep), 0.0, shape), x, ~keep.expand_as(x))
-    operator = Downsample((size, size), 4)
-    y = ((operator(x) + 1) * 127.5).round().clamp(0, 255) / 127.5 - 1
-    yield Case("super-resolution x4", Problem(y, operator, 0.0, shape), x, everywhere)
-    noise = torch.from_numpy(rng.standard_normal(shape)).float()
-    yield Case("denoise 25", Problem(x + SIGMA * noise, Identity(), SIGMA, shape), x, everywhere)
-    hinted = GrayWithHints(random < 0.01)
-    yield Case("colorize, 1 % hints", Problem(hinted(x), hinted, 0.0, shape), x, everywhere)
-
-
-def cells(task: str, picture: int) -> Iterator[Cell]:
+def cells(task: str) -> Iterator[tuple[str, int]]:
+    """Methods and their steps."""
     if task.startswith("denoise"):
-        yield Cell(task, "denoising", 1)
-        yield Cell(task, "denoising:averaged=1", 1)
+        yield from (("denoising", 1), ("denoising:averaged=1", 1))
     for steps in BUDGETS:
-        for method in (*FORWARD, *GRADIENT):
-            if method.startswith("denoising") and (method != SAMPLER or not task.startswith("denoise")):
-                continue
-            if method in SHORT and steps > 20:
-                continue
-            yield Cell(task, method, steps, several(task, method, steps, picture))
+        for method in METHODS:
+            takes_task = not method.startswith("denoising") or (method == SAMPLER and task.startswith("denoise"))
+            if takes_task and not (method in SHORT and steps > 20):
+                yield method, steps
 
 
 def several(task: str, method: str, steps: int, picture: int) -> int:
@@ -128,108 +56,98 @@ def several(task: str, method: str, steps: int, picture: int) -> int:
     return SEVERAL if method != "mmps" or task in ("80 % missing", "super-resolution x4") else 1
 
 
-OWN = {"80": "inpaint", "holes": "inpaint", "colorize": "colorize"}  # By a task's first word.
-
-
-def method_of(name: str, case: Case) -> Guidance:
-    """The method of a name like `tds:particles=4`; for `pnp` the task's own form of it."""
-    word = re.split("[ ,-]", case.task)[0]
-    if name == "pnp" and word in OWN:
-        task = plugins.load().task(OWN[word])
-        given = {"hints": "given"} if word == "colorize" else {}
-        own: Guidance | None = task.guidance(case.problem, build(task.Options, **given))
-        if own is not None:
-            return own
-    name, _, arguments = name.partition(":")
-    words = {key: int(value) for key, _, value in (part.partition("=") for part in filter(None, arguments.split(",")))}
-    method: Guidance = plugins.load().guidance(name)(**words)
-    return method
-
-
-def ready(restorer: Restorer, case: Case, name: str, steps: int) -> Callable[[int], Tensor] | None:
-    """Draws answer number n, (1, 3, H, W) in [-1, 1]; None where the method refuses the task."""
-    method = method_of(name, case)
-    try:
-        method.check(case.problem)
-    except OperatorError:
-        return None
-    plan = make_plan(case.problem, restorer.prior, method, steps=steps, device=restorer.placement.device)
-
-    def draw(n: int) -> Tensor:
-        *_, last = solver.run([replace(plan, names=(str(n),))], 0.0, 0)
-        return last.result.samples.clamp(-1, 1)
-
-    return draw
-
-
-def measure(restorer: Restorer, case: Case, cell: Cell) -> dict[str, Any] | None:
-    """One line of the results; None where the method refuses the task."""
-    draw = ready(restorer, case, cell.method, cell.steps)
+def measure(restorer: Restorer, case: Case, method: str, steps: int, samples: int) -> Row:
+    """Figures of one line of the results."""
+    draw = ready(restorer, case, method, steps)
     if draw is None:
-        return None
-    calls = 0
-
-    def count(*_: Any) -> None:
-        nonlocal calls
-        calls += 1
-
-    unit = evaluation(restorer, case.truth)
-    hook = restorer.prior.register_forward_hook(count)
-    started = time.process_time()
-    answers = [draw(index) for index in range(cell.samples)]
-    seconds = (time.process_time() - started) / cell.samples
-    hook.remove()
+        return {"refused": True}
+    unit = evaluation(restorer, case)
+    with watched(restorer.prior) as seen:
+        started = time.process_time()
+        answers = [draw(index).clamp(-1, 1) for index in range(samples)]
+        seconds = (time.process_time() - started) / samples
     found = {
-        "nfe": calls / cell.samples,
+        "nfe": len(seen.spans) / samples,
         "work": seconds / unit,
-        "psnr": reached(answers[0], case),
+        "psnr": psnr(answers[0], case.truth, case.where, peak=2),
         "ssim": float(ssim((answers[0] + 1) / 2, (case.truth + 1) / 2, 11).mean()),
     }
-    for several in (4, SEVERAL):
-        if cell.samples >= several:
-            found[f"mean{several}"] = reached(torch.cat(answers[:several]).mean(dim=0, keepdim=True), case)
+    for count in (4, SEVERAL):
+        if samples >= count:
+            mean = torch.cat(answers[:count]).mean(dim=0, keepdim=True)
+            found[f"mean{count}"] = psnr(mean, case.truth, case.where, peak=2)
     return found
 
 
-def evaluation(restorer: Restorer, x: Tensor, repeats: int = 3) -> float:
+@torch.no_grad()
+def evaluation(restorer: Restorer, case: Case, repeats: int = 3) -> float:
     """Processor seconds of one bare evaluation: the least of several, after one that warms up."""
     found = []
-    with torch.no_grad():
-        for _ in range(repeats + 1):
-            started = time.process_time()
-            restorer.prior(x, SIGMA)
-            found.append(time.process_time() - started)
+    for _ in range(repeats + 1):
+        started = time.process_time()
+        restorer.prior(case.truth, SIGMA)
+        found.append(time.process_time() - started)
     return min(found[1:])
-
-
-def reached(answer: Tensor, case: Case) -> float:
-    """PSNR in dB over the pixels that count."""
-    return psnr(answer, case.truth, case.where, peak=2)
 
 
 def run(given: argparse.Namespace, results: Results) -> None:
     restorer = Restorer.from_pretrained(given.prior)
-    done = {(row["task"], row["method"], row["steps"], picture) for row in results.rows for picture in seen(row)}
+    done = {(row["task"], row["method"], row["steps"], picture) for row in results.rows for picture in seen_by(row)}
     for index, x in enumerate(crops(given.data, given.pictures, given.size)):
         for case in cases(x, index):
-            for cell in cells(case.task, index):
-                key = (cell.task, cell.method, cell.steps, index)
-                if key in done or not re.fullmatch(given.only or ".*", f"{cell.method} {cell.steps}"):
+            for method, steps in cells(case.task):
+                key = (case.task, method, steps, index)
+                if key in done or not re.fullmatch(given.only or ".*", f"{method} {steps}"):
                     continue
+                samples = several(*key)
                 row = {"prior": restorer.prior_hash, **dict(zip(("task", "method", "steps", "picture"), key, strict=True))}
-                measured = partial(measure, restorer, case, cell)
-                results.take(key, lambda row=row, measured=measured: row | (measured() or {"refused": True}))
+                found = partial(measure, restorer, case, method, steps, samples)
+                results.take(key, lambda row=row, found=found: row | found())
+
+
+def seen_by(row: Row) -> range:
+    """Pictures that a line of the results stands for: one, or the first so many."""
+    return range(row["pictures"]) if "pictures" in row else range(row["picture"], row["picture"] + 1)
+
+
+def mean(rows: list[Row], name: str, form: str) -> str:
+    """Over pictures, of the rows that hold the value."""
+    held = [row for row in rows if name in row]
+    if not held:
+        return "-"
+    return format(np.average([row[name] for row in held], weights=[len(seen_by(row)) for row in held]), form)
+
+
+def summary(method: str, steps: int, every: list[Row]) -> dict[str, Any]:
+    """All pictures of a method and budget, and the few whose samples were averaged: fewer cannot be compared with those."""
+    few = [row | {"psnr": row.get("few", row["psnr"])} for row in every if seen_by(row)[0] < FEW]
+    few = few if sum(len(seen_by(row)) for row in few) >= FEW else []
+    return {"method": method, "steps": steps, "every": every, "few": few}
+
+
+COLUMNS = (
+    ("method", "{method}"),
+    ("steps", "{steps}"),
+    ("evaluations", lambda row: mean(row["every"], "nfe", ".0f")),
+    ("pictures", lambda row: sum(len(seen_by(one)) for one in row["every"])),
+    ("one answer, dB", lambda row: mean(row["every"], "psnr", ".2f")),
+    ("SSIM", lambda row: mean(row["every"], "ssim", ".3f")),
+    ("work", lambda row: mean(row["every"], "work", ".0f")),
+    (f"first {FEW} pictures: one answer", lambda row: mean(row["few"], "psnr", ".2f")),
+    ("mean of 4", lambda row: mean(row["few"], "mean4", ".2f")),
+    (f"mean of {SEVERAL}", lambda row: mean(row["few"], f"mean{SEVERAL}", ".2f")),
+)
+
+
+def tables(rows: list[Row]) -> list[str]:
+    """A table a task, a row a method and budget."""
+    texts = []
+    for (task,), found in grouped((row for row in rows if not row.get("refused")), "task").items():
+        groups = sorted(grouped(found, "method", "steps").items(), key=lambda group: (METHODS.index(group[0][0]), group[0][1]))
+        texts.append(f"\n### {task}\n\n{table(COLUMNS, [summary(*name, every) for name, every in groups])}")
+    return ["".join(texts)]
 
 
 def main() -> None:
-    parser = arguments(__doc__, "results!", "table", "into", "data", "prior", "only")
-    parser.add_argument("--pictures", type=int, default=12)
-    parser.add_argument("--size", type=int, default=256)
-    given = parser.parse_args()
-    results = Results(given.results, lambda row: (row["task"], row["method"], row["steps"], row.get("picture")))
-    if given.table:
-        publish([tables(results.rows, (*FORWARD, *GRADIENT)) + "\n"], given.into)
-    elif given.data is None:
-        parser.error("--data is needed to measure")
-    else:
-        run(given, results)
+    parser = arguments(__doc__, "results!", "table", "into", "data", "prior", "only", pictures=12, size=256)
+    report(parser, by("task", "method", "steps", "picture"), run, tables)

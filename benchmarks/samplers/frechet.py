@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.metrics import frechet
+
 FEATURES = 32
 
 
@@ -28,19 +30,19 @@ class Classifier(nn.Module):
         return self.last(self.features(x))
 
 
-def classifier(x: Tensor, labels: Tensor, epochs: int = 10) -> Classifier:
-    """Trained from the same weights in the same order every time."""
+def trained(images: Tensor, labels: Tensor, epochs: int = 10) -> Classifier:
+    """From the same weights in the same order every time."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = Classifier()
     generator = torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     for _ in range(epochs):
-        for part in torch.randperm(len(x), generator=generator).split(64):
+        for part in torch.randperm(len(images), generator=generator).split(64):
             optimizer.zero_grad()
-            F.cross_entropy(network(x[part]), labels[part]).backward()
+            F.cross_entropy(network(images[part]), labels[part]).backward()
             optimizer.step()
-    return network.eval().requires_grad_(False)
+    return network
 
 
 def judge(file: Path, images: Tensor, labels: Tensor) -> Classifier:
@@ -48,10 +50,10 @@ def judge(file: Path, images: Tensor, labels: Tensor) -> Classifier:
     if file.exists():
         network = Classifier()
         network.load_state_dict(torch.load(file, weights_only=True))
-        return network.eval().requires_grad_(False)
-    network = classifier(images, labels)
-    torch.save(network.state_dict(), file)
-    return network
+    else:
+        network = trained(images, labels)
+        torch.save(network.state_dict(), file)
+    return network.eval().requires_grad_(False)
 
 
 def fitted(network: Classifier, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,17 +62,13 @@ def fitted(network: Classifier, x: Tensor) -> tuple[Tensor, Tensor]:
     return features.mean(0), features.T.cov()
 
 
-def frechet(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> float:
-    """|m - n|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2), in percent of tr(B)."""
-    values, basis = torch.linalg.eigh(a[1])
-    root = basis * values.clamp(min=0).sqrt() @ basis.T
-    cross = torch.linalg.eigvalsh(root @ b[1] @ root).clamp(min=0).sqrt().sum()
-    distance = (a[0] - b[0]).square().sum() + a[1].trace() + b[1].trace() - 2 * cross
-    return float(100 * distance / b[1].trace())
+def percent(found: tuple[Tensor, Tensor], real: tuple[Tensor, Tensor]) -> float:
+    """The Frechet distance in percent of the variance of the real ones."""
+    return float(100 * frechet(*found, *real) / real[1].trace())
 
 
 def floor(network: Classifier, spare: Tensor, real: tuple[Tensor, Tensor], count: int) -> tuple[float, float]:
     """Mean and spread of the distance of as many real digits, over sets that share none."""
     parts = [part for part in spare.split(count) if len(part) == count]
-    found = torch.tensor([frechet(fitted(network, part), real) for part in parts])
+    found = torch.tensor([percent(fitted(network, part), real) for part in parts])
     return float(found.mean()), float(found.std())

@@ -8,42 +8,37 @@ quiet machine takes. Every size is compiled anew; pieces kept from an earlier pr
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 
 import torch
 
-from benchmarks.harness import arguments
+from benchmarks.harness import arguments, markdown
+from benchmarks.speed.timing import took
 from restore import Restorer
 from restore.priors.views.compiled import runs_compiled, with_compiled_networks
 
 
 def spent(work: Callable[[], object], rounds: int) -> float:
     """Seconds of processor time of the shortest round."""
-    found = []
-    for _ in range(rounds):
-        before = time.process_time()
-        work()
-        found.append(time.process_time() - before)
-    return min(found)
+    return min(took(work).process for _ in range(rounds))
 
 
 @torch.no_grad()
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--sides", type=int, nargs="+", default=[256, 512, 1024])
-    given = parser.parse_args()
-    print("| arithmetic | side | as it is | compiled | saved | first answer |\n|---|---|---|---|---|---|")
-    for dtype in ("bfloat16", "float32"):
+    rows = []
+    for dtype, side in product(("bfloat16", "float32"), parser.parse_args().sides):
         prior = Restorer.from_pretrained("photo", device="cpu", dtype=dtype).prior
-        for side in given.sides:
-            torch.compiler.reset()
-            twin = with_compiled_networks(prior)
-            x = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-            prior(x, 0.3)
-            plain = spent(lambda prior=prior, x=x: prior(x, 0.3), 5)
-            first = spent(lambda twin=twin, x=x: twin(x, 0.3), 1)
-            assert runs_compiled(twin), "the network could not be compiled"
-            fast = spent(lambda twin=twin, x=x: twin(x, 0.3), 5)
-            saved = 100 * (1 - fast / plain)
-            print(f"| {dtype} | {side} | {plain:.3f} s | {fast:.3f} s | {saved:.0f} % | {first:.1f} s |", flush=True)
+        torch.compiler.reset()
+        twin = with_compiled_networks(prior)
+        x = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+        prior(x, 0.3)
+        plain, first = spent(partial(prior, x, 0.3), 5), spent(partial(twin, x, 0.3), 1)
+        assert runs_compiled(twin), "the network could not be compiled"
+        fast = spent(partial(twin, x, 0.3), 5)
+        saved = 100 * (1 - fast / plain)
+        rows.append([dtype, side, f"{plain:.3f} s", f"{fast:.3f} s", f"{saved:.0f} %", f"{first:.1f} s"])
+    print(markdown(("arithmetic", "side", "as it is", "compiled", "saved", "first answer"), rows))

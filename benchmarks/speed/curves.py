@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import markdown
+from benchmarks.harness import Row, drawing, table
 from benchmarks.pictures import noisy, photograph
 from benchmarks.speed.engine import SIGMA
 from benchmarks.speed.sections import Cell, Found, Section, Setting
@@ -44,47 +44,45 @@ def measure(setting: Setting, cell: Cell) -> Found:
     return {"seconds": middle(taken), "process": middle(taken, "process"), "pixels": int(np.prod(picture.shape[:2]))}
 
 
-def table(rows: Sequence[tuple[Cell, Found]]) -> str:
+COLUMNS = (
+    ("seconds", "{seconds:.2f}"),
+    ("seconds each", lambda row: f"{row['seconds'] / row['value']:.3f}"),
+    ("processor seconds each", lambda row: f"{row['process'] / row['value']:.3f}"),
+)
+
+
+def tables(rows: Sequence[Row]) -> str:
     texts = []
     for grows, head in HEADS.items():
-        found = [(cell["value"], one) for cell, one in rows if cell["grows"] == grows]
+        found = [row for row in rows if row["grows"] == grows]
         if not found:
             continue
-        lines = [
-            [f"{value:g}", f"{one['seconds']:.2f}", f"{one['seconds'] / value:.3f}", f"{one['process'] / value:.3f}"]
-            for value, one in found
-        ]
-        texts.append(markdown((head, "seconds", "seconds each", "processor seconds each"), lines))
+        texts.append(table(((head, "{value:g}"), *COLUMNS), found))
         if len(found) > 2:
-            line = Line.through([value for value, _ in found], [one["seconds"] for _, one in found])
-            each = Line.through(*zip(*((value, one["process"]) for value, one in found), strict=True))
+            line, process = line_of(found, "seconds"), line_of(found, "process")
             texts.append(
                 f"The straight line {line.intercept:.2f} + {line.slope:.3f} x explains {100 * line.r2:.2f} % of the variance "
-                f"of the seconds; that of processor seconds {100 * each.r2:.2f} %.\n"
+                f"of the seconds; that of processor seconds {100 * process.r2:.2f} %.\n"
             )
     return "\n".join(texts)
 
 
-def plot(path: str, rows: Sequence[tuple[Cell, Found]]) -> None:
-    import matplotlib
+def line_of(rows: Sequence[Row], name: str) -> Line:
+    return Line.through([row["value"] for row in rows], [row[name] for row in rows])
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(HEADS), figsize=(12, 3.6), layout="constrained")
-    for axis, (grows, head) in zip(axes, HEADS.items(), strict=True):
-        points = sorted((cell["value"], found["seconds"]) for cell, found in rows if cell["grows"] == grows)
-        axis.set(xlabel=head, ylabel="seconds")
-        if len(points) < 3:
-            continue
-        x, y = zip(*points, strict=True)
-        line = Line.through(x, y)
-        axis.plot(x, y, "o")
-        axis.plot(x, [line.intercept + line.slope * value for value in x], label=f"line, R² = {line.r2:.4f}")
-        axis.set(xlim=(0, None), ylim=(0, None))
-        axis.legend()
-    figure.savefig(path, dpi=80)
-    pyplot.close(figure)
+def plot(path: str, rows: Sequence[Row]) -> None:
+    with drawing(path, 1, len(HEADS), (12, 3.6)) as (_, axes):
+        for axis, (grows, head) in zip(axes, HEADS.items(), strict=True):
+            found = sorted((row for row in rows if row["grows"] == grows), key=lambda row: row["value"])
+            axis.set(xlabel=head, ylabel="seconds")
+            if len(found) < 3:
+                continue
+            x, line = [row["value"] for row in found], line_of(found, "seconds")
+            axis.plot(x, [row["seconds"] for row in found], "o")
+            axis.plot(x, [line.intercept + line.slope * value for value in x], label=f"line, R² = {line.r2:.4f}")
+            axis.set(xlim=(0, None), ylim=(0, None))
+            axis.legend()
 
 
 CURVES = Section(
@@ -93,5 +91,5 @@ CURVES = Section(
     "`denoise` with one evaluation over pixels, `denoising-samples` over samples and evaluations, in one process.",
     cells,
     measure,
-    table,
+    tables,
 )

@@ -10,13 +10,15 @@ from statistics import median
 import numpy as np
 import torch
 
-from benchmarks.harness import markdown, verdict
+from benchmarks.harness import Row, table, verdict
 from benchmarks.metrics import psnr
 from benchmarks.pictures import Array, noisy, photograph
 from benchmarks.speed.sections import Cell, Found, Section, Setting
 from benchmarks.speed.timing import Bare, middle, ratio, took, watched
 from restore import Restorer
+from restore.operators import Identity
 from restore.plugins import manager as plugins
+from restore.problem import Problem
 from restore.tiling.layout import overlap_for, shift_at, windows
 
 SIGMA = 25
@@ -42,13 +44,20 @@ def whole_run(setting: Setting, method: str, size: int) -> Callable[[], object]:
     clean = photograph(setting.data, size, size)
     if task == "denoise":
         return partial(setting.restorer, task, noisy(clean, SIGMA), sigma=SIGMA, guidance=guidance, steps=steps)
-    lost = np.random.default_rng(0).random((size, size)) < 0.8
-    return partial(setting.restorer, task, clean, mask=lost, guidance=guidance, steps=steps)
+    return partial(setting.restorer, task, clean, mask=lost(size), guidance=guidance, steps=steps)
+
+
+def lost(size: int) -> np.ndarray:
+    """Four fifths of the pixels."""
+    return np.random.default_rng(0).random((size, size)) < 0.8
 
 
 def overhead_cells(setting: Setting) -> Iterator[Cell]:
-    yield from ({"method": method, "size": 256} for method in (("ddnm", "denoising", "pigdm") if setting.quick else METHODS))
-    yield from ({"method": method, "size": 512} for method in (() if setting.quick else ("ddnm", "ddrm", "diffpir", "repaint")))
+    if setting.quick:
+        yield from ({"method": method, "size": 256} for method in ("ddnm", "denoising", "pigdm"))
+    else:
+        yield from ({"method": method, "size": 256} for method in METHODS)
+        yield from ({"method": method, "size": 512} for method in ("ddnm", "ddrm", "diffpir", "repaint"))
 
 
 def overhead(setting: Setting, cell: Cell) -> Found:
@@ -80,19 +89,14 @@ def overhead(setting: Setting, cell: Cell) -> Found:
     }
 
 
-def overhead_table(rows: Sequence[tuple[Cell, Found]]) -> str:
-    heads = ("method", "pixels", "NFE", "VJP", "run / bare network", "processor time", "bar", "met")
-    heads += ("before, ms", "network, ms", "between, ms", "after, ms")
-    lines = []
-    for cell, found in rows:
-        bar = GRADIENT_BAR if cell["method"] in GRADIENT else FORWARD_BAR
-        parts = [f"{1000 * found[name]:.0f}" for name in ("before", "inside", "between", "after")]
-        if found["products"]:
-            parts[1:3] = "-", "-"
-        counts = [str(found["nfe"]), str(found["products"])]
-        ratios = [f"{found['ratio']:.3f}", f"{found['process']:.3f}", f"{bar:.2f}", verdict(found["ratio"], bar)]
-        lines.append([cell["method"], f"{cell['size']}²", *counts, *ratios, *parts])
-    return markdown(heads, lines)
+def bar(row: Row) -> float:
+    """What the ratio may be at most: gradients cost more beside the network."""
+    return GRADIENT_BAR if row["method"] in GRADIENT else FORWARD_BAR
+
+
+def without_products(name: str) -> Callable[[Row], str]:
+    """Milliseconds; products are neither inside nor between evaluations."""
+    return lambda row: "-" if row["products"] else f"{1000 * row[name]:.0f}"
 
 
 OVERHEAD = Section(
@@ -103,7 +107,23 @@ OVERHEAD = Section(
     "all up to the first evaluation, *after* all from the last one on.",
     overhead_cells,
     overhead,
-    overhead_table,
+    partial(
+        table,
+        (
+            ("method", "{method}"),
+            ("pixels", "{size}²"),
+            ("NFE", "{nfe}"),
+            ("VJP", "{products}"),
+            ("run / bare network", "{ratio:.3f}"),
+            ("processor time", "{process:.3f}"),
+            ("bar", lambda row: f"{bar(row):.2f}"),
+            ("met", lambda row: verdict(row["ratio"], bar(row))),
+            ("before, ms", lambda row: f"{1000 * row['before']:.0f}"),
+            ("network, ms", without_products("inside")),
+            ("between, ms", without_products("between")),
+            ("after, ms", lambda row: f"{1000 * row['after']:.0f}"),
+        ),
+    ),
 )
 
 
@@ -120,14 +140,13 @@ def tiled_cells(setting: Setting) -> Iterator[Cell]:
 
 
 def tiled(setting: Setting, cell: Cell) -> Found:
-    size, tile = cell["size"], cell["tile"]
+    size, tile, restorer = cell["size"], cell["tile"], setting.restorer
     words = {"guidance": cell["guidance"], "steps": cell["steps"]}
+    picture = photograph(setting.data, size, size)
     if cell["task"] == "denoise":
-        picture, words = noisy(photograph(setting.data, size, size), SIGMA), {**words, "sigma": SIGMA}
+        picture, words["sigma"] = noisy(picture, SIGMA), SIGMA
     else:
-        picture = photograph(setting.data, size, size)
-        words["mask"] = np.random.default_rng(0).random((size, size)) < 0.8
-    restorer = setting.restorer
+        words["mask"] = lost(size)
     small = Restorer(restorer.prior, placement=restorer.placement, tile=tile)
     whole, parts = restorer(cell["task"], picture, **words).image, small(cell["task"], picture, **words).image
     return {"psnr": psnr(parts, whole), "seam": seam(parts, whole, borders(small, cell, size))}
@@ -138,55 +157,19 @@ def borders(restorer: Restorer, cell: Cell, size: int) -> list[int]:
     prior, tile = restorer.prior, cell["tile"]
     level = SIGMA / 127.5
     if cell["guidance"] != "denoising":
-        method = plugins.load().guidance(cell["guidance"])()
-        level = float(method.path(prior, problem_like(cell, size), cell["steps"])[-2])
+        method, shape = plugins.load().guidance(cell["guidance"])(), (1, 3, size, size)
+        problem = Problem(torch.zeros(shape), Identity(), level if cell["task"] == "denoise" else 0.0, shape)
+        level = float(method.schedule(prior, problem, cell["steps"])[-2])
     found = windows(size, size, tile, overlap_for(prior.context, tile), multiple=prior.multiple_of, shift=shift_at(level))
     return sorted({int(window.rows.high) for window in found if window.rows.high < size})
-
-
-def problem_like(cell: Cell, size: int):
-    from restore.operators import Identity
-    from restore.problem import Problem
-
-    sigma_y = SIGMA / 127.5 if cell["task"] == "denoise" else 0.0
-    return Problem(torch.zeros(1, 3, size, size), Identity(), sigma_y, (1, 3, size, size))
 
 
 def seam(parts: Array, whole: Array, rows: Sequence[int]) -> float:
     """How much rougher the picture is across the borders than elsewhere, as a share: the gradient between neighbouring rows
     against that of the whole picture, at the worst border, against the same at the median row."""
-    change = _gradient(parts) / _gradient(whole)
+    down, down_whole = (np.abs(np.diff(one.astype(np.float32), axis=0)).mean(axis=(1, 2)) for one in (parts, whole))
+    change = down / down_whole
     return float(max(abs(change[row - 1] / np.median(change) - 1) for row in rows))
-
-
-def _gradient(picture: Array) -> np.ndarray:
-    values = picture.astype(np.float32)
-    return np.abs(values[1:] - values[:-1]).mean(axis=(1, 2))
-
-
-def tiled_table(rows: Sequence[tuple[Cell, Found]]) -> str:
-    heads = (
-        "task",
-        "method",
-        "transitions",
-        "picture",
-        "windows",
-        "PSNR, dB",
-        "at least 50",
-        "rougher at borders",
-        "at most 2 %",
-    )
-    return markdown(
-        heads,
-        [
-            [
-                *(cell["task"], cell["guidance"], str(cell["steps"]), f"{cell['size']}²", f"{cell['tile']}²"),
-                *(f"{found['psnr']:.1f}", verdict(found["psnr"], 50, least=True)),
-                *(f"{100 * found['seam']:.2f} %", verdict(found["seam"], 0.02)),
-            ]
-            for cell, found in rows
-        ],
-    )
 
 
 TILED = Section(
@@ -196,5 +179,18 @@ TILED = Section(
     "between windows of the last evaluation, against elsewhere.",
     tiled_cells,
     tiled,
-    tiled_table,
+    partial(
+        table,
+        (
+            ("task", "{task}"),
+            ("method", "{guidance}"),
+            ("transitions", "{steps}"),
+            ("picture", "{size}²"),
+            ("windows", "{tile}²"),
+            ("PSNR, dB", "{psnr:.1f}"),
+            ("at least 50", lambda row: verdict(row["psnr"], 50, least=True)),
+            ("rougher at borders", lambda row: f"{100 * row['seam']:.2f} %"),
+            ("at most 2 %", lambda row: verdict(row["seam"], 0.02)),
+        ),
+    ),
 )

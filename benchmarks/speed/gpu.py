@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
 import torch
 
-from benchmarks.harness import markdown, verdict
-from benchmarks.pictures import photograph
+from benchmarks.harness import table, verdict
+from benchmarks.pictures import photograph, tensor
+from benchmarks.speed.engine import lost
 from benchmarks.speed.sections import Cell, Found, Section, Setting
 from benchmarks.speed.timing import Bare, in_turns, middle, network_of, ratio
 from restore import Restorer, solver
@@ -35,36 +35,21 @@ def measure(setting: Setting, cell: Cell) -> Found:
     restorer = Restorer.from_pretrained("photo", device="cuda", dtype=cell["dtype"])
     if cell["compiled"]:
         network_of(restorer.prior).compile()  # In place: the prior calls it, and so does `Bare`.
-    pixels = torch.from_numpy(photograph(setting.data, size, size)).permute(2, 0, 1)[None] / 127.5 - 1
-    keep = torch.from_numpy(np.random.default_rng(0).random((1, 1, size, size)) >= 0.8)
+    pixels = tensor(photograph(setting.data, size, size))
+    keep = torch.from_numpy(~lost(size)[None, None])
     problem = Problem(pixels * keep, Mask(keep), 0.0, tuple(pixels.shape))
-    run: Callable[[], object] = partial(_run, restorer, problem, [str(index) for index in range(count)])
+    names = tuple(map(str, range(count)))
+    plan = partial(make_plan, problem, restorer.prior, DDNM(), steps=STEPS, names=names, device=restorer.placement.device)
+
+    def run() -> None:
+        for _ in solver.run([plan()], 0.0, 0):
+            pass
+
     bare = Bare.of(restorer.prior, (count, 3, size, size), restorer.placement.device)
     alone = partial(bare.forwards, STEPS)
     run(), alone()  # Warms up, and compiles.
     wholes, bares = in_turns([run, alone], 5)
     return {"pictures": count / middle(wholes), "share": 1 / ratio(wholes, bares)}
-
-
-def _run(restorer: Restorer, problem: Problem, names: Sequence[str]) -> None:
-    method = DDNM()
-    plan = make_plan(problem, restorer.prior, method, steps=STEPS, names=tuple(names), device=restorer.placement.device)
-    for _ in solver.run([plan], 0.0, 0):
-        pass
-
-
-def table(rows: Sequence[tuple[Cell, Found]]) -> str:
-    heads = ("pixels", "arithmetic", "compiled", "pictures a second", "share of the bare network", f"at least {BAR}")
-    return markdown(
-        heads,
-        [
-            [
-                *(f"{cell['size']}²", cell["dtype"], "yes" if cell["compiled"] else "no", f"{found['pictures']:.1f}"),
-                *(f"{found['share']:.3f}", verdict(found["share"], BAR, least=True)),
-            ]
-            for cell, found in rows
-        ],
-    )
 
 
 GPU = Section(
@@ -74,5 +59,15 @@ GPU = Section(
     + " together.",
     cells,
     measure,
-    table,
+    partial(
+        table,
+        (
+            ("pixels", "{size}²"),
+            ("arithmetic", "{dtype}"),
+            ("compiled", lambda row: "yes" if row["compiled"] else "no"),
+            ("pictures a second", "{pictures:.1f}"),
+            ("share of the bare network", "{share:.3f}"),
+            (f"at least {BAR}", lambda row: verdict(row["share"], BAR, least=True)),
+        ),
+    ),
 )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from benchmarks.harness import markdown, verdict
+from benchmarks.harness import Row, table, verdict
 from benchmarks.metrics import psnr
-from benchmarks.pictures import Array, noisy, photograph, scratch, write
+from benchmarks.pictures import noisy, photograph, read, scratch, write
 from benchmarks.speed.engine import SIGMA
 from benchmarks.speed.sections import Cell, Found, Section, Setting, command
 
@@ -18,31 +16,22 @@ SIZES = {1: (1000, 1000), 3: (1500, 2000), 12: (3000, 4000), 50: (6144, 8192)}  
 SCRATCH_BAR, DENOISE_BAR, PLAN_BAR = 60.0, 2.5e9, 0.25
 
 
-def parse(setting: Setting, megapixels: int, kind: str, make: Callable[[int, int], Array]) -> Path:
-    """A picture made once, for all cells that read it."""
+def made(setting: Setting, kind: str, megapixels: int) -> Path:
+    """A picture made once, for all cells that read it: clean, grainy, or a scratch of 9 pixels, local (across a fifth of the
+    width) or from corner to corner."""
     path = setting.work / f"{kind}-{megapixels}.png"
-    if not path.exists():
-        write(path, make(*SIZES[megapixels]))
+    height, width = SIZES[megapixels]
+    if path.exists():
+        return path
+    if kind == "local":
+        picture = scratch(height, width, (height // 3, width // 3), (height // 2, width // 3 + width // 5))
+    elif kind == "across":
+        picture = scratch(height, width, (0, 0), (height - 1, width - 1))
+    else:
+        picture = photograph(setting.data, height, width)
+        picture = noisy(picture, SIGMA) if kind == "grainy" else picture
+    write(path, picture)
     return path
-
-
-def clean(setting: Setting, megapixels: int) -> Path:
-    return parse(setting, megapixels, "clean", lambda height, width: photograph(setting.data, height, width))
-
-
-def grainy(setting: Setting, megapixels: int) -> Path:
-    return parse(setting, megapixels, "grainy", lambda height, width: noisy(photograph(setting.data, height, width), SIGMA))
-
-
-def scratched(setting: Setting, megapixels: int, where: str) -> Path:
-    """A scratch of 9 pixels across a fifth of the width, or from corner to corner."""
-
-    def make(height: int, width: int) -> Array:
-        if where == "local":
-            return scratch(height, width, (height // 3, width // 3), (height // 2, width // 3 + width // 5))
-        return scratch(height, width, (0, 0), (height - 1, width - 1))
-
-    return parse(setting, megapixels, where, make)
 
 
 # Time and memory
@@ -59,54 +48,25 @@ def large_cells(setting: Setting) -> Iterator[Cell]:
 
 
 def large(setting: Setting, cell: Cell) -> Found:
-    size, out = cell["megapixels"], setting.work / "out.png"
-    if cell["what"] == "denoise":
-        words = ["denoise", grainy(setting, size), "--sigma", str(SIGMA)]
-        where = None
-    else:
-        mask = scratched(setting, size, "local" if cell["what"].endswith("local scratch") else "across")
-        words = ["inpaint", clean(setting, size), "--mask", mask]
-        where = _read(mask)[..., 0] > 0
-    words += cell["flags"]
-    planned = command(setting, *words, "--plan")["out"]["estimate"]
-    ran = command(setting, *words, "-o", out, "--overwrite")
+    size, out, clean = cell["megapixels"], setting.work / "out.png", made(setting, "clean", cell["megapixels"])
+    words, where = ["denoise", made(setting, "grainy", size), "--sigma", str(SIGMA)], None
+    if cell["what"] != "denoise":
+        mask = made(setting, "local" if cell["what"].endswith("local scratch") else "across", size)
+        words, where = ["inpaint", clean, "--mask", mask], read(mask)[..., 0]
+    planned = command(setting, *words, *cell["flags"], "--plan")["out"]["estimate"]
+    ran = command(setting, *words, *cell["flags"], "-o", out, "--overwrite")
     return {
-        "wall": ran["wall"],
-        "process": ran["process"],
-        "peak": ran["peak"],
+        **{name: ran[name] for name in ("wall", "process", "peak")},
         "seconds": ran["out"]["seconds"],
-        "evaluations": planned["evaluations"],
-        "windows": planned["windows"],
-        "planned peak": planned["peak"],
-        "planned seconds": planned["seconds"],
-        "psnr": psnr(_read(out), _read(clean(setting, size)), where),
+        **{name: planned[name] for name in ("evaluations", "windows")},
+        **{f"planned {name}": planned[name] for name in ("peak", "seconds")},
+        "psnr": psnr(read(out), read(clean), where),
     }
 
 
-def _read(path: Path) -> Array:
-    found = cv2.imread(str(path))
-    assert found is not None, path
-    return np.asarray(found, np.uint8)
-
-
-def large_table(rows: Sequence[tuple[Cell, Found]]) -> str:
-    heads = ("command", "megapixels", "windows", "evaluations", "PSNR, dB", "seconds", "processor seconds", "bar", "met")
-    heads += ("peak memory, GB", "bar", "met", "memory planned", "time planned")
-    lines = []
-    for cell, found in rows:
-        second = [f"{SCRATCH_BAR:.0f} s", verdict(found["wall"], SCRATCH_BAR)] if cell["what"] != "denoise" else ["-", "-"]
-        most = memory_bar(cell)
-        gigabytes = [f"{most / 1e9:.1f}", verdict(found["peak"], most)] if most else ["-", "-"]
-        name = " ".join([cell["what"], *cell["flags"]])
-        windows = " and ".join(f"{count} of {width}x{height}" for count, width, height in found["windows"])
-        lines.append(
-            [
-                *(name, str(cell["megapixels"]), windows, str(found["evaluations"]), f"{found['psnr']:.1f}"),
-                *(f"{found['wall']:.1f}", f"{found['process']:.1f}", *second, f"{found['peak'] / 1e9:.2f}", *gigabytes),
-                *(against(found["planned peak"], found["peak"]), against(found["planned seconds"], found["seconds"])),
-            ]
-        )
-    return markdown(heads, lines)
+def seconds_bar(row: Row) -> float | None:
+    """Of the whole command; None where nothing was promised."""
+    return None if row["what"] == "denoise" else SCRATCH_BAR
 
 
 def memory_bar(cell: Cell) -> float | None:
@@ -122,6 +82,14 @@ def against(said: float, found: float) -> str:
     return f"{100 * off:+.0f} %" if abs(off) <= PLAN_BAR else f"**{100 * off:+.0f} %**"
 
 
+def promised(bar: Callable[[Row], float | None], form: str, unit: float = 1) -> Callable[[Row], str]:
+    return lambda row: "-" if bar(row) is None else form.format(bar(row) / unit)
+
+
+def kept(bar: Callable[[Row], float | None], name: str) -> Callable[[Row], str]:
+    return lambda row: "-" if bar(row) is None else verdict(row[name], bar(row))
+
+
 LARGE = Section(
     "large",
     "### Large pictures by the command line\n\n"
@@ -129,7 +97,25 @@ LARGE = Section(
     "columns say how far `--plan`, asked just before, was off, the bar being 25 %: peak memory, and the picture's seconds.",
     large_cells,
     large,
-    large_table,
+    partial(
+        table,
+        (
+            ("command", lambda row: " ".join([row["what"], *row["flags"]])),
+            ("megapixels", "{megapixels}"),
+            ("windows", lambda row: " and ".join("{} of {}x{}".format(*some) for some in row["windows"])),
+            ("evaluations", "{evaluations}"),
+            ("PSNR, dB", "{psnr:.1f}"),
+            ("seconds", "{wall:.1f}"),
+            ("processor seconds", "{process:.1f}"),
+            ("bar", promised(seconds_bar, "{:.0f} s")),
+            ("met", kept(seconds_bar, "wall")),
+            ("peak memory, GB", lambda row: f"{row['peak'] / 1e9:.2f}"),
+            ("bar", promised(memory_bar, "{:.1f}", 1e9)),
+            ("met", kept(memory_bar, "peak")),
+            ("memory planned", lambda row: against(row["planned peak"], row["peak"])),
+            ("time planned", lambda row: against(row["planned seconds"], row["seconds"])),
+        ),
+    ),
 )
 
 
@@ -144,24 +130,9 @@ def memory_cells(setting: Setting) -> Iterator[Cell]:
 
 
 def memory(setting: Setting, cell: Cell) -> Found:
-    words = ["denoise", grainy(setting, cell["megapixels"]), "--sigma", SIGMA, "--guidance", "denoising-samples"]
-    words = [*map(str, words), *cell["words"], "-o", setting.work / "out.png", "--overwrite"]
-    ran = command(setting, *words)
+    words = ["denoise", made(setting, "grainy", cell["megapixels"]), "--sigma", str(SIGMA), "--guidance", "denoising-samples"]
+    ran = command(setting, *words, *cell["words"], "-o", setting.work / "out.png", "--overwrite")
     return {name: ran[name] for name in ("wall", "peak")}
-
-
-def memory_table(rows: Sequence[tuple[Cell, Found]]) -> str:
-    heads = ("what grows", "megapixels", "flags", "peak memory, MB", "seconds")
-    return markdown(
-        heads,
-        [
-            [
-                *(cell["what"], str(cell["megapixels"]), f"`{' '.join(cell['words'])}`"),
-                *(f"{found['peak'] / 1e6:.0f}", f"{found['wall']:.1f}"),
-            ]
-            for cell, found in rows
-        ],
-    )
 
 
 MEMORY = Section(
@@ -169,5 +140,14 @@ MEMORY = Section(
     "### What memory grows with\n\n`restore denoise --guidance denoising-samples` with more pixels, transitions and samples.",
     memory_cells,
     memory,
-    memory_table,
+    partial(
+        table,
+        (
+            ("what grows", "{what}"),
+            ("megapixels", "{megapixels}"),
+            ("flags", lambda row: f"`{' '.join(row['words'])}`"),
+            ("peak memory, MB", lambda row: f"{row['peak'] / 1e6:.0f}"),
+            ("seconds", "{wall:.1f}"),
+        ),
+    ),
 )

@@ -1,29 +1,28 @@
 """The same network, picture, damage and evaluations in other libraries: deepinv, azula and diffusers beside ours.
 
-    pip install '.[peers]'
-
 Their own classes run at their own defaults but for what a row's name says and where they begin (`docs/reports/speed.md`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.harness import markdown
+from benchmarks.harness import Row, table
 from benchmarks.metrics import psnr
-from benchmarks.photographs.report import crops
+from benchmarks.pictures import crops
 from benchmarks.speed.sections import Cell, Found, Section, Setting
 from benchmarks.speed.timing import in_turns, middle, ratio, watched
 from restore import solver
 from restore.guidance import DDRM, DPS, MMPS, DiffPIR, Guidance, PiGDM, RePaint
 from restore.operators import Mask
 from restore.planning.plan import make_plan
+from restore.priors import Prior
 from restore.problem import Problem
 from restore.sampling import samplers
 
@@ -37,42 +36,40 @@ class Pair:
 
     Attributes:
         steps: that both are given.
+        theirs: of `libraries`, a function of the steps and `words`.
         pictures: that PSNR is the mean of.
         noisy: whether known pixels carry noise.
         eta: of ours in place of its own: 0 walks without fresh noise.
         same_levels: ours asks at their levels, not at its own.
     """
 
-    name: str
     ours: Guidance
     steps: int
-    pictures: int = 3
+    theirs: str
+    words: dict[str, Any] = field(default_factory=dict)
+    pictures: int = 2
     noisy: bool = True
     eta: float | None = None
     same_levels: bool = False
 
-    @property
-    def theirs(self) -> str:
-        return self.name.partition(";")[0]
+
+def mmps(iterations: int) -> MMPS:
+    return MMPS(iterations=iterations, spread=0, gmres=True)
 
 
-JUMP, REPEAT = 5, 3
-ONE = MMPS(iterations=1, spread=0, gmres=True)
+TRAVEL = {"jump": 5, "repeat": 3}
 PAIRS = {
-    pair.name: pair
-    for pair in (
-        Pair("DDRM, deepinv", DDRM(), 20),
-        Pair("DiffPIR, deepinv", DiffPIR(), 20),
-        Pair("DPS, deepinv", DPS(annealed=False), 20, pictures=2),
-        Pair("DPS annealed, deepinv", DPS(annealed=True), 20, pictures=2),
-        Pair("DiffPIR, azula", DiffPIR(), 20),
-        Pair("PiGDM, azula", PiGDM(adaptive=True), 20, pictures=2),
-        Pair("PiGDM, azula; ours at its levels, eta 0", PiGDM(adaptive=True), 20, pictures=2, eta=0.0, same_levels=True),
-        Pair("MMPS of one iteration, azula", ONE, 10, pictures=2),
-        Pair("MMPS of one iteration, azula; ours at its levels", ONE, 10, pictures=2, same_levels=True),
-        Pair("MMPS of eight iterations, azula", MMPS(iterations=8, spread=0, gmres=True), 5, pictures=2),
-        Pair("RePaint, diffusers", RePaint(jump=JUMP, repeat=REPEAT), 10, noisy=False),
-    )
+    "DDRM, deepinv": Pair(DDRM(), 20, "deepinv_ddrm", {"half": 1}, pictures=3),
+    "DiffPIR, deepinv": Pair(DiffPIR(), 20, "deepinv_diffpir", {"half": 1}, pictures=3),
+    "DPS, deepinv": Pair(DPS(annealed=False), 20, "deepinv_dps", {"guidance": "norm"}),
+    "DPS annealed, deepinv": Pair(DPS(annealed=True), 20, "deepinv_dps", {"guidance": "annealed"}),
+    "DiffPIR, azula": Pair(DiffPIR(), 20, "azula_diffpir", pictures=3),
+    "PiGDM, azula": Pair(PiGDM(adaptive=True), 20, "azula_pgdm"),
+    "PiGDM, azula; ours at its levels, eta 0": Pair(PiGDM(adaptive=True), 20, "azula_pgdm", eta=0.0, same_levels=True),
+    "MMPS of one iteration, azula": Pair(mmps(1), 10, "azula_mmps"),
+    "MMPS of one iteration, azula; ours at its levels": Pair(mmps(1), 10, "azula_mmps", same_levels=True),
+    "MMPS of eight iterations, azula": Pair(mmps(8), 5, "azula_mmps", {"iterations": 8}),
+    "RePaint, diffusers": Pair(RePaint(**TRAVEL), 10, "diffusers_repaint", TRAVEL, pictures=3, noisy=False),
 }
 
 
@@ -83,21 +80,22 @@ def cells(setting: Setting) -> Iterator[Cell]:
 
 
 def measure(setting: Setting, cell: Cell) -> Found:
-    from benchmarks.speed.peers_theirs import THEIRS
+    from benchmarks import libraries  # Here: tables need no other libraries.
 
-    pair, prior, device = PAIRS[cell["pair"]], setting.restorer.prior, setting.restorer.placement.device
+    pair, prior = PAIRS[cell["pair"]], setting.restorer.prior
+    draw = getattr(libraries, pair.theirs)(pair.steps, **pair.words)
     answers: dict[str, Tensor] = {}
     both, quality, counts = ([], []), {"ours": [], "theirs": []}, {}
-    for index, (truth, problem) in enumerate(problems(setting.held_out, cell["pictures"], cell["size"], pair.noisy)):
+    for index, (truth, problem) in enumerate(problems(setting, cell["pictures"], cell["size"], pair.noisy)):
         works: dict[str, Callable[[], Tensor]] = {
             "ours": partial(ours, setting, pair, problem),
-            "theirs": partial(seeded, partial(THEIRS[pair.theirs], prior, problem, pair.steps, device)),
+            "theirs": partial(seeded, partial(draw, partial(within, prior), problem, start(prior))),
         }
         for name, work in works.items() if index == 0 else ():
             with watched(prior) as seen:
                 work()  # Warms up, too.
             counts |= {f"{name} NFE": seen.pictures, f"{name} VJP": seen.products}
-        kept = [partial(_keep, answers, name, work) for name, work in works.items()]
+        kept = [partial(keep, answers, name, work) for name, work in works.items()]
         for found, taken in zip(both, in_turns(kept, 2 if index == 0 else 1), strict=True):
             found.extend(taken)
         for name, values in quality.items():
@@ -112,18 +110,18 @@ def measure(setting: Setting, cell: Cell) -> Found:
     }
 
 
-def _keep(answers: dict[str, Tensor], name: str, work: Callable[[], Tensor]) -> None:
+def keep(answers: dict[str, Tensor], name: str, work: Callable[[], Tensor]) -> None:
     answers[name] = work()
 
 
-def problems(folder: Path, count: int, size: int, noisy: bool) -> Iterator[tuple[Tensor, Problem]]:
+def problems(setting: Setting, count: int, size: int, noisy: bool) -> Iterator[tuple[Tensor, Problem]]:
     """Truth, and the picture with four fifths of its pixels missing."""
-    for index, x in enumerate(crops(folder, count, size)):
+    for index, x in enumerate(crops(setting.held_out, count, size)):
         generator = torch.Generator().manual_seed(index)
         keep = torch.rand(1, 1, size, size, generator=generator) >= 0.8
         sigma_y = SIGMA_Y if noisy else 0.0
         y = (x + sigma_y * torch.randn(x.shape, generator=generator)) * keep
-        yield x, Problem(y, Mask(keep), sigma_y, tuple(x.shape))
+        yield x, Problem(y.to(setting.restorer.placement.device), Mask(keep), sigma_y, tuple(x.shape))
 
 
 def ours(setting: Setting, pair: Pair, problem: Problem) -> Tensor:
@@ -132,13 +130,24 @@ def ours(setting: Setting, pair: Pair, problem: Problem) -> Tensor:
     sampler = None if pair.eta is None else samplers.ddim(pair.eta)
     plan = make_plan(problem, prior, pair.ours, sampler, steps=pair.steps, names=("0",), device=device)
     if pair.same_levels:
-        from benchmarks.speed.peers_theirs import azula_levels
+        from benchmarks.libraries import azula_levels
 
-        plan = replace(plan, schedule=azula_levels(prior, pair.steps))
+        plan = replace(plan, schedule=azula_levels(start(prior), pair.steps))
     *_, last = solver.run([plan], 0.0, 0)
     return last.result.samples
 
 
+def start(prior: Prior) -> float:
+    """The level that guided runs begin at."""
+    return prior.sigma_start or prior.sigma_max
+
+
+def within(prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
+    """D at levels that the prior was trained for; the nearest of them for others."""
+    return prior(x, sigma.clamp(prior.sigma_min, prior.sigma_max))
+
+
+@torch.no_grad()
 def seeded(work: Callable[[], Tensor]) -> Tensor:
     """They draw from torch's one generator, which is put back afterwards."""
     with torch.random.fork_rng():
@@ -146,23 +155,16 @@ def seeded(work: Callable[[], Tensor]) -> Tensor:
         return work()
 
 
-def table(rows: Sequence[tuple[Cell, Found]]) -> str:
-    heads = ("method, beside", "NFE", "VJP", "ours, s", "theirs, s", "ours / theirs", "processor time")
-    heads += ("ours, dB", "theirs, dB", "faster or equal, and as good")
-    lines = []
-    for cell, found in rows:
-        good = found["ratio"] <= 1 + SLACK and found["ours psnr"] >= found["theirs psnr"] - 0.005
-        lines.append(
-            [cell["pair"], *(_both(found[f"ours {kind}"], found[f"theirs {kind}"]) for kind in ("NFE", "VJP"))]
-            + [f"{found[name]:.2f}" for name in ("ours", "theirs", "ratio", "process")]
-            + [f"{found[f'{who} psnr']:.2f}" for who in ("ours", "theirs")]
-            + ["yes" if good else "**no**"]
-        )
-    return markdown(heads, lines)
+def both(kind: str) -> Callable[[Row], str]:
+    def shown(row: Row) -> str:
+        ours, theirs = row[f"ours {kind}"], row[f"theirs {kind}"]
+        return str(ours) if ours == theirs else f"{ours} and {theirs}"
+
+    return shown
 
 
-def _both(ours: int, theirs: int) -> str:
-    return str(ours) if ours == theirs else f"{ours} and {theirs}"
+def as_good(row: Row) -> str:
+    return "yes" if row["ratio"] <= 1 + SLACK and row["ours psnr"] >= row["theirs psnr"] - 0.005 else "**no**"
 
 
 PEERS = Section(
@@ -173,5 +175,19 @@ PEERS = Section(
     f"in time, equal within {100 * SLACK:.0f} %; PSNR over the whole picture.",
     cells,
     measure,
-    table,
+    partial(
+        table,
+        (
+            ("method, beside", "{pair}"),
+            ("NFE", both("NFE")),
+            ("VJP", both("VJP")),
+            ("ours, s", "{ours:.2f}"),
+            ("theirs, s", "{theirs:.2f}"),
+            ("ours / theirs", "{ratio:.2f}"),
+            ("processor time", "{process:.2f}"),
+            ("ours, dB", "{ours psnr:.2f}"),
+            ("theirs, dB", "{theirs psnr:.2f}"),
+            ("faster or equal, and as good", as_good),
+        ),
+    ),
 )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import cv2
 import numpy as np
 
-from benchmarks.harness import markdown, verdict
+from benchmarks.harness import Row, table, verdict
 from benchmarks.pictures import noisy, photograph, write
-from benchmarks.speed.engine import SIGMA
+from benchmarks.speed.engine import SIGMA, lost
 from benchmarks.speed.large import PLAN_BAR, against
 from benchmarks.speed.sections import Cell, Found, Section, Setting, command
 from benchmarks.speed.timing import watched
@@ -20,13 +21,12 @@ from restore.planning.plan import LARGEST_WINDOW
 SIZES = (96, 256, 1024)
 TASKS = ("inpaint", "super-resolution", "denoise", "colorize")
 METHODS = {"repaint": 10, "denoising-samples": 10, "pigdm": 5, "mmps": 3}
-SHARE, MORE = 0.2, 0.5  # Of a run that planning it may take; seconds beyond one evaluation.
 
 
 def cells(setting: Setting) -> Iterator[Cell]:
     for size in SIZES[:2] if setting.quick else SIZES:
         yield from ({"task": task, "method": "", "steps": 0, "size": size} for task in TASKS)
-    for method, steps in {}.items() if setting.quick else METHODS.items():
+    for method, steps in () if setting.quick else METHODS.items():
         task = "denoise" if method.startswith("denoising") else "inpaint"
         yield {"task": task, "method": method, "steps": steps, "size": 512}
 
@@ -59,41 +59,27 @@ def measure(setting: Setting, cell: Cell) -> Found:
 
 def prepared(setting: Setting, cell: Cell) -> list[object]:
     """The task, its picture, and flags with their values."""
-    size, rng = cell["size"], np.random.default_rng(0)
+    size = cell["size"]
     picture, path = photograph(setting.data, size, size), setting.work / "planned.png"
     extra = setting.work / "planned-extra.png"
     flags: list[object] = []
     if cell["task"] == "inpaint":
-        write(extra, np.uint8(255) * (rng.random((size, size)) < 0.8))
+        write(extra, np.uint8(255) * lost(size))
         flags = ["--mask", extra]
     elif cell["task"] == "super-resolution":
         picture, flags = cv2.resize(picture, (size // 4, size // 4), interpolation=cv2.INTER_AREA), ["--scale", 4]
     elif cell["task"] == "denoise":
         picture, flags = noisy(picture, SIGMA), ["--sigma", SIGMA]
     else:
-        shown = rng.random((size, size)) < 0.01
+        shown = np.random.default_rng(0).random((size, size)) < 0.01
         cv2.imwrite(str(extra), np.dstack([picture[..., ::-1], shown * 255]).astype(np.uint8))
         picture, flags = np.repeat(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None], 3, 2), ["--hints", extra]
     write(path, picture)
     return [cell["task"], path, *flags, *(["--guidance", cell["method"], "--steps", cell["steps"]] if cell["method"] else [])]
 
 
-def table(rows: Sequence[tuple[Cell, Found]]) -> str:
-    heads = ("task", "method", "pixels", "evaluations", "planned", "seconds", "planned", "within the bar")
-    heads = (*heads, "planning, s", "share of the run", "peak, MB", "planned")
-    lines = []
-    for cell, found in rows:
-        off = abs(found["planned seconds"] / found["seconds"] - 1)
-        lines.append(
-            [
-                *(cell["task"], cell["method"] or "its own", f"{cell['size']}²"),
-                *(found["evaluations"], against(found["planned evaluations"], found["evaluations"])),
-                *(f"{found['seconds']:.2f}", against(found["planned seconds"], found["seconds"]), verdict(off, PLAN_BAR)),
-                *(f"{found['planning']:.2f}", f"{100 * found['planning'] / found['seconds']:.0f} %"),
-                *(f"{found['peak'] / 1e6:.0f}", against(found["planned peak"], found["peak"])),
-            ]
-        )
-    return markdown(heads, lines)
+def off(name: str) -> Callable[[Row], str]:
+    return lambda row: against(row[f"planned {name}"], row[name])
 
 
 PLAN = Section(
@@ -104,5 +90,21 @@ PLAN = Section(
     "runs under a second is large.",
     cells,
     measure,
-    table,
+    partial(
+        table,
+        (
+            ("task", "{task}"),
+            ("method", lambda row: row["method"] or "its own"),
+            ("pixels", "{size}²"),
+            ("evaluations", "{evaluations}"),
+            ("planned", off("evaluations")),
+            ("seconds", "{seconds:.2f}"),
+            ("planned", off("seconds")),
+            ("within the bar", lambda row: verdict(abs(row["planned seconds"] / row["seconds"] - 1), PLAN_BAR)),
+            ("planning, s", "{planning:.2f}"),
+            ("share of the run", lambda row: f"{100 * row['planning'] / row['seconds']:.0f} %"),
+            ("peak, MB", lambda row: f"{row['peak'] / 1e6:.0f}"),
+            ("planned", off("peak")),
+        ),
+    ),
 )

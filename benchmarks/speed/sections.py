@@ -58,14 +58,14 @@ class Section:
         text: heading and remarks above the table, Markdown.
         cells: what to measure, in order.
         measure: figures of one cell.
-        table: Markdown of [(cell, found), ...].
+        table: Markdown of rows, each a cell and what was found.
     """
 
     name: str
     text: str
     cells: Callable[[Setting], Iterable[Cell]]
     measure: Callable[[Setting, Cell], Found]
-    table: Callable[[Sequence[tuple[Cell, Found]]], str]
+    table: Callable[[Sequence[Found]], str]
 
 
 def machine(setting: Setting) -> Found:

@@ -116,7 +116,8 @@ class Bare:
 
 
 def network_of(prior: Prior) -> nn.Module:
-    return next(module for module in prior.modules() if isinstance(module, NetworkPrior)).network
+    """The prior itself where it has none."""
+    return next((module.network for module in prior.modules() if isinstance(module, NetworkPrior)), prior)
 
 
 @dataclass

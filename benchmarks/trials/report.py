@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.harness import arguments, markdown, publish
 from benchmarks.metrics import psnr
-from benchmarks.photographs.report import chosen, crops
+from benchmarks.pictures import crops, spread
 from restore import Restorer
 from restore.networks.presets import PRESETS
 from restore.priors.loaders import folder
@@ -33,22 +33,10 @@ from restore.training.optimizers import make
 
 SIGMAS = (15, 25, 50)
 FIRST = {
-    "network": "small",
-    "size": "64",
-    "batch": "16",
-    "optimizer": "muon",
-    "lr": "1e-3",
-    "warmup": "20",
-    "ema": "0.99",
-    "scales": "1,0.7,0.5,0.35",
-    "procedural": "0.08",
-    "gray": "0.1",
-    "jitter": "0.2",
-    "sigma-mean": "-1.6",
-    "sigma-std": "1.0",
-    "sigma-spread": "0.1",
-    "seed": "0",
-}
+    "network": "small", "size": "64", "batch": "16", "optimizer": "muon", "lr": "1e-3", "warmup": "20", "ema": "0.99",
+    "scales": "1,0.7,0.5,0.35", "procedural": "0.08", "gray": "0.1", "jitter": "0.2", "sigma-mean": "-1.6", "sigma-std": "1.0",
+    "sigma-spread": "0.1", "seed": "0",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,19 +100,9 @@ def operations(options: dict[str, str]) -> float:
 
 def trained(trial: Trial, data: list[Path], out: Path, steps: int) -> bool:
     """Whether the run came to its end."""
-    command = [
-        sys.executable,
-        str(Path(__file__).parent / "other_networks.py"),
-        "train",
-        *map(str, data),
-        "-o",
-        str(out),
-        "--steps",
-        str(steps),
-        "--resume",
-    ]
-    command += ["--family", "edm", "--dtype", "bfloat16"]
-    command += [word for name, value in trial.options.items() for word in (f"--{name}", value)]
+    command = [sys.executable, str(Path(__file__).parent / "other_networks.py"), "train", *map(str, data), "-o", str(out)]
+    options = {"steps": str(steps), "family": "edm", "dtype": "bfloat16"} | trial.options
+    command += ["--resume", *(word for name, value in options.items() for word in (f"--{name}", value))]
     print(" ".join(command[2:]), flush=True)
     return subprocess.run(command).returncode == 0
 
@@ -153,40 +131,34 @@ def measured(prior: Path, check: Path, count: int) -> list[float]:
     return [fmean(row) for row in found]
 
 
-def table(rows: list[tuple[Trial, int, list[float]]]) -> str:
-    """Markdown, the first run in dB and the others as differences from it."""
-    lines, base = [], rows[0][2]
-    for trial, steps, found in rows:
-        own = trial == rows[0][0]
-        cells = [f"{value:.2f}" if own else f"{value - first:+.2f}" for value, first in zip(found, base, strict=True)]
-        lines.append([trial.name, steps, *cells])
-    return markdown(("changed", "steps", *(f"sigma {sigma}" for sigma in SIGMAS)), lines)
+def rows(found: list[tuple[Trial, int, list[float]]]) -> list[list[object]]:
+    """The first run in dB and the others as differences from it."""
+    base = found[0][2]
+    lines: list[list[object]] = [[found[0][0].name, found[0][1], *(f"{value:.2f}" for value in base)]]
+    for trial, steps, values in found[1:]:
+        lines.append([trial.name, steps, *(f"{value - first:+.2f}" for value, first in zip(values, base, strict=True))])
+    return lines
 
 
 def main() -> None:
-    parser = arguments(__doc__, "into")
+    parser = arguments(__doc__, "into", "out!", steps=800, pictures=24)
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--check", type=Path, required=True, help="a folder of pictures to measure on")
     parser.add_argument("--other", type=Path, help="a folder of other pictures to train on once")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--pictures", type=int, default=24)
     parser.add_argument("--only", default=[""], nargs="+", help="trials whose name holds one of these")
     given = parser.parse_args()
-    first, rows = operations(FIRST), []
+    first, found = operations(FIRST), []
     for trial in TRIALS:
         if not any(words in trial.name for words in given.only) or (trial.other and given.other is None):
             continue
         out = given.out / "".join(letter if letter.isalnum() else "-" for letter in trial.name)
         steps, kept = round(given.steps * trial.times * first / operations(trial.options)), out / "psnr.json"
         if not kept.exists():
-            data = (
-                [without(given.other, chosen(given.check, given.pictures), given.out / "pictures")]
-                if trial.other
-                else given.data
-            )
+            data = given.data
+            if trial.other:
+                data = [without(given.other, spread(given.check, given.pictures), given.out / "pictures")]
             if not trained(trial, data, out, steps):
                 sys.exit(f"{trial.name}: training failed; the same command continues it")
             kept.write_text(json.dumps(measured(out, given.check, given.pictures)))
-        rows.append((trial, steps, json.loads(kept.read_text())))
-    publish([table(rows)], given.into)
+        found.append((trial, steps, json.loads(kept.read_text())))
+    publish([markdown(("changed", "steps", *(f"sigma {sigma}" for sigma in SIGMAS)), rows(found))], given.into)

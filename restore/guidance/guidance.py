@@ -70,9 +70,9 @@ class Guidance(ABC, Generic[Kind]):
         return drawn if problem.start is None else problem.start + drawn
 
     def schedule(self, prior: Prior, problem: Problem[Kind], steps: int) -> Tensor:
-        """The noise levels of a run, float32 (at most steps + 1,), falling to 0.
+        """The noise levels of a run, 1-d float32, ending at 0; where they rise the engine adds noise.
 
-        By default some of the prior's trained levels, if these are discrete, and EDM's schedule otherwise.
+        By default `steps` of the prior's trained levels, if these are discrete, and EDM's schedule otherwise, then 0.
         """
         if prior.levels is not None:
             return schedules.ddpm(prior.levels, steps)

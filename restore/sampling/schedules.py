@@ -50,8 +50,8 @@ def snap(schedule: Tensor, levels: Tensor) -> Tensor:
 def travel(schedule: Tensor, jump: int = 10, repeat: int = 10) -> Tensor:
     """RePaint's resampling (Lugmayr et al. 2022, 2201.09865, section 4.2): after every `jump` steps, go back and repeat them.
 
-    Each block of `jump` steps is taken `repeat` times; only the steps before the first return are taken once. The engine adds
-    the noise that raises sigma again.
+    Blocks of `jump` steps, counted from the end of the schedule, are taken `repeat` times each. The steps before the first
+    block, 1 to `jump` of them, are taken once. The engine adds the noise where sigma rises again.
 
     Raises: UsageError unless jump and repeat are at least 1.
     """

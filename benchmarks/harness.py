@@ -33,18 +33,17 @@ def arguments(doc: str | None, *common: str, **own: Any) -> argparse.ArgumentPar
 
     Args:
         common: of `COMMON`; with a ! for what must be given.
-        own: keywords of `add_argument`, or a default whose type the value has; positional where it is a type itself.
+        own: a default, whose type the value has, or the type alone of what is positional.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in common:
         must = {"required": True} if name.endswith("!") else {}
         parser.add_argument(f"--{name.rstrip('!')}", **COMMON[name.rstrip("!")], **must)
-    for name, words in own.items():
-        if isinstance(words, type):
-            parser.add_argument(name, type=words)
+    for name, value in own.items():
+        if isinstance(value, type):
+            parser.add_argument(name, type=value)
         else:
-            words = words if isinstance(words, dict) else {"type": type(words), "default": words}
-            parser.add_argument(f"--{name.replace('_', '-')}", **words)
+            parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     return parser
 
 

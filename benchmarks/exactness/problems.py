@@ -24,12 +24,17 @@ class Mixture(Prior):
     """Vectors (B, 1, 1, d) from Gaussians of weights w_j and means m_j that share one covariance S.
 
     With G = S (S + sigma^2)^-1 and r_j = p(j | x), D = G x + (1 - G) sum r_j m_j, in the basis of S.
+
+    Attributes:
+        evaluations, products: what it was asked for since they were set to 0: D (NFE), and products with its Jacobian (VJP), a
+            batch as one.
     """
 
     channels = 1
 
     def __init__(self, weights: Tensor, means: Tensor, covariance: Tensor | None = None) -> None:
         super().__init__()
+        self.evaluations, self.products = 0, 0
         self.weights, self.means = weights / weights.sum(), means
         self.values, self.basis = torch.ones(means.shape[1], dtype=means.dtype), None
         if covariance is not None:
@@ -44,7 +49,14 @@ class Mixture(Prior):
         logits = (flat / total) @ means.T - (1 / total) @ (means.T**2 / 2) + self.weights.to(x).log()
         gain = self.values.to(x) / total
         mean = gain * flat + (1 - gain) * (logits.softmax(dim=1) @ means)
-        return (mean if self.basis is None else mean @ self.basis.to(x).T).reshape(x.shape)
+        x0 = (mean if self.basis is None else mean @ self.basis.to(x).T).reshape(x.shape)
+        self.evaluations += 1
+        if x0.requires_grad:
+            x0.register_hook(self._count)
+        return x0
+
+    def _count(self, gradient: Tensor) -> None:
+        self.products += 1
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         which = torch.multinomial(self.weights, count, replacement=True, generator=generator)

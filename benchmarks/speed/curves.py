@@ -91,5 +91,6 @@ CURVES = Section(
     "`denoise` with one evaluation over pixels, `denoising-samples` over samples and evaluations, in one process.",
     cells,
     measure,
+    COLUMNS,
     tables,
 )

@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from benchmarks.harness import Row, table, verdict
+from benchmarks.harness import Row, verdict
 from benchmarks.metrics import psnr
 from benchmarks.pictures import Array, noisy, photograph
 from benchmarks.speed.sections import Cell, Found, Section, Setting
@@ -107,22 +107,19 @@ OVERHEAD = Section(
     "all up to the first evaluation, *after* all from the last one on.",
     overhead_cells,
     overhead,
-    partial(
-        table,
-        (
-            ("method", "{method}"),
-            ("pixels", "{size}²"),
-            ("NFE", "{nfe}"),
-            ("VJP", "{products}"),
-            ("run / bare network", "{ratio:.3f}"),
-            ("processor time", "{process:.3f}"),
-            ("bar", lambda row: f"{bar(row):.2f}"),
-            ("met", lambda row: verdict(row["ratio"], bar(row))),
-            ("before, ms", lambda row: f"{1000 * row['before']:.0f}"),
-            ("network, ms", without_products("inside")),
-            ("between, ms", without_products("between")),
-            ("after, ms", lambda row: f"{1000 * row['after']:.0f}"),
-        ),
+    (
+        ("method", "{method}"),
+        ("pixels", "{size}²"),
+        ("NFE", "{nfe}"),
+        ("VJP", "{products}"),
+        ("run / bare network", "{ratio:.3f}"),
+        ("processor time", "{process:.3f}"),
+        ("bar", lambda row: f"{bar(row):.2f}"),
+        ("met", lambda row: verdict(row["ratio"], bar(row))),
+        ("before, ms", lambda row: f"{1000 * row['before']:.0f}"),
+        ("network, ms", without_products("inside")),
+        ("between, ms", without_products("between")),
+        ("after, ms", lambda row: f"{1000 * row['after']:.0f}"),
     ),
 )
 
@@ -179,18 +176,15 @@ TILED = Section(
     "between windows of the last evaluation, against elsewhere.",
     tiled_cells,
     tiled,
-    partial(
-        table,
-        (
-            ("task", "{task}"),
-            ("method", "{guidance}"),
-            ("transitions", "{steps}"),
-            ("picture", "{size}²"),
-            ("windows", "{tile}²"),
-            ("PSNR, dB", "{psnr:.1f}"),
-            ("at least 50", lambda row: verdict(row["psnr"], 50, least=True)),
-            ("rougher at borders", lambda row: f"{100 * row['seam']:.2f} %"),
-            ("at most 2 %", lambda row: verdict(row["seam"], 0.02)),
-        ),
+    (
+        ("task", "{task}"),
+        ("method", "{guidance}"),
+        ("transitions", "{steps}"),
+        ("picture", "{size}²"),
+        ("windows", "{tile}²"),
+        ("PSNR, dB", "{psnr:.1f}"),
+        ("at least 50", lambda row: verdict(row["psnr"], 50, least=True)),
+        ("rougher at borders", lambda row: f"{100 * row['seam']:.2f} %"),
+        ("at most 2 %", lambda row: verdict(row["seam"], 0.02)),
     ),
 )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
-from benchmarks.harness import Row, table, verdict
+from benchmarks.harness import Row, verdict
 from benchmarks.metrics import psnr
 from benchmarks.pictures import noisy, photograph, read, scratch, write
 from benchmarks.speed.engine import SIGMA
@@ -97,24 +96,21 @@ LARGE = Section(
     "columns say how far `--plan`, asked just before, was off, the bar being 25 %: peak memory, and the picture's seconds.",
     large_cells,
     large,
-    partial(
-        table,
-        (
-            ("command", lambda row: " ".join([row["what"], *row["flags"]])),
-            ("megapixels", "{megapixels}"),
-            ("windows", lambda row: " and ".join("{} of {}x{}".format(*some) for some in row["windows"])),
-            ("evaluations", "{evaluations}"),
-            ("PSNR, dB", "{psnr:.1f}"),
-            ("seconds", "{wall:.1f}"),
-            ("processor seconds", "{process:.1f}"),
-            ("bar", promised(seconds_bar, "{:.0f} s")),
-            ("met", kept(seconds_bar, "wall")),
-            ("peak memory, GB", lambda row: f"{row['peak'] / 1e9:.2f}"),
-            ("bar", promised(memory_bar, "{:.1f}", 1e9)),
-            ("met", kept(memory_bar, "peak")),
-            ("memory planned", lambda row: against(row["planned peak"], row["peak"])),
-            ("time planned", lambda row: against(row["planned seconds"], row["seconds"])),
-        ),
+    (
+        ("command", lambda row: " ".join([row["what"], *row["flags"]])),
+        ("megapixels", "{megapixels}"),
+        ("windows", lambda row: " and ".join("{} of {}x{}".format(*some) for some in row["windows"])),
+        ("evaluations", "{evaluations}"),
+        ("PSNR, dB", "{psnr:.1f}"),
+        ("seconds", "{wall:.1f}"),
+        ("processor seconds", "{process:.1f}"),
+        ("bar", promised(seconds_bar, "{:.0f} s")),
+        ("met", kept(seconds_bar, "wall")),
+        ("peak memory, GB", lambda row: f"{row['peak'] / 1e9:.2f}"),
+        ("bar", promised(memory_bar, "{:.1f}", 1e9)),
+        ("met", kept(memory_bar, "peak")),
+        ("memory planned", lambda row: against(row["planned peak"], row["peak"])),
+        ("time planned", lambda row: against(row["planned seconds"], row["seconds"])),
     ),
 )
 
@@ -140,14 +136,11 @@ MEMORY = Section(
     "### What memory grows with\n\n`restore denoise --guidance denoising-samples` with more pixels, transitions and samples.",
     memory_cells,
     memory,
-    partial(
-        table,
-        (
-            ("what grows", "{what}"),
-            ("megapixels", "{megapixels}"),
-            ("flags", lambda row: f"`{' '.join(row['words'])}`"),
-            ("peak memory, MB", lambda row: f"{row['peak'] / 1e6:.0f}"),
-            ("seconds", "{wall:.1f}"),
-        ),
+    (
+        ("what grows", "{what}"),
+        ("megapixels", "{megapixels}"),
+        ("flags", lambda row: f"`{' '.join(row['words'])}`"),
+        ("peak memory, MB", lambda row: f"{row['peak'] / 1e6:.0f}"),
+        ("seconds", "{wall:.1f}"),
     ),
 )

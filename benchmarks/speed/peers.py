@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.harness import Row, table
+from benchmarks.harness import Row
 from benchmarks.metrics import psnr
 from benchmarks.pictures import crops
 from benchmarks.speed.sections import Cell, Found, Section, Setting
@@ -175,19 +175,16 @@ PEERS = Section(
     f"in time, equal within {100 * SLACK:.0f} %; PSNR over the whole picture.",
     cells,
     measure,
-    partial(
-        table,
-        (
-            ("method, beside", "{pair}"),
-            ("NFE", both("NFE")),
-            ("VJP", both("VJP")),
-            ("ours, s", "{ours:.2f}"),
-            ("theirs, s", "{theirs:.2f}"),
-            ("ours / theirs", "{ratio:.2f}"),
-            ("processor time", "{process:.2f}"),
-            ("ours, dB", "{ours psnr:.2f}"),
-            ("theirs, dB", "{theirs psnr:.2f}"),
-            ("faster or equal, and as good", as_good),
-        ),
+    (
+        ("method, beside", "{pair}"),
+        ("NFE", both("NFE")),
+        ("VJP", both("VJP")),
+        ("ours, s", "{ours:.2f}"),
+        ("theirs, s", "{theirs:.2f}"),
+        ("ours / theirs", "{ratio:.2f}"),
+        ("processor time", "{process:.2f}"),
+        ("ours, dB", "{ours psnr:.2f}"),
+        ("theirs, dB", "{theirs psnr:.2f}"),
+        ("faster or equal, and as good", as_good),
     ),
 )

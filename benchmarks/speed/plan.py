@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import cv2
 import numpy as np
 
-from benchmarks.harness import Row, table, verdict
+from benchmarks.harness import Row, verdict
 from benchmarks.pictures import noisy, photograph, write
 from benchmarks.speed.engine import SIGMA, lost
 from benchmarks.speed.large import PLAN_BAR, against
@@ -90,21 +89,18 @@ PLAN = Section(
     "runs under a second is large.",
     cells,
     measure,
-    partial(
-        table,
-        (
-            ("task", "{task}"),
-            ("method", lambda row: row["method"] or "its own"),
-            ("pixels", "{size}²"),
-            ("evaluations", "{evaluations}"),
-            ("planned", off("evaluations")),
-            ("seconds", "{seconds:.2f}"),
-            ("planned", off("seconds")),
-            ("within the bar", lambda row: verdict(abs(row["planned seconds"] / row["seconds"] - 1), PLAN_BAR)),
-            ("planning, s", "{planning:.2f}"),
-            ("share of the run", lambda row: f"{100 * row['planning'] / row['seconds']:.0f} %"),
-            ("peak, MB", lambda row: f"{row['peak'] / 1e6:.0f}"),
-            ("planned", off("peak")),
-        ),
+    (
+        ("task", "{task}"),
+        ("method", lambda row: row["method"] or "its own"),
+        ("pixels", "{size}²"),
+        ("evaluations", "{evaluations}"),
+        ("planned", off("evaluations")),
+        ("seconds", "{seconds:.2f}"),
+        ("planned", off("seconds")),
+        ("within the bar", lambda row: verdict(abs(row["planned seconds"] / row["seconds"] - 1), PLAN_BAR)),
+        ("planning, s", "{planning:.2f}"),
+        ("share of the run", lambda row: f"{100 * row['planning'] / row['seconds']:.0f} %"),
+        ("peak, MB", lambda row: f"{row['peak'] / 1e6:.0f}"),
+        ("planned", off("peak")),
     ),
 )

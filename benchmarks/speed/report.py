@@ -57,7 +57,7 @@ def tables(rows: Sequence[Row]) -> list[str]:
     texts = [machines(rows)] if rows else []
     for section in SECTIONS.values():
         if found := of_section(rows, section):
-            texts.append(f"{section.text}\n\n{section.table(found)}")
+            texts.append(f"{section.text}\n\n{section.shown(found)}")
     return texts
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.harness import Column, table
 from restore import Restorer
 
 Cell = dict[str, Any]  # What to measure, in words and numbers that JSON can hold.
@@ -58,19 +59,26 @@ class Section:
         text: heading and remarks above the table, Markdown.
         cells: what to measure, in order.
         measure: figures of one cell.
-        table: Markdown of rows, each a cell and what was found.
+        columns: of its table, whose rows are each a cell and what was found.
+        tables: Markdown of the rows, where one table is not enough.
     """
 
     name: str
     text: str
     cells: Callable[[Setting], Iterable[Cell]]
     measure: Callable[[Setting, Cell], Found]
-    table: Callable[[Sequence[Found]], str]
+    columns: Sequence[Column]
+    tables: Callable[[Sequence[Found]], str] | None = None
+
+    def shown(self, rows: Sequence[Found]) -> str:
+        return self.tables(rows) if self.tables else table(self.columns, rows)
 
 
 def machine(setting: Setting) -> Found:
     """Where figures come from."""
-    model = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor())
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     return {
         "cpu": model,
         "cores": os.cpu_count(),
@@ -80,11 +88,6 @@ def machine(setting: Setting) -> Found:
         "dtype": str(setting.restorer.prior.effective_dtype(setting.restorer.placement.device)).removeprefix("torch."),
         "prior": setting.restorer.prior_hash,
     }
-
-
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.is_file() else []
 
 
 def command(setting: Setting, *words: str | Path) -> Found:

@@ -116,8 +116,7 @@ class Bare:
 
 
 def network_of(prior: Prior) -> nn.Module:
-    """The prior itself where it has none."""
-    return next((module.network for module in prior.modules() if isinstance(module, NetworkPrior)), prior)
+    return next(module for module in prior.modules() if isinstance(module, NetworkPrior)).network
 
 
 @dataclass

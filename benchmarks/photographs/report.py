@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -25,7 +24,7 @@ from benchmarks.harness import Results, Row, arguments, by, grouped, report, tab
 from benchmarks.metrics import psnr
 from benchmarks.photographs.cases import SIGMA, Case, cases, ready
 from benchmarks.pictures import crops
-from benchmarks.speed.timing import watched
+from benchmarks.speed.timing import least, took, watched
 from restore import Restorer
 
 SAMPLER = "denoising-samples"
@@ -61,14 +60,14 @@ def measure(restorer: Restorer, case: Case, method: str, steps: int, samples: in
     draw = ready(restorer, case, method, steps)
     if draw is None:
         return {"refused": True}
-    unit = evaluation(restorer, case)
+    evaluation = partial(torch.no_grad()(restorer.prior), case.truth, SIGMA)
+    evaluation()  # Warms up.
+    unit, answers = least(evaluation, 3), []
     with watched(restorer.prior) as seen:
-        started = time.process_time()
-        answers = [draw(index).clamp(-1, 1) for index in range(samples)]
-        seconds = (time.process_time() - started) / samples
+        taken = took(lambda: answers.extend(draw(index).clamp(-1, 1) for index in range(samples)))
     found = {
         "nfe": len(seen.spans) / samples,
-        "work": seconds / unit,
+        "work": taken.process / samples / unit,
         "psnr": psnr(answers[0], case.truth, case.where, peak=2),
         "ssim": float(ssim((answers[0] + 1) / 2, (case.truth + 1) / 2, 11).mean()),
     }
@@ -77,17 +76,6 @@ def measure(restorer: Restorer, case: Case, method: str, steps: int, samples: in
             mean = torch.cat(answers[:count]).mean(dim=0, keepdim=True)
             found[f"mean{count}"] = psnr(mean, case.truth, case.where, peak=2)
     return found
-
-
-@torch.no_grad()
-def evaluation(restorer: Restorer, case: Case, repeats: int = 3) -> float:
-    """Processor seconds of one bare evaluation: the least of several, after one that warms up."""
-    found = []
-    for _ in range(repeats + 1):
-        started = time.process_time()
-        restorer.prior(case.truth, SIGMA)
-        found.append(time.process_time() - started)
-    return min(found[1:])
 
 
 def run(given: argparse.Namespace, results: Results) -> None:

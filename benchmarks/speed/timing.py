@@ -53,6 +53,11 @@ def middle(taken: Sequence[Took], of: str = "wall") -> float:
     return median(getattr(one, of) for one in taken)
 
 
+def least(work: Work, rounds: int) -> float:
+    """Seconds of processor time of the shortest go, so that other work on the machine hardly shows."""
+    return min(took(work).process for _ in range(rounds))
+
+
 @dataclass(frozen=True)
 class Line:
     """y = intercept + slope x, by least squares, and the share of y's variance that it explains."""

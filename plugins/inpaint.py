@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from restore.errors import UsageError
 from restore.plugins.manager import hookimpl
@@ -23,12 +23,18 @@ logger = logging.getLogger("restore")
 
 @dataclass(frozen=True)
 class InpaintOptions:
-    mask: Any = field(default=None, metadata={"picture": True, "help": "mask: white is filled, black is kept"})
+    mask: Any = field(default=None, metadata={"picture": True, "help": "mask: white, or what is drawn on black, is filled"})
     mask_from: str = field(
         default="file", metadata={"choices": ["file", "alpha"], "help": "take the mask from --mask or from transparent pixels"}
     )
     invert_mask: bool = field(default=False, metadata={"help": "black is filled, white is kept"})
-    mask_grow: int = field(default=0, metadata={"min": 0, "help": "grow the filled area by N pixels"})
+    mask_label: int | None = field(
+        default=None, metadata={"min": 0, "help": "the mask is a label map, in which label N is filled"}
+    )
+    mask_grow: int | Literal["auto"] = field(
+        default="auto",
+        metadata={"min": 0, "help": "grow the filled area by N pixels; auto: where the rim resembles the damage"},
+    )
     resize_mask: bool = field(default=False, metadata={"help": "stretch a mask of another size onto the picture"})
     sigma: float = field(default=0.0, metadata={"min": 0, "help": "noise of the known pixels, in grey levels (0-255)"})
 
@@ -41,17 +47,20 @@ class Inpaint(Task):
     Options = InpaintOptions
 
     def problem(self, picture: Picture, options: InpaintOptions) -> Problem:
+        from restore.images import grow_rim
         from restore.operators import Mask
         from restore.problem import Problem
 
         pixels = picture.pixels
-        fill = _mask(picture, options)
+        drawn = _mask(picture, options)
+        by_itself = options.mask_grow == "auto" and options.mask_from == "file"
+        fill = grow_rim(drawn, pixels) if by_itself else drawn
         share = float(fill.float().mean())
-        logger.info("mask fills %.1f %% of the picture", 100 * share)
+        added = share - float(drawn.float().mean())
+        rim = f", {100 * added:.1f} % of it a rim that resembles the damage (--mask-grow 0 keeps it)" if added else ""
+        logger.info("mask fills %.1f %% of the picture%s", 100 * share, rim)
         if share == 1:
             logger.warning("the mask fills the whole picture: everything will be invented")
-        elif share == 0 and options.sigma == 0:
-            logger.warning("the mask marks nothing, so the picture stays as it is; white is filled, --invert-mask fills black")
         keep = ~fill
         return Problem(y=pixels * keep, operator=Mask(keep), sigma_y=options.sigma / 127.5, shape=tuple(pixels.shape))
 
@@ -74,7 +83,14 @@ def _mask(picture: Picture, options: InpaintOptions) -> Tensor:
     if options.mask is None:
         raise UsageError("inpaint needs a mask: --mask FILE (white is filled), or --mask-from alpha")
     size = (picture.pixels.shape[-2], picture.pixels.shape[-1])
-    return read_mask(options.mask, size, invert=options.invert_mask, grow=options.mask_grow, resize=options.resize_mask)
+    return read_mask(
+        options.mask,
+        size,
+        invert=options.invert_mask,
+        grow=0 if options.mask_grow == "auto" else options.mask_grow,
+        resize=options.resize_mask,
+        label=options.mask_label,
+    )
 
 
 @hookimpl

@@ -36,6 +36,7 @@ class Option:
         required: the option must be given.
         above: the value must be larger than this.
         others: types accepted besides `kind` and not converted, such as a `Guidance` in place of its name.
+        named: words accepted in place of a number, as "auto" in `int | Literal["auto"]`.
         metadata: the field's metadata, which also holds what `restore.cli.flags` needs.
     """
 
@@ -51,6 +52,7 @@ class Option:
     required: bool = False
     above: float | None = None
     others: tuple[type, ...] = ()
+    named: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -66,12 +68,17 @@ class Option:
             return "" if self.maximum is None else f"{self.maximum} or less"
         return f"{self.minimum} or more" if self.maximum is None else f"{self.minimum} to {self.maximum}"
 
+    @property
+    def wanted(self) -> str:
+        """The values accepted, in words, such as `a whole number or auto`."""
+        return " or ".join([WORDS[self.kind], *self.named])
+
     def check(self, value: Any) -> Any:
         """The value, converted to the field's type.
 
         Raises: UsageError for another type, a value out of range or not among the choices.
         """
-        if self.picture or (value is None and self.nullable):
+        if self.picture or (value is None and self.nullable) or (isinstance(value, str) and value in self.named):
             return value
         value = self._typed(value)
         if self.choices and value not in self.choices:
@@ -87,13 +94,15 @@ class Option:
         """The value of a text on the command line; errors as for `check`."""
         if self.picture or self.kind is Path:
             return Path(text)
+        if text in self.named:
+            return text
         if self.kind in (int, float):
             try:
                 return self.check(self.kind(text))
             except ValueError as error:
                 if isinstance(error, UsageError):
                     raise
-                raise UsageError(f"{self.name}: {text!r} is not {WORDS[self.kind]}") from None
+                raise UsageError(f"{self.name}: {text!r} is not {self.wanted}") from None
         return self.check(text)
 
     def _typed(self, value: Any) -> Any:
@@ -108,7 +117,7 @@ class Option:
             return Path(value)
         if self.kind in (bool, str) and isinstance(value, self.kind):
             return value
-        raise UsageError(f"{self.name}: {value!r} ({type(value).__name__}) is not {WORDS[self.kind]}")
+        raise UsageError(f"{self.name}: {value!r} ({type(value).__name__}) is not {self.wanted}")
 
 
 def describe(kind: type) -> tuple[Option, ...]:
@@ -137,7 +146,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) 
         raise TypeError(f"Options.{field.name} has no default")
     told: Mapping[str, Any] = field.metadata
     picture = bool(told.get("picture", False))
-    kind, others, choices, nullable = _unwrap(hint)
+    kind, others, choices, named, nullable = _unwrap(hint)
     if picture:
         kind = object
     elif kind not in SCHEMA_TYPES:
@@ -156,6 +165,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) 
         required=bool(told.get("required", False)),
         above=told.get("above"),
         others=others,
+        named=named,
         metadata=told,
     )
     try:
@@ -165,18 +175,24 @@ def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) 
     return option
 
 
-def _unwrap(hint: Any) -> tuple[Any, tuple[type, ...], tuple[Any, ...], bool]:
-    """Of a type hint: the type inside Optional, other accepted types, the choices of a Literal, and whether None is a value."""
+def _unwrap(hint: Any) -> tuple[Any, tuple[type, ...], tuple[Any, ...], tuple[str, ...], bool]:
+    """Of a type hint: the type inside Optional, other accepted types, the choices of a Literal, the words accepted in place of
+    a number, and whether None is a value.
+    """
     parts, nullable = [hint], False
     if typing.get_origin(hint) in (Union, types.UnionType):
         parts = [part for part in typing.get_args(hint) if part is not type(None)]
         nullable = len(parts) < len(typing.get_args(hint))
     if len(parts) > 1 and str in parts:
-        return str, tuple(part for part in parts if part is not str), (), nullable
-    if len(parts) == 1 and typing.get_origin(parts[0]) is Literal:
+        return str, tuple(part for part in parts if part is not str), (), (), nullable
+    literals = [part for part in parts if typing.get_origin(part) is Literal]
+    plain = [part for part in parts if part not in literals]
+    if len(parts) == 2 and len(literals) == 1 and plain[0] in (int, float):
+        return plain[0], (), (), typing.get_args(literals[0]), nullable
+    if len(parts) == 1 and literals:
         choices = typing.get_args(parts[0])
-        return type(choices[0]), (), choices, nullable
-    return (parts[0] if len(parts) == 1 else hint), (), (), nullable
+        return type(choices[0]), (), choices, (), nullable
+    return (parts[0] if len(parts) == 1 else hint), (), (), (), nullable
 
 
 def build(kind: type[Built], /, **keywords: Any) -> Built:
@@ -234,5 +250,8 @@ def _property(option: Option) -> dict[str, Any]:
         found["exclusiveMinimum"] = option.above
     if option.maximum is not None:
         found["maximum"] = option.maximum
+    if option.named:
+        found = {"anyOf": [found, {"enum": list(option.named)}], **({"description": option.help} if option.help else {})}
+        found["anyOf"][0].pop("description", None)
     found["default"] = str(option.default) if isinstance(option.default, Path) else option.default
     return found

@@ -1,4 +1,4 @@
-"""The Python API for pictures: a prior, placed; tasks run on it."""
+"""The Python API for pictures: a prior on a device, and tasks run with it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ class Restorer:
     """Restores pictures with one prior. Immutable: one restorer serves many calls.
 
     Args:
-        prior: what clean pictures look like.
-        placement: where the prior runs; this machine's best by default.
-        name: what the record calls the prior.
-        keywords: fields of `RunOptions` of scope "prior": `tile`, the largest side in pixels that goes through the network at
-            once (1024 if not given, less where memory is short); `max_memory`, what the whole process may take (on a GPU, of
-            its memory), as "2GB" or bytes; `compile`, whether the network goes through torch.compile (the same answers, up
-            to rounding).
+        prior: restores all pictures.
+        placement: device and dtype of the prior; by default the fastest device.
+        name: the prior's name in records.
+        keywords: fields of `RunOptions` of scope "prior": `tile`, the largest side of a window in pixels (1024 by default, less
+            where memory is short); `max_memory`, the memory limit of the whole process (on a GPU, of its memory), as "2GB" or
+            bytes; `compile`, whether to compile the network with torch.compile (equal results up to rounding).
 
-    Raises: UsageError for an unknown keyword, a tile below 64 or a size of memory that is none.
+    Raises: UsageError for an unknown keyword, a tile below 64 or an invalid size of memory.
     """
 
     def __init__(self, prior: Prior, *, placement: Placement | None = None, name: str = "custom", **keywords: Any) -> None:
@@ -59,9 +58,9 @@ class Restorer:
         """Loads a prior by name: a bundled one, a model folder, a Hub id, or `scheme:id`.
 
         Args:
-            local_files_only: never ask the network for a model.
-            keywords: as of `Restorer`; and `device` ("cpu", "cuda", "cuda:1", "mps"; the machine's best if not given), `dtype`
-                (the network's arithmetic: "float32", "bfloat16", "float16"; what the hardware is made for if not given).
+            local_files_only: do not download models.
+            keywords: as for `Restorer`; also `device` ("cpu", "cuda", "cuda:1", "mps"; by default the fastest found) and
+                `dtype` of the network ("float32", "bfloat16", "float16"; by default chosen by the hardware).
 
         Raises: PriorError if the prior is missing or broken; UsageError for an unknown keyword, device, dtype or scheme.
         """
@@ -72,7 +71,7 @@ class Restorer:
 
     @cached_property
     def prior_hash(self) -> str:
-        """Of the prior's weights; see `weights_hash`."""
+        """The hash of the prior's weights; see `weights_hash`."""
         return provenance.weights_hash(self._plain_prior)
 
     def __call__(self, task: str | Task, image: Any, **keywords: Any) -> Result:
@@ -82,13 +81,13 @@ class Restorer:
     def map(self, task: str | Task, pictures: Iterable[Any], **keywords: Any) -> Iterator[Result]:
         """Runs a task on many pictures, one result each; a tensor (B, C, H, W) is B pictures. Arguments as for `stream`.
 
-        Each picture has noise of its own, by its place in the sequence.
+        The noise of a picture depends on its index in the sequence.
         """
         for index, picture in enumerate(pictures):
             yield self(task, picture, **{"name": str(index), **keywords})
 
     def stream(self, task: str | Task, image: Any, **keywords: Any) -> Iterator[Event]:
-        """Runs a task on one picture, an event a transition; leave the loop to cancel. The last event holds the result.
+        """Runs a task on one picture; yields an event per transition, the last with the result. Leave the loop to cancel.
 
         Args:
             task: a task's name, or a task.
@@ -109,6 +108,7 @@ class Restorer:
             return replace(
                 result,
                 picture=finished,
+                mask=problem.operator.missing_mask(problem.shape),
                 consistency=consistency(problem, finished.pixels),
                 record=self._record(task, own, options, plans, result),
                 given=image,
@@ -117,7 +117,7 @@ class Restorer:
         return run(plans, fidelity, options.seed, finish)
 
     def estimate(self, task: str | Task, image: Any, **keywords: Any) -> Estimate:
-        """What `stream` would take with the same arguments, found out by evaluating one window; errors as there."""
+        """Memory and time of `stream` with the same arguments, estimated by evaluating one window; errors as for `stream`."""
         held = memory.used(self.placement.device)
         started = time.perf_counter()
         task, own, options = self._read(task, keywords)
@@ -128,7 +128,7 @@ class Restorer:
         return estimate(plans, held=held, seconds=seconds)
 
     def _read(self, task: str | Task, keywords: Mapping[str, Any]) -> tuple[Task, Any, RunOptions]:
-        """The task, its own options, and those that every task has."""
+        """The task, its own options, and the options of every task."""
         task = manager.load().task(task) if isinstance(task, str) else task
         common = of_scope("call")
         known = [*(option.name for option in describe(task.Options)), *common]
@@ -144,7 +144,7 @@ class Restorer:
 
     def _record(self, task: Task, own: Any, options: RunOptions, plans: list[Plan], result: Result) -> dict[str, Any]:
         least = min(plan.largest for plan in plans)
-        # What was chosen for this machine is asked for by name when the result is made again.
+        # Choices made for this machine, stored explicitly so that a rerun makes them again.
         chosen = {
             "tile": options.tile if options.tile or least == LARGEST_WINDOW else least,
             "dtype": str(self.prior.effective_dtype(self.placement.device)).removeprefix("torch."),

@@ -109,6 +109,10 @@ class RunOptions:
         default=None,
         metadata=_about("command", "write all samples side by side; a folder for several inputs", metavar="SHEET.png"),
     )
+    write_mask: str | None = field(
+        default=None,
+        metadata=_about("command", "write what was filled, white on black; a folder for several inputs", metavar="MASK.png"),
+    )
     metadata: Literal["keep", "strip"] = field(
         default="keep", metadata=_about("command", "keep or strip EXIF, XMP and dpi", recorded=True)
     )
@@ -117,7 +121,9 @@ class RunOptions:
         default=False, metadata=_about("command", "store all settings for `restore rerun`, in a PNG's text or as OUT.json")
     )
     strict: bool = field(default=False, metadata=_about("command", "fail (1) if a result is not consistent with its input"))
-    dry_run: bool = field(default=False, metadata=_about("command", "print the files that would be written, do nothing"))
+    dry_run: bool = field(
+        default=False, metadata=_about("command", "print the files that would be written and what masks fill, do nothing")
+    )
     plan: bool = field(
         default=False, metadata=_about("command", "print expected windows, evaluations, memory and time, do nothing")
     )

@@ -95,19 +95,12 @@ def test_a_palette_picture_keeps_its_palette_and_its_known_pixels():
     assert not np.array_equal(after[mask], before[mask])
 
 
-def test_a_black_mask_gives_the_input_and_asks_the_prior_nothing():
+def test_a_black_mask_is_refused_and_asks_the_prior_nothing():
     counting = Counting(Shrinking())
-    events = list(cheap(counting).stream("inpaint", picture(), mask=np.zeros((20, 28), bool)))
+    for words in ({}, {"sigma": 10}):
+        with pytest.raises(PictureError, match=r"the mask marks nothing: every pixel is 0 \(of 255\); white is filled"):
+            cheap(counting)("inpaint", picture(), mask=np.zeros((20, 28), bool), **words)
     assert counting.calls == 0
-    assert np.array_equal(events[-1].result.image, picture())
-    assert events[-1].result.consistency == 0
-    assert len(events) == 1
-
-
-def test_a_black_mask_says_that_nothing_is_filled(caplog):
-    with caplog.at_level(logging.INFO, logger="restore"):
-        cheap()("inpaint", picture(), mask=np.zeros((20, 28), bool))
-    assert "the mask marks nothing" in caplog.text
 
 
 def test_a_white_mask_is_allowed_and_said_aloud(caplog):

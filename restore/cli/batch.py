@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from restore.cli import console
 from restore.cli.jobs import Job, jobs_of
-from restore.cli.save import save, save_map, save_sheet
+from restore.cli.save import save, save_map, save_mask, save_sheet
 from restore.device.memory import spell
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
+from restore.options import build, describe
 from restore.run_options import RunOptions, values_of
 from restore.task import Task
 
@@ -50,6 +51,7 @@ class Outcome:
     answer: str | None = None
     uncertainty: str | None = None
     contact_sheet: str | None = None
+    mask: str | None = None
     error: str | None = None
     code: int = 0
     estimate: dict[str, Any] | None = None
@@ -124,6 +126,7 @@ class Batch:
                 console.logger.info("%s: skipped, %s exists (--overwrite replaces it)", job.source, job.out)
                 return outcome("skipped")
             if self.options.dry_run:
+                self._look(job)
                 return outcome("planned")
             return outcome(**self._restore(job, title))
         except (UsageError, OperatorError, PriorError):
@@ -171,6 +174,7 @@ class Batch:
             "answer": result.answer,
             "uncertainty": None if job.map is None else str(job.map),
             "contact_sheet": None if job.sheet is None else str(job.sheet),
+            "mask": None if job.mask is None else str(job.mask),
         }
 
     def _read(self, job: Job) -> tuple[Picture, float]:
@@ -199,6 +203,18 @@ class Batch:
             save_map(job.map, result)
         if job.sheet is not None:
             save_sheet(job.sheet, result)
+        if job.mask is not None:
+            if result.mask is None:
+                raise PictureError(f"{self.task.name} fills nothing that a mask could show; leave --write-mask out")
+            save_mask(job.mask, result.mask)
+
+    def _look(self, job: Job) -> None:
+        """Reads the picture and the mask, if the task takes one, so that the share filled is logged and errors are found."""
+        if "mask" not in (option.name for option in describe(self.task.Options)):
+            return
+        from restore import images
+
+        self.task.problem(images.read(job.source), build(self.task.Options, **job.options))
 
     def _estimate(self, job: Job) -> dict[str, Any]:
         """The estimated cost of a picture, reading and writing included. Raises PictureError if it cannot be read."""

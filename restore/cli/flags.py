@@ -21,7 +21,7 @@ class Value(click.ParamType):
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # click < 8.2 passes no context.
         if self.option.choices:
             return "|".join(map(str, self.option.choices))
-        return {"str": "TEXT", "int": "N", "float": "X"}.get(self.name, self.name.upper())
+        return "|".join([*self.option.named, {"str": "TEXT", "int": "N", "float": "X"}.get(self.name, self.name.upper())])
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
@@ -35,7 +35,11 @@ class Value(click.ParamType):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         if self.name in ("file", "Path"):
             return [CompletionItem(incomplete, type="file")]
-        return [CompletionItem(str(choice)) for choice in self.option.choices if str(choice).startswith(incomplete)]
+        return [
+            CompletionItem(str(choice))
+            for choice in (*self.option.choices, *self.option.named)
+            if str(choice).startswith(incomplete)
+        ]
 
 
 def click_options(kind: type, *only: str, **known: str) -> list[click.Option]:

@@ -20,7 +20,7 @@ class Job:
 
     Attributes:
         relative: path relative to the input folder; outputs mirror it, and the noise depends on it.
-        out, map, sheet: files to write.
+        out, map, sheet, mask: files to write.
         named: the output file was named explicitly, so an existing one is an error and not skipped.
         options: the task's own; in place of a folder of pictures, the file that belongs to this picture.
         error: an error found before anything runs.
@@ -31,13 +31,14 @@ class Job:
     out: Path
     map: Path | None = None
     sheet: Path | None = None
+    mask: Path | None = None
     named: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     error: PictureError | None = None
 
     @property
     def targets(self) -> list[Path]:
-        return [target for target in (self.out, self.map, self.sheet) if target is not None]
+        return [target for target in (self.out, self.map, self.sheet, self.mask) if target is not None]
 
 
 def jobs_of(task: Task, inputs: Sequence[Path], own: Mapping[str, Any], options: RunOptions) -> list[Job]:
@@ -53,7 +54,8 @@ def jobs_of(task: Task, inputs: Sequence[Path], own: Mapping[str, Any], options:
     out = _Target(options.out, several, "-o")
     maps = _Target(options.uncertainty, several, "--uncertainty", suffix=".png")
     sheets = _Target(options.contact_sheet, several, "--contact-sheet", suffix=".png")
-    places = [target.path for target in (out, maps, sheets) if target.folder and target.path is not None]
+    masks = _Target(options.write_mask, several, "--write-mask", suffix=".png")
+    places = [target.path for target in (out, maps, sheets, masks) if target.folder and target.path is not None]
     found, lost = _find(task, inputs, places)
     jobs = []
     for source, relative in found.items():
@@ -64,6 +66,7 @@ def jobs_of(task: Task, inputs: Sequence[Path], own: Mapping[str, Any], options:
             out.place(relative) or beside,
             maps.place(relative),
             sheets.place(relative),
+            masks.place(relative),
             named=bool(out.path and not out.folder),
         )
         jobs.append(_with_options(job, own))
@@ -139,7 +142,8 @@ def _earlier(path: Path, task: str, folders: list[Path]) -> bool:
 
 
 def _refuse_collisions(jobs: list[Job]) -> None:
-    sources = {os.path.abspath(job.source) for job in jobs}
+    read = [value for job in jobs for value in job.options.values() if isinstance(value, Path) and value.is_file()]
+    sources = {os.path.abspath(path) for path in [*(job.source for job in jobs), *read]}
     takers: dict[str, Path] = {}
     for job in jobs:
         for target in job.targets:

@@ -14,6 +14,8 @@ from restore.errors import PictureError
 from restore.files import write_atomically
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from restore.results.result import Result
 
 
@@ -49,6 +51,11 @@ def save_sheet(path: Path, result: Result) -> None:
     from restore.results.figures import contact_sheet
 
     _put_picture(path, contact_sheet(result.samples))
+
+
+def save_mask(path: Path, mask: Tensor) -> None:
+    """The pixels that were filled, bool (1, 1, H, W), as a gray PNG: white on black."""
+    _put_picture(path, mask[0, 0].cpu().numpy().astype(np.uint8) * np.uint8(255))
 
 
 def _put_picture(path: Path, canvas: NDArray[np.uint8]) -> None:

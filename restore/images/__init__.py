@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from restore.images.convert import as_picture, like, to_pillow
     from restore.images.finding import find
     from restore.images.formats import SUFFIXES
-    from restore.images.masks import mask_from_alpha, read_mask
+    from restore.images.masks import grow_rim, mask_from_alpha, read_mask
     from restore.images.metadata import Metadata
     from restore.images.picture import Picture
     from restore.images.reading import LARGEST, read, read_record
@@ -33,6 +33,7 @@ _HOMES = {
     "as_picture": "restore.images.convert",
     "check_target": "restore.images.writing",
     "find": "restore.images.finding",
+    "grow_rim": "restore.images.masks",
     "like": "restore.images.convert",
     "mask_from_alpha": "restore.images.masks",
     "read": "restore.images.reading",
@@ -50,6 +51,7 @@ __all__ = [
     "as_picture",
     "check_target",
     "find",
+    "grow_rim",
     "like",
     "mask_from_alpha",
     "read",

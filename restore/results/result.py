@@ -46,6 +46,7 @@ class Result:
         fidelity: from 0, a posterior sample, to 1, the mean or the point estimate.
         picture: x as a picture of the input's kind, ready to write; None without a task.
         record: task, options, seed, prior and its hash, versions, for `restore rerun`; empty without a task.
+        mask: bool (1, 1, H, W), true at the pixels that were filled; None if the problem does not mark any.
         given: the input; `image` has its type.
     """
 
@@ -58,6 +59,7 @@ class Result:
     fidelity: float
     picture: Picture | None = field(default=None, repr=False)
     record: dict[str, Any] = field(default_factory=dict, repr=False)
+    mask: Tensor | None = field(default=None, repr=False)
     given: Any = field(default=None, repr=False)
 
     @property

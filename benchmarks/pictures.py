@@ -38,7 +38,9 @@ def read(path: Path) -> Array:
 def write(path: Path, picture: Array, *, quality: int = 92) -> None:
     """RGB or gray; a PNG is written quickly, a JPEG in a quality of 100."""
     picture = picture if picture.ndim == 2 else picture[..., ::-1]
-    assert cv2.imwrite(str(path), picture, [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_JPEG_QUALITY, quality]), path
+    jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if jpeg else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    assert cv2.imwrite(str(path), picture, options), path
 
 
 def tensor(picture: Array) -> Tensor:

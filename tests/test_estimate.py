@@ -18,7 +18,9 @@ from restore.planning.dry_run import dry_run
 from restore.planning.plan import fit
 from restore.planning.timing import Evaluations
 from restore.plugins import manager as plugins
+from restore.problem import Problem
 from restore.sampling.samplers import heun
+from restore.task import Task
 from restore.tiling.tiled import LEAST
 
 CPU = torch.device("cpu")
@@ -74,9 +76,22 @@ def test_evaluations_of_denoising_count_every_orientation(quality):
     assert estimated.evaluations == estimated.windows[0][0] * (8 if quality == "best" else 1)
 
 
+@dataclasses.dataclass(frozen=True)
+class NoOptions:
+    pass
+
+
+class Complete(Task):
+    name, help, Options = "complete", "Nothing is missing.", NoOptions
+
+    def problem(self, picture, options):
+        keep = torch.ones(1, 1, *picture.size, dtype=torch.bool)
+        return Problem(y=picture.pixels, operator=Mask(keep), sigma_y=0.0, shape=tuple(picture.pixels.shape))
+
+
 def test_nothing_to_do_is_estimated_as_nothing():
     picture = crop("chelsea", 0, 0, 100)
-    estimated = cheap(Shrinking()).estimate("inpaint", picture, mask=MASK[:100, 70:170])
+    estimated = cheap(Shrinking()).estimate(Complete(), picture)
     assert (estimated.windows, estimated.evaluations, estimated.transitions) == ((), 0, 0)
 
 

@@ -63,7 +63,7 @@ class Problem(Generic[Kind]):
             v: (B, C, H, W).
             rho: >= 0, a number, () or (B,), in units of 1 / [-1, 1]^2.
         """
-        y = self.measurement(v)
+        y = self.y if self.constraint is None else self.constraint.prox(self.operator(v), rho)
         if self.noise is None or self.sigma_y == 0:
             return self.operator.prox(v, y, rho * self.sigma_y**2)
         return self.noise.prox(self.operator, v, y, rho)

@@ -16,7 +16,7 @@ LAYERS = [
     ["tiling", "planning.activation_memory"],
     ["guidance"],
     ["engine"],
-    ["images", "results.projection", "results.consistency", "noise_estimation", "testing"],
+    ["images", "results.projection", "results.consistency", "noise_estimation", "compression", "testing"],
     ["task", "run_options"],
     ["options"],
     ["plugins.hookspecs"],

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from restore.guidance.guidance import POSITIVE, Guidance, Ranges
@@ -86,7 +85,7 @@ class PnP(Guidance[Linear]):
         x0 = prior(z, sigma)
         if sigma_next > 0:
             return x0 if self.relaxation == 1 else z.lerp(x0, self.relaxation)  # One pass over a large picture, not three.
-        return problem.prox(x0, torch.zeros_like(sigma)) if problem.sigma_y == 0 else x0
+        return problem.operator.prox(x0, problem.measurement(x0), 0.0) if problem.sigma_y == 0 else x0
 
 
 FILLING = PnP(sigma_start=0.35, relaxation=1.8)

@@ -18,6 +18,17 @@ class Constraint(ABC):
     def project(self, y: Tensor) -> Tensor:
         """The point of the set nearest to y (B, C, H, W); of the same shape."""
 
+    def prox(self, v: Tensor, rho: Tensor | float) -> Tensor:
+        """argmin_y -2 log p(y) + rho |y - v|^2 over the set, where the set knows how likely its points are.
+
+        By default all are alike, and this is the projection.
+
+        Args:
+            v: (B, C, H, W), as y.
+            rho: > 0; a number, () or (B,), in units of 1 / [-1, 1]^2.
+        """
+        return self.project(v)
+
     def to(self, device: torch.device) -> Constraint:
         """The same with what it holds on a device."""
         return self

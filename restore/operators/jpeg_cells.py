@@ -44,9 +44,11 @@ class CellPlane:
         """(height, width) of a block in pixels."""
         return 8 * self.ratio[0], 8 * self.ratio[1]
 
-    def correction(self, plane: Tensor, width: float) -> Tensor:
+    def correction(self, plane: Tensor, width: float, rho: Tensor | None = None) -> Tensor:
         """What has to be added to a plane (B, 1, h, w) of whole blocks, in grey levels around 0, to bring it into its cells.
 
+        With `rho` (B, 1, 1, 1, 1, 1), in 1 / grey levels^2, first towards their middle: rounding errors have the variance
+        q^2 / 12, and the weighted mean of middle and plane is the proximal point of a Gaussian of that variance.
         Samples are means of `ratio` pixels and the DCT is orthonormal, so the least change repeats each sample's change over
         its pixels.
         """
@@ -55,7 +57,9 @@ class CellPlane:
         table = self.table.to(plane)
         half = (table * (width / 2)).clamp(min=LEAST) + self.margin
         centre = self.index.to(plane) * table
-        moved = coefficients.clamp(centre - half, centre + half) - coefficients
+        # Samples are means of several pixels, whose change costs as many times as much.
+        kept = 1.0 if rho is None else 1 / (1 + 12 / (table**2 * rho * math.prod(self.ratio)))
+        moved = (centre + kept * (coefficients - centre)).clamp(centre - half, centre + half) - coefficients
         change = from_blocks(moved.where(self.known[..., None, None], torch.zeros((), dtype=plane.dtype, device=plane.device)))
         return F.interpolate(change, scale_factor=self.ratio, mode="nearest") if shrinks else change
 
@@ -136,13 +140,22 @@ class JPEGCells(Constraint):
 
         Raises: OperatorError for a picture of another size.
         """
+        return self._brought(y, None)
+
+    def prox(self, v: Tensor, rho: Tensor | float) -> Tensor:
+        """Between v and the middle of the cells, as what rounding did, q / sqrt(12) in standard deviation, stands to
+        1 / sqrt(rho); then into the cells. Otherwise as `project`."""
+        rho = torch.as_tensor(rho, dtype=v.dtype, device=v.device).reshape(-1, 1, 1, 1, 1, 1) / 127.5**2
+        return self._brought(v, rho)
+
+    def _brought(self, y: Tensor, rho: Tensor | None) -> Tensor:
         given = _turned_back(y, self.orientation)
         if tuple(given.shape[-2:]) != self.size:
             raise OperatorError(f"the JPEG has {self.size} pixels (height, width), the picture {tuple(given.shape[-2:])}")
         colour = y.shape[1] == 3
         levels = given * 127.5 - 0.5  # Around 128, as the DCT has them; gray and luma alike.
         planes = torch.einsum("ij,bjhw->bihw", torch.tensor(TO_YCC).to(y), levels) if colour else levels
-        moved = self._moved(planes)
+        moved = self._moved(planes, rho)
         if colour:
             moved = torch.einsum("ij,bjhw->bihw", torch.linalg.inv(torch.tensor(TO_YCC, dtype=torch.float64)).to(y), moved)
         return y + _turned(moved / 127.5, self.orientation)
@@ -180,12 +193,12 @@ class JPEGCells(Constraint):
         kept = {"size": self.size, "origin": self.origin, "orientation": self.orientation, "width": self.width}
         return JPEGCells(planes, **{**kept, **changed})  # type: ignore[arg-type]
 
-    def _moved(self, planes: Tensor) -> Tensor:
+    def _moved(self, planes: Tensor, rho: Tensor | None) -> Tensor:
         """What has to be added to planes (B, 1 or 3, h, w) of the picture, in grey levels around 0."""
         (top, left), (height, width) = self.origin, planes.shape[-2:]
         padding = left, self.extent[1] - left - width, top, self.extent[0] - top - height
         whole = F.pad(planes, padding, mode="replicate") if any(padding) else planes
-        moved = _correction(self.planes, whole, self.width)
+        moved = _correction(self.planes, whole, self.width, rho)
         if not any(padding):
             return moved
         outside = F.pad(torch.zeros_like(planes[:1, :1]), padding, value=1.0)
@@ -204,18 +217,18 @@ class JPEGCells(Constraint):
                     plane.part(_scaled(rows, self.unit[0] // plane.block[0]), _scaled(columns, self.unit[1] // plane.block[1]))
                     for plane in self.planes
                 ]
-                moved[of_strip] = _beyond_the_edge(parts, whole[of_strip], outside[of_strip], self.width)
+                moved[of_strip] = _beyond_the_edge(parts, whole[of_strip], outside[of_strip], self.width, rho)
         return moved[..., top : top + height, left : left + width]
 
 
-def _correction(planes: Sequence[CellPlane], picture: Tensor, width: float) -> Tensor:
+def _correction(planes: Sequence[CellPlane], picture: Tensor, width: float, rho: Tensor | None) -> Tensor:
     """What brings a picture (B, C, h, w) of whole coding units into the cells; nothing for channels without a plane."""
     count = picture.shape[1]
-    corrections = [plane.correction(picture[:, i : i + 1], width) for i, plane in enumerate(planes[:count])]
+    corrections = [plane.correction(picture[:, i : i + 1], width, rho) for i, plane in enumerate(planes[:count])]
     return F.pad(torch.cat(corrections, dim=1), (0, 0, 0, 0, 0, count - len(corrections)))
 
 
-def _beyond_the_edge(planes: Sequence[CellPlane], picture: Tensor, outside: Tensor, width: float) -> Tensor:
+def _beyond_the_edge(planes: Sequence[CellPlane], picture: Tensor, outside: Tensor, width: float, rho: Tensor | None) -> Tensor:
     """The same where pixels `outside` (1, 1, h, w) are free: what they are at the least distance of the rest.
 
     That distance, squared and halved, is a convex function of them, whose gradient is the negative of their correction, with
@@ -224,13 +237,13 @@ def _beyond_the_edge(planes: Sequence[CellPlane], picture: Tensor, outside: Tens
     """
     found, ahead, weight = picture, picture, 1.0
     for _ in range(ROUNDS):
-        before, found = found, ahead + outside * _correction(planes, ahead, width)
+        before, found = found, ahead + outside * _correction(planes, ahead, width, None)
         step = found - before
         if float(step.abs().max()) <= SETTLED:
             break
         weight, previous = (1 + math.sqrt(1 + 4 * weight**2)) / 2, weight
         ahead = found + (previous - 1) / weight * step
-    return _correction(planes, found, width)
+    return _correction(planes, found, width, rho)
 
 
 def _scaled(part: slice, by: int) -> slice:

@@ -38,6 +38,9 @@ CASES = {
 for scale, kernel in itertools.product((1, 2, 3, 4, 5), ("bicubic", "box")):
     CASES[f"{kernel} x{scale}"] = (Downsample((3 * scale, 5 * scale), scale, kernel), (2, 3, 3 * scale, 5 * scale))
     CASES[f"{kernel} x{scale} square"] = (Downsample((7 * scale, 7 * scale), scale, kernel), (1, 1, 7 * scale, 7 * scale))
+for kernel in ("bicubic", "box", "lanczos", "gaussian:0.5"):
+    for size, small in (((11, 8), (4, 5)), ((9, 10), (8, 10))):
+        CASES[f"{kernel} {size} to {small}"] = (Downsample.between(size, small, kernel), (2, 1, *size))
 SINGLES = {name: case for name, case in CASES.items() if case[1][2] * case[1][3] <= 150 and "per picture" not in name}
 
 
@@ -242,7 +245,7 @@ def test_bicubic_equals_pillow_up_to_its_rounding(scale):
     np.testing.assert_allclose(found, wanted, atol=2e-6)
 
 
-@pytest.mark.parametrize("kernel", ["bicubic", "box"])
+@pytest.mark.parametrize("kernel", ["bicubic", "box", "lanczos", "gaussian:0.6"])
 def test_reduction_keeps_constants(kernel):
     x = torch.full((1, 3, 12, 20), 0.7, dtype=torch.float64)
     torch.testing.assert_close(
@@ -262,10 +265,48 @@ def test_box_guess_of_a_constant_is_the_constant():
     torch.testing.assert_close(operator.initial_estimate(torch.full((1, 3, 2, 3), -0.4)), torch.full((1, 3, 6, 9), -0.4))
 
 
-@pytest.mark.parametrize(("size", "scale", "kernel"), [((5, 4), 2, "box"), ((4, 4), 0, "box"), ((4, 4), 2, "lanczos")])
+@pytest.mark.parametrize(
+    ("size", "scale", "kernel"),
+    [((5, 4), 2, "box"), ((4, 4), 0, "box"), ((4, 4), 2, "sinc"), ((4, 4), 2, "gaussian:9"), ((4, 4), 2, "gaussian")],
+)
 def test_downsample_refuses(size, scale, kernel):
     with pytest.raises(OperatorError):
         Downsample(size, scale, kernel)
+
+
+def test_downsample_does_not_enlarge():
+    with pytest.raises(OperatorError, match="cannot make"):
+        Downsample.between((8, 8), (9, 8))
+
+
+@pytest.mark.parametrize(("size", "small"), [((24, 30), (10, 11)), ((17, 40), (16, 38))])
+def test_any_factor_equals_torch_and_pillow(size, small):
+    pixels = np.random.default_rng(1).uniform(-1, 1, size).astype(np.float32)
+    x = torch.from_numpy(pixels)[None, None].double()
+    wanted = F.interpolate(x, size=small, mode="bicubic", antialias=True, align_corners=False)
+    torch.testing.assert_close(Downsample.between(size, small)(x), wanted, atol=1e-12, rtol=0)
+    wanted = np.asarray(Image.fromarray(pixels).resize(small[::-1], Image.Resampling.LANCZOS))
+    found = Downsample.between(size, small, "lanczos")(x)[0, 0].numpy()
+    np.testing.assert_allclose(found, wanted, atol=2e-6)
+
+
+def test_a_box_of_any_factor_shares_pixels_by_area():
+    x = torch.tensor([[1.0, 2, 4, 8, 16]], dtype=torch.float64)[None, None]
+    found = Downsample.between((1, 5), (1, 2), "box")(x)[0, 0, 0]
+    torch.testing.assert_close(found, torch.tensor([(1 + 2 + 4 / 2) / 2.5, (4 / 2 + 8 + 16) / 2.5], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("width", [0.3, 0.5, 1.0])
+def test_a_gaussian_reduction_is_as_wide_as_said(width):
+    # An impulse far from the border: moments of what it leaves, in pixels of the small picture.
+    x = torch.zeros(1, 1, 1, 160, dtype=torch.float64)
+    x[..., 80] = 1
+    found = Downsample.between((1, 160), (1, 32), f"gaussian:{width}")(x)[0, 0, 0]
+    place = torch.arange(32) + 0.5
+    mean = (found * place).sum() / found.sum()
+    assert float(mean) == pytest.approx(80.5 / 5, abs=0.2)
+    if width >= 1:
+        assert float((found * (place - mean) ** 2).sum() / found.sum()) == pytest.approx(width**2, rel=0.02)
 
 
 def test_separable_refuses_a_singular_matrix():

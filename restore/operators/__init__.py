@@ -9,6 +9,7 @@ from restore.operators.gray_with_hints import GrayWithHints
 from restore.operators.identity import Identity
 from restore.operators.jpeg import JPEG
 from restore.operators.mask import Mask
+from restore.operators.open_blur import OpenBlur
 from restore.operators.operator import Linear, Operator, Spectral
 from restore.operators.resample import Downsample, Separable
 
@@ -25,6 +26,7 @@ __all__ = [
     "Identity",
     "Linear",
     "Mask",
+    "OpenBlur",
     "Operator",
     "Separable",
     "Spectral",

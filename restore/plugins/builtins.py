@@ -54,6 +54,7 @@ def restore_operators() -> Mapping[str, Callable[..., Any]]:
         "gray": _later("restore.operators", "Gray"),
         "downsample": _later("restore.operators", "Downsample"),
         "blur": _later("restore.operators", "Blur"),
+        "open-blur": _later("restore.operators", "OpenBlur"),
         "jpeg": _later("restore.operators", "JPEG"),
         "clip": _later("restore.operators", "Clip"),
         "dense": _later("restore.operators", "Dense"),

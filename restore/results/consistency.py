@@ -23,7 +23,8 @@ def consistency(problem: Problem, restored: Tensor) -> float:
     total = 0.0
     for box in [(top, min(top + ROWS, height), 0, width) for top in range(0, height, ROWS)]:
         part = problem.operator.crop(box)
-        constraint = None if problem.constraint is None else problem.constraint.crop(box)
+        # Where the operator cannot be cropped, y may have another size, and the box is none of its.
+        constraint = None if part is None or problem.constraint is None else problem.constraint.crop(box)
         if part is None or (constraint is None) != (problem.constraint is None):
             total = float((problem.measurement(restored) - problem.operator(restored)).square().sum())
             break

@@ -1,0 +1,172 @@
+"""The task `deblur`, its kernels and its operator."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from gaussian import dense
+from photographs import cheap, crop, noisy, photo, psnr
+from torch.nn import functional as F
+
+from restore.errors import OperatorError, PictureError, UsageError
+from restore.operators import OpenBlur, kernels
+from restore.testing import check_linear
+
+
+def lopsided(height=3, width=4):
+    """A kernel that is not symmetric, and far from singular."""
+    kernel = torch.rand(height, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    kernel[height // 2, width // 2] += 4
+    return kernel / kernel.sum()
+
+
+OPERATORS = {
+    "lopsided": OpenBlur(lopsided(), (8, 9), doubt=3, iterations=40),
+    "no doubt": OpenBlur(lopsided(4, 3), (9, 8), iterations=40),
+    "gaussian": OpenBlur(kernels.gaussian(0.45), (9, 7), doubt=2, iterations=50),
+    "row": OpenBlur(torch.tensor([[0.2, 0.6, 0.2]]), (5, 7), doubt=1, iterations=40),
+    "none": OpenBlur(torch.ones(1, 1), (4, 6), doubt=9),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_laws(name, dtype):
+    check_linear(OPERATORS[name], (2, 2, *OPERATORS[name].size), dtype=dtype)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_prox_equals_dense_linear_algebra(name):
+    operator = OPERATORS[name]
+    matrix = dense(operator, (1, *operator.size))
+    generator = torch.Generator().manual_seed(1)
+    v, y = torch.randn(2, 1, 1, *operator.size, generator=generator, dtype=torch.float64)
+    for rho in (1e-2, 0.3):
+        normal = matrix.T @ matrix + rho * torch.eye(v.numel(), dtype=torch.float64)
+        wanted = torch.linalg.solve(normal, matrix.T @ y.flatten() + rho * v.flatten())
+        torch.testing.assert_close(operator.prox(v, y, rho).flatten(), wanted, atol=1e-9, rtol=0)
+
+
+def test_open_blur_is_a_convolution_of_the_picture_continued_at_its_border():
+    kernel = lopsided()
+    x = torch.randn(1, 1, 8, 9, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    wanted = F.conv2d(F.pad(x, (1, 2, 1, 1), mode="replicate"), kernel.flip(0, 1)[None, None])
+    torch.testing.assert_close(OpenBlur(kernel, (8, 9))(x), wanted, atol=1e-14, rtol=0)
+
+
+def test_rows_count_by_the_share_of_the_kernel_that_lies_outside():
+    weights = OpenBlur(torch.tensor([[0.2, 0.5, 0.3]]), (2, 6), doubt=4.0).weights[0, 0]
+    # A pixel is reached by its right neighbour's share 0.2 and its left one's 0.3: y[i] = 0.2 x[i+1] + 0.5 x[i] + 0.3 x[i-1].
+    torch.testing.assert_close(weights[0, 0], torch.tensor(1 / math.sqrt(1 + (4 * 0.3) ** 2), dtype=torch.float64))
+    torch.testing.assert_close(weights[1, 5], torch.tensor(1 / math.sqrt(1 + (4 * 0.2) ** 2), dtype=torch.float64))
+    torch.testing.assert_close(weights[:, 1:5], torch.ones(2, 4, dtype=torch.float64))
+
+
+def test_open_blur_refuses():
+    with pytest.raises(OperatorError, match="no larger than the picture"):
+        OpenBlur(torch.ones(5, 5), (4, 8))
+    with pytest.raises(OperatorError, match="sum of 0"):
+        OpenBlur(torch.tensor([[1.0, -1.0]]), (4, 8))
+
+
+# Kernels
+
+
+def moments(kernel):
+    """Middle (row, column) from the middle pixel, and variances (rows, columns, both)."""
+    rows, columns = (torch.arange(side) - side // 2 for side in kernel.shape)
+    down, right = (kernel.sum(dim=1) * rows).sum(), (kernel.sum(dim=0) * columns).sum()
+    both = (kernel * rows[:, None] * columns).sum()
+    return down, right, (kernel.sum(dim=1) * rows**2).sum(), (kernel.sum(dim=0) * columns**2).sum(), both
+
+
+@pytest.mark.parametrize(
+    ("kernel", "rows", "columns", "both"),
+    [
+        (kernels.gaussian(1.6), 1.6**2, 1.6**2, 0),
+        (kernels.defocus(4.5), 4.5**2 / 4, 4.5**2 / 4, 0),
+        # Splitting among neighbours adds f (1 - f) in each direction, a sixth in the mean.
+        (kernels.motion(12, 0), 0, 12**2 / 12 + 1 / 6, 0),
+        (kernels.motion(12, 90), 12**2 / 12 + 1 / 6, 0, 0),
+        (kernels.motion(12, 30), 12**2 / 48 + 1 / 6, 12**2 / 16 + 1 / 6, -(12**2) / 12 * math.sqrt(3) / 4),
+    ],
+    ids=["gaussian", "defocus", "motion right", "motion up", "motion up to the right"],
+)
+def test_kernels_have_the_moments_of_what_they_are_named_after(kernel, rows, columns, both):
+    assert all(side % 2 for side in kernel.shape)
+    assert float(kernel.sum()) == pytest.approx(1)
+    down, right, *found = moments(kernel)
+    assert (abs(float(down)), abs(float(right))) == pytest.approx((0, 0), abs=1e-12)
+    assert [float(value) for value in found] == pytest.approx([rows, columns, both], abs=0.12)
+
+
+def test_a_path_of_one_point_does_not_blur():
+    assert torch.equal(kernels.path(torch.zeros(3), torch.zeros(3)), torch.ones(1, 1, dtype=torch.float64))
+
+
+# The task
+
+
+def blurred(name="astronaut", side=96, kernel=None, sigma=2.55, top=64, left=160):
+    """A crop of the blurred photograph, so that what lies beyond its border leaks in, and the sharp crop."""
+    kernel = kernels.gaussian(1.6) if kernel is None else kernel
+    reach = max(kernel.shape)
+    whole = crop(name, top - reach, left - reach, side + 2 * reach).astype(np.float64)
+    # OpenCV correlates: a kernel is turned around.
+    spread = cv2.filter2D(whole, -1, kernel.numpy()[::-1, ::-1], borderType=cv2.BORDER_REFLECT)
+    inner = slice(reach, reach + side)
+    return noisy(spread[inner, inner], sigma), whole[inner, inner]
+
+
+@pytest.mark.parametrize(
+    ("spec", "kernel", "gain"),
+    [
+        ("gaussian:1.6", kernels.gaussian(1.6), 2.5),
+        ("motion:9,30", kernels.motion(9, 30), 6),
+        ("defocus:3", kernels.defocus(3), 4),
+    ],
+)
+def test_a_named_kernel_is_taken_out(spec, kernel, gain):
+    given, truth = blurred(kernel=kernel)
+    found = photo()("deblur", given, kernel=spec, sigma=2.55).image
+    assert psnr(found, truth) > psnr(given, truth) + gain
+    # The border is no worse than what was given, though what leaks in there is not known.
+    rim = np.ones((96, 96), bool)
+    rim[8:-8, 8:-8] = False
+    assert psnr(found, truth, rim) > psnr(given, truth, rim) + 1
+
+
+def test_a_kernel_comes_from_a_file(tmp_path):
+    kernel = kernels.motion(7, 60)
+    given, _ = blurred(kernel=kernel)
+    wanted = cheap()("deblur", given, kernel="motion:7,60", steps=2).samples
+    np.save(tmp_path / "k.npy", 3 * kernel.numpy())
+    torch.testing.assert_close(cheap()("deblur", given, kernel=str(tmp_path / "k.npy"), steps=2).samples, wanted)
+    cv2.imwrite(str(tmp_path / "k.png"), (kernel / kernel.max() * 65535).round().numpy().astype(np.uint16))
+    found = cheap()("deblur", given, kernel=str(tmp_path / "k.png"), steps=2).samples
+    torch.testing.assert_close(found, wanted, atol=1e-2, rtol=0)
+
+
+def test_the_noise_is_measured_and_said(caplog):
+    given, _ = blurred(sigma=12)
+    with caplog.at_level(logging.INFO, logger="restore"):
+        found = cheap()("deblur", given, kernel="gaussian:1.6", steps=1)
+    assert found.record["sigma_y"] * 127.5 == pytest.approx(12, rel=0.25)
+    assert "noise estimated at" in caplog.text
+
+
+def test_kernels_that_cannot_be_used_are_refused(tmp_path):
+    given = np.zeros((20, 28, 3), np.uint8)
+    for spec in ("gaussian", "gaussian:x", "motion:3", "gaussian:-1", "nothing.png"):
+        with pytest.raises(UsageError, match="--kernel"):
+            cheap()("deblur", given, kernel=spec)
+    np.save(tmp_path / "dark.npy", np.zeros((3, 3)))
+    with pytest.raises(PictureError, match="not all 0"):
+        cheap()("deblur", given, kernel=str(tmp_path / "dark.npy"))
+    with pytest.raises(PictureError, match="more than the picture, 28x20"):
+        cheap()("deblur", given, kernel="motion:40,0")

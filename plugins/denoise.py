@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Literal, Union
 
 from restore.plugins.manager import hookimpl
 from restore.task import Task
 
 if TYPE_CHECKING:
-    from restore.guidance import Guidance
+    from torch import Tensor
+
     from restore.images import Picture
     from restore.problem import Problem
-
-logger = logging.getLogger("restore")
 
 
 @dataclass(frozen=True)
 class DenoiseOptions:
-    sigma: Optional[float] = field(  # noqa: UP045 - resolved at run time, on Python 3.10 too
-        default=None, metadata={"min": 0, "max": 255, "help": "noise in grey levels (0-255); estimated if not given"}
+    sigma: Union[float, Literal["auto"]] = field(  # noqa: UP007 - resolved at run time, on Python 3.10 too
+        default="auto",
+        metadata={"min": 0, "max": 255, "help": "white noise in grey levels (0-255); auto: measured, of any kind"},
+    )
+    strength: float = field(
+        default=1.0, metadata={"min": 0, "max": 1, "help": "share of the noise that is taken out; 0.5 leaves half of it"}
     )
 
 
 class Denoise(Task):
-    """y = x + noise. One evaluation of the prior at the noise level of the picture gives the posterior mean."""
+    """y = x + noise. White noise takes one evaluation of the prior, at its level; other noise is whitened first."""
 
     name = "denoise"
     help = "Take noise out of a picture."
     Options = DenoiseOptions
 
     def problem(self, picture: Picture, options: DenoiseOptions) -> Problem:
-        from restore.noise_estimation import estimate_sigma
+        from restore.noise.measure import noise_of
         from restore.operators import Identity
         from restore.problem import Problem
 
-        if options.sigma is None:
-            sigma_y = estimate_sigma(picture.pixels)
-            logger.info("noise estimated at %.1f grey levels", sigma_y * 127.5)
-        else:
-            sigma_y = options.sigma / 127.5
-        return Problem(y=picture.pixels, operator=Identity(), sigma_y=sigma_y, shape=tuple(picture.pixels.shape))
+        pixels = picture.pixels
+        sigma_y, noise = noise_of(pixels, options.sigma)
+        return Problem(y=pixels, operator=Identity(), sigma_y=sigma_y, shape=tuple(pixels.shape), noise=noise)
 
-    def guidance(self, problem: Problem, options: DenoiseOptions) -> Guidance:
-        from restore.guidance import Denoising
-
-        return Denoising()
+    def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: DenoiseOptions) -> Picture:
+        return picture.with_pixels(picture.pixels.lerp(restored, options.strength) if options.strength < 1 else restored)
 
 
 @hookimpl

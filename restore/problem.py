@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from torch import Tensor
 
 from restore.errors import PictureError
-from restore.noise_model import NoiseModel
+from restore.noise.model import NoiseModel
 from restore.operators.constraint import Constraint
 from restore.operators.operator import Linear, Operator
 
@@ -21,12 +21,12 @@ class Problem(Generic[Kind]):
     """y = A(x) + n. `Problem[Linear]` is one whose operator is linear.
 
     Attributes:
-        y: the measurement, shaped as the operator answers.
+        y: the measurement, with the shape of the operator's output.
         operator: A.
         sigma_y: standard deviation of the noise n, in units of [-1, 1] pictures; 0 means exact.
         shape: (B, C, H, W) of the picture wanted.
-        start: (B or 1, C, H, W), a picture near the answer, where runs begin that begin below the prior's highest level; None
-            for pure noise.
+        start: (B or 1, C, H, W), an estimate of the picture. Runs that start below the prior's highest noise level start from
+            it; None for the operator's initial estimate or pure noise.
         noise: the law of n, where it is not white noise of standard deviation sigma_y; sigma_y is its root mean square then.
         constraint: a set that A(x) + n lies in, where y is only a point of it, such as the cells of a JPEG's coefficients.
 

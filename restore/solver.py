@@ -1,4 +1,4 @@
-"""A measurement problem solved with a prior: plans, run transition by transition, and one result."""
+"""Solves a measurement problem with a prior: makes plans, runs them transition by transition, and makes the result."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def solve(
     device: torch.device | None = None,
     **keywords: Any,
 ) -> Iterator[Event]:
-    """Restores what was measured, an event a transition; leave the loop to cancel.
+    """Solve a problem; yields an event per transition. Leave the loop to cancel.
 
         operator = Blur.gaussian((256, 256), 2.0)
         problem = Problem(y=y, operator=operator, sigma_y=0.05, shape=(1, 3, 256, 256))
@@ -46,10 +46,10 @@ def solve(
         event.result.x  # (1, 3, 256, 256) in [-1, 1]
 
     Args:
-        problem: what was measured, of one picture.
-        prior: what clean pictures look like. A colour prior also restores gray pictures.
-        guidance: a method, or `NAME[:key=value,...]`; chosen by the operator if not given.
-        device: where the prior is; found by its weights if not given.
+        problem: of one picture (B = 1).
+        prior: a colour prior also restores gray pictures.
+        guidance: a method, or `NAME[:key=value,...]`; by default chosen by the operator.
+        device: of the prior; by default that of its weights.
         keywords: fields of `RunOptions` of scope "call": seed, steps, samples, fidelity, sampler, quality, name.
 
     Raises: UsageError, OperatorError, PriorError, OutOfMemoryError.
@@ -63,10 +63,10 @@ def solve(
 def prepare(
     problem: Problem, prior: Prior, options: RunOptions, *, own: Guidance | None = None, device: torch.device
 ) -> tuple[list[Plan], float]:
-    """Plans that fit into memory, one a method, samples first, and the fidelity of the answer. Nothing is evaluated yet.
+    """Plans that fit into memory, one per method, samples first, and the fidelity of the result. It evaluates no network.
 
     Args:
-        own: the method a task wants where nobody asks for another.
+        own: the task's default method.
 
     Raises: UsageError, OperatorError, PriorError; OutOfMemoryError where a bound on memory is too small.
     """
@@ -94,12 +94,12 @@ def prepare(
 def run(
     plans: Sequence[Plan], fidelity: float, seed: int, finish: Callable[[Result], Result] = lambda result: result
 ) -> Iterator[Event]:
-    """Walks plans of one problem; the last event holds the result.
+    """Run the plans of one problem; yields an event per transition, the last with the result.
 
     Args:
-        finish: what is done with the result before it is handed on.
+        finish: applied to the result before it is yielded.
 
-    Raises: OutOfMemoryError if the least window does not fit.
+    Raises: OutOfMemoryError if the smallest window does not fit.
     """
     step, steps = 0, sum(plan.steps for plan in plans)
     pictures = []
@@ -127,7 +127,7 @@ def run(
 
 
 def last(events: Iterator[Event]) -> Result:
-    """Runs to the end and returns the result."""
+    """The result of a run that is taken to its end."""
     result = None
     for event in events:
         result = event.result
@@ -137,7 +137,7 @@ def last(events: Iterator[Event]) -> Result:
 
 @torch.no_grad()
 def _walk(plan: Plan, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """The state (B, C, h, w) after each transition, and None; after each batch its pictures (B, C, H, W), on the CPU, twice."""
+    """Yields (state (B, C, h, w), None) after each transition, and twice its pictures (B, C, H, W) after each batch."""
     height, width = plan.problem.shape[-2:]
     whole = (0, height, 0, width)
     for first in range(0, len(plan.names), plan.batch):
@@ -158,7 +158,7 @@ def _walk(plan: Plan, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
 
 
 def _restored(plan: Plan, index: int, names: Sequence[str], seed: int) -> Iterator[Tensor]:
-    """The transitions of one box, for some samples together."""
+    """The states after the transitions of one box, for a batch of samples."""
     part, device = part_of(plan.problem, plan.boxes[index]), plan.device
     part = replace(
         part,
@@ -187,7 +187,7 @@ def _restored(plan: Plan, index: int, names: Sequence[str], seed: int) -> Iterat
 
 @torch.no_grad()
 def _check(problem: Problem) -> None:
-    """Raises OperatorError unless the operator takes a picture of the problem's shape to something of the shape of y."""
+    """Raises OperatorError unless the operator maps pictures of the problem's shape to the shape of y."""
     operator = problem.operator
     if not isinstance(operator, Operator):
         raise OperatorError(f"the operator must be a restore.operators.Operator, got a {type(operator).__name__}")
@@ -203,7 +203,7 @@ def _check(problem: Problem) -> None:
 
 
 def device_of(prior: Prior) -> torch.device:
-    """Where a prior's weights are; the CPU for one without."""
+    """The device of a prior's weights; the CPU for a prior without."""
     return next((weights.device for weights in prior.parameters()), torch.device("cpu"))
 
 
@@ -216,9 +216,9 @@ def _sampler(sampler: str | Sampler | None) -> Sampler | None:
 
 
 def _for_channels(prior: Prior, channels: int) -> Prior:
-    """The prior as pictures of so many channels need it."""
+    """The prior for pictures with this number of channels."""
     if channels == prior.channels:
         return prior
     if channels == 1:
         return GrayView(prior)
-    raise PriorError(f"the prior knows pictures of {prior.channels} channel(s), the task asks for {channels}")
+    raise PriorError(f"the prior takes pictures of {prior.channels} channel(s), the problem has {channels}")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from photographs import crop, noisy
 
-from restore.noise_estimation import estimate_sigma
+from restore.noise.white import estimate_sigma
 from restore.training.synthetic import dead_leaves
 
 

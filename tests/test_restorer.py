@@ -335,7 +335,7 @@ def test_a_colour_prior_restores_gray_pictures_as_gray():
 
 
 def test_a_gray_prior_refuses_colour():
-    with pytest.raises(PriorError, match=r"knows pictures of 1 channel\(s\), the task asks for 3") as caught:
+    with pytest.raises(PriorError, match=r"takes pictures of 1 channel\(s\), the problem has 3") as caught:
         cheap(Shrinking(channels=1))("denoise", samples(3), sigma=5)
     assert caught.value.exit_code == 3
 

@@ -14,6 +14,7 @@ from restore.guidance.repaint import RePaint
 from restore.guidance.sdedit import SDEdit
 from restore.guidance.tds import TDS
 from restore.guidance.unconditional import Unconditional
+from restore.guidance.whitening import Whitening
 
 __all__ = [
     "DAPS",
@@ -32,4 +33,5 @@ __all__ = [
     "RePaint",
     "SDEdit",
     "Unconditional",
+    "Whitening",
 ]

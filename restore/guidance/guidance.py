@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,6 +20,8 @@ from restore.sampling import samplers, schedules
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler
 from restore.spec import check_integer, check_range
+
+logger = logging.getLogger("restore")
 
 Ranges = Mapping[str, tuple[float, float]]
 POSITIVE = 1e-6  # The lower end of ranges for arguments that must be above 0.
@@ -40,6 +43,7 @@ class Guidance(ABC, Generic[Kind]):
 
     needs: ClassVar[type] = Operator
     answer: ClassVar[Literal["sample", "estimate"]] = "sample"
+    noise_law: ClassVar[Literal["white", "any"]] = "white"
     steps: ClassVar[int] = 50
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 100
@@ -59,6 +63,8 @@ class Guidance(ABC, Generic[Kind]):
 
     def check(self, problem: Problem[Kind]) -> None:
         """Raises OperatorError if the method cannot use the problem's operator."""
+        if problem.noise is not None and not problem.noise.is_uncorrelated and self.noise_law == "white":
+            logger.warning("%s takes the noise for white, of %.1f grey levels", type(self).__name__, problem.sigma_y * 127.5)
         if not isinstance(problem.operator, self.needs):
             raise OperatorError(
                 f"{type(self).__name__} needs {_a(self.needs.__name__)} operator, got {type(problem.operator).__name__}"

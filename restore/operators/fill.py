@@ -1,4 +1,4 @@
-"""Cheap fills of missing samples: smooth ones, and ones that follow a guide."""
+"""Cheap interpolation of missing samples: smooth, or along the edges of a guide."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def pull_push(y: Tensor, weight: Tensor) -> Tensor:
     total = 4 * F.avg_pool2d(weights, 2)
     coarse = 4 * F.avg_pool2d(values, 2) / total.clamp_min(1e-12)
     coarse = pull_push(coarse * (total > 0), total.clamp_max(1))
-    # Push: what is missing here comes from the coarser level.
+    # Push: missing samples come from the coarser level.
     fine = F.interpolate(coarse, size=values.shape[-2:], mode="bilinear", align_corners=False)[..., :height, :width]
     return weight * y + (1 - weight) * fine
 
 
 def guided_fill(values: Tensor, known: Tensor, guide: Tensor, *, iterations: int = 60) -> Tensor:
-    """Fills unknown samples so that neighbours that look alike in the guide get like values.
+    """Fills unknown samples so that neighbours with similar guide values get similar values.
 
-    A membrane, which never leaves the range of what is known and peaks at known samples; and near those, the mean of it and of
-    a plate, which passes through them smoothly, overshoots far from them, and errs otherwise than the membrane does.
+    The fill is a membrane, which stays in the range of the known samples but has cusps there. Near known samples it is the mean
+    of the membrane and a plate, which is smooth at known samples but overshoots far from them; their errors partly cancel.
 
     Args:
         values: (B, C, H, W).
@@ -61,7 +61,7 @@ def guided_fill(values: Tensor, known: Tensor, guide: Tensor, *, iterations: int
 
 
 def _near(weight: Tensor, reach: int = 8) -> Tensor:
-    """1 within the reach of a known sample, falling to 0 at twice that."""
+    """1 within `reach` pixels of a known sample, falling to 0 at twice that distance."""
     side = 2 * reach + 1
     reached = F.max_pool2d(weight, side, stride=1, padding=reach)
     return F.avg_pool2d(reached, side, stride=1, padding=reach, count_include_pad=False)
@@ -84,7 +84,7 @@ class Energy:
     plate: float = 0.0
 
     def operator(self, guide: Tensor) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-        """The symmetric operator whose quadratic form this is, and a diagonal that scales it; guide (B, 1, H, W)."""
+        """The symmetric operator of this quadratic form, and a diagonal preconditioner for it; guide (B, 1, H, W)."""
         below = torch.exp(-((guide[..., 1:, :] - guide[..., :-1, :]) ** 2) / (2 * self.contrast**2)) + 1e-3
         right = torch.exp(-((guide[..., :, 1:] - guide[..., :, :-1]) ** 2) / (2 * self.contrast**2)) + 1e-3
         degree = F.pad(below, (0, 0, 1, 0)) + F.pad(below, (0, 0, 0, 1)) + F.pad(right, (1, 0)) + F.pad(right, (0, 1))
@@ -105,7 +105,7 @@ class Energy:
 
 
 def _coarse_to_fine(values: Tensor, weight: Tensor, guide: Tensor, energy: Energy, iterations: int) -> Tensor:
-    """The least energy with u held at known samples, from the answer at half the size."""
+    """The minimum of the energy with known samples fixed, starting from the solution at half the size."""
     if min(values.shape[-2:]) < 8:
         start = pull_push(values, weight.expand_as(values))
     else:
@@ -115,7 +115,7 @@ def _coarse_to_fine(values: Tensor, weight: Tensor, guide: Tensor, energy: Energ
         filled = _coarse_to_fine(coarse, (share > 0).to(weight), smaller, energy, iterations)
         finer = F.interpolate(filled, size=values.shape[-2:], mode="bilinear", align_corners=False)
         start = torch.where(weight > 0, values, finer)
-    # Over the free samples, the others held.
+    # Over the free samples, with the others fixed.
     matrix, scale = energy.operator(guide)
     free = weight == 0
     return relax(lambda u: matrix(u) * free, start, -matrix(start) * free, iterations, lambda r: r / scale)

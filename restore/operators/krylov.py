@@ -1,9 +1,9 @@
-"""Krylov methods for maps known only by their products.
+"""Krylov methods for matrices given by their products with vectors.
 
-Every function treats the pictures of a batch apart: its sums run over (C, H, W) alone.
+Every function solves one system per picture of a batch: inner products are sums over (C, H, W).
 
-Where K v is wanted of M v = b, and M is made with K, a solver has already taken K of all that v is a sum of. The `_through`
-forms take a map to both products and answer K v, which saves the product with v itself.
+The `_through` functions return K v for the solution v of M v = b, where M contains K (as A K + sigma^2). They take a map to
+both products M p and K p. v is a combination of the search directions p, so K v needs no further product.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ Products = Callable[[Tensor], tuple[Tensor, Tensor]]  # p -> M p, K p
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
-    """One inner product a picture, (B, 1, 1, 1)."""
+    """The inner product of each picture, (B, 1, 1, 1)."""
     return (a * b).sum(dim=(1, 2, 3), keepdim=True)
 
 
 def conjugate_gradients(
     matrix: Map, b: Tensor, iterations: int, precondition: Map = lambda r: r, tolerance: float = 0.0
 ) -> Tensor:
-    """M v = b for symmetric positive M (Hestenes & Stiefel 1952), preconditioned, each picture stopping when it is solved: to
-    rounding, or to a residual of `tolerance` times b.
+    """v with M v = b for symmetric positive M, by preconditioned conjugate gradients (Hestenes & Stiefel 1952).
 
-    A direction of no or negative curvature, which a learned covariance may have, ends a picture's search: v stays finite, and
-    of a singular M the pseudo-inverse is taken. Residuals are kept orthogonal: otherwise rounding grows a million times in few
-    steps on spectra as wide as a covariance's, and the answer depends on the batch.
+    Each picture stops when its residual is down to rounding error, or to `tolerance` times b. A direction of zero or negative
+    curvature, which a learned covariance can have, also stops it, so v stays finite, and for singular M it is the
+    pseudo-inverse's. Residuals are orthogonalised: otherwise rounding errors grow a million times in a few steps for spectra as
+    wide as a covariance's, and v depends on the batch.
     """
     found = conjugate_gradients_through(lambda p: (matrix(p), p), b, iterations, precondition, tolerance)
     return found.expand_as(b)
@@ -40,7 +40,7 @@ def conjugate_gradients(
 def conjugate_gradients_through(
     products: Products, b: Tensor, iterations: int, precondition: Map = lambda r: r, tolerance: float = 0.0
 ) -> Tensor:
-    """K v; see `conjugate_gradients`. Without iterations it is the number 0, since the shape of K v is not known."""
+    """K v; see `conjugate_gradients`. With 0 iterations it is a scalar 0, since the shape of K v is then unknown."""
     kv = torch.zeros((), dtype=b.dtype, device=b.device)
     return _conjugate_gradients(products, kv, b, iterations, precondition, tolerance, dot, orthogonal=True)
 
@@ -48,13 +48,14 @@ def conjugate_gradients_through(
 def relax(
     matrix: Map, start: Tensor, residual: Tensor, iterations: int, precondition: Map = lambda r: r, inner: Inner = dot
 ) -> Tensor:
-    """The solution of M v = b improved by conjugate gradients, for some iterations on a large grid. Residuals are not kept
-    orthogonal: that would take as many copies of the grid as iterations.
+    """Improves an approximate solution of M v = b by conjugate gradients, for large grids.
+
+    Residuals are not orthogonalised, which would store one copy of the grid per iteration.
 
     Args:
-        start: v to begin with.
-        residual: b - M v there.
-        inner: the inner product, broadcasting over v; one a picture if not given.
+        start: the approximate v.
+        residual: b - M v for it.
+        inner: the inner product, broadcasting over v; by default one per picture.
     """
     return _conjugate_gradients(
         lambda p: (matrix(p), p), start, residual, iterations, precondition, 0.0, inner, orthogonal=False
@@ -103,7 +104,7 @@ def _conjugate_gradients(
 
 
 def gmres(matrix: Map, b: Tensor, iterations: int, precondition: Map) -> Tensor:
-    """M v = b for any M (Saad & Schultz 1986): the least residual over the Krylov space, from the left preconditioned."""
+    """Solves M v = b for any M by left-preconditioned GMRES (Saad & Schultz 1986): the least preconditioned residual."""
     return gmres_through(lambda p: (matrix(p), p), b, iterations, precondition)
 
 
@@ -119,7 +120,7 @@ def gmres_through(products: Products, b: Tensor, iterations: int, precondition: 
     _, hessenberg = krylov(matrix, b, iterations)
     target = torch.zeros(len(b), hessenberg.shape[1], 1, dtype=b.dtype, device=b.device)
     target[:, 0, 0] = dot(b, b).sqrt().flatten()
-    weights = torch.linalg.pinv(hessenberg) @ target  # Zero columns, where the space is exhausted, get no weight.
+    weights = torch.linalg.pinv(hessenberg) @ target  # Columns of zeros, where the space is exhausted, get 0.
     return combine(images, weights[..., 0])
 
 
@@ -143,7 +144,7 @@ def krylov(matrix: Map, b: Tensor, iterations: int) -> tuple[list[Tensor], Tenso
     for column in range(iterations):
         w = matrix(basis[-1])
         least = 100 * torch.finfo(b.dtype).eps * dot(w, w).sqrt()
-        for _ in range(2):  # Once more: rounding leaves a rest of the older vectors.
+        for _ in range(2):  # Twice, because rounding leaves a component along the older vectors.
             for row, q in enumerate(basis):
                 share = dot(q, w)
                 w = w - share * q

@@ -1,4 +1,4 @@
-"""Pixels kept and pixels lost: inpainting."""
+"""Masking, for inpainting."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from restore.operators.plate import plate_fill
 
 
 class Mask(Spectral):
-    """y = keep * x: the picture with lost pixels at 0, in the picture's own shape.
+    """y = keep * x, (B, C, H, W) -> (B, C, H, W): missing pixels are 0.
 
     Args:
-        keep: (1 or B, 1 or C, H, W), bool: true where the pixel is known.
+        keep: bool (1 or B, 1 or C, H, W), true where the pixel is known.
+
+    Raises: OperatorError unless `keep` is bool with four dimensions.
     """
 
     def __init__(self, keep: Tensor) -> None:
@@ -26,7 +28,7 @@ class Mask(Spectral):
 
     @property
     def s(self) -> Tensor:
-        # Lost coefficients are kept in place (the shape is the picture's) and are zero in `vt` and `ut` alike.
+        # Coefficients have the picture's shape; those of missing pixels are 0 in `vt` and `ut`.
         return torch.ones(1, 1, 1, 1)
 
     def vt(self, x: Tensor) -> Tensor:
@@ -42,8 +44,7 @@ class Mask(Spectral):
         return coefficients * self.keep.to(coefficients.device)
 
     def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
-        # The form of all spectral operators in one pass over the picture in place of seven. With weights 0 and 1 a linear
-        # interpolation returns its ends exactly.
+        # The formula of `Spectral` in one pass over the picture instead of seven. With weights of 0 and 1 lerp is exact.
         rho = torch.as_tensor(rho, dtype=v.dtype, device=v.device).reshape(-1, 1, 1, 1)
         return v.lerp(y.to(v), self.keep.to(v.device) / (1 + rho))
 

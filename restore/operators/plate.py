@@ -1,4 +1,4 @@
-"""Holes filled by a thin plate under tension: the first fill of inpainting."""
+"""Fills holes by a thin plate under tension, for the initial estimate of inpainting."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch.nn import functional as F
 from restore.operators.fill import pull_push
 from restore.operators.krylov import relax
 
-TENSION = 0.03  # Against the plate's stiffness of 1: beyond its inverse root, 6 pixels, the plate behaves like a membrane.
+TENSION = 0.03  # Relative to a stiffness of 1. Beyond 0.03^-0.5 = 6 pixels the plate behaves like a membrane.
 
 
 def plate_fill(y: Tensor, weight: Tensor, *, iterations: int = 10) -> Tensor:
     """Fills samples of weight 0 by a thin plate under tension through the others.
 
     Minimises TENSION u' L u + |D^-1 L u|^2, L the Laplacian of the 4-neighbour grid and D its diagonal, by conjugate gradients
-    from coarse to fine. What is held is never worked on, so a scratch costs what the scratch is, not the picture.
+    from coarse to fine. Only unknown samples are computed, so the cost is that of the hole, not of the picture.
 
     Args:
         y: (B, C, H, W); values where weight is 0 do not matter.
         weight: the same shape, 0 or 1.
-        iterations: of conjugate gradients at full size, and twice as many at each smaller one, which cost little, so that the
-            solution has converged in large holes too.
+        iterations: of conjugate gradients at full size, doubled at each coarser one, where they cost little, so that the
+            solution also converges in large holes.
 
     Returns: y where weight is 1, a smooth continuation elsewhere; zeros if nothing is known.
     """
@@ -31,7 +31,7 @@ def plate_fill(y: Tensor, weight: Tensor, *, iterations: int = 10) -> Tensor:
 
 
 def _filled(y: Tensor, known: Tensor, iterations: int) -> Tensor:
-    """One plane (H, W), from the answer at half the size."""
+    """One plane (H, W), starting from the solution at half the size."""
     if bool(known.all()):
         return y
     weight = known.to(y.dtype)[None, None]
@@ -47,15 +47,15 @@ def _filled(y: Tensor, known: Tensor, iterations: int) -> Tensor:
 
 
 def _relaxed(u: Tensor, free: Tensor, iterations: int) -> Tensor:
-    """Conjugate gradients over the free samples of a plane (H, W), the others held."""
-    # In a frame of one more sample on each side, neighbours are fixed offsets, and what lies outside has no edge to it.
+    """Conjugate gradients over the free samples of a plane (H, W), with the others fixed."""
+    # With a frame of one sample on each side, neighbours are at constant offsets; samples of the frame have no edges.
     frame, inside = F.pad(u, (1, 1, 1, 1)).flatten(), F.pad(torch.ones_like(u), (1, 1, 1, 1)).flatten()
     steps = torch.tensor([1, -1, u.shape[1] + 2, -u.shape[1] - 2], device=u.device)[:, None]
     at = F.pad(free, (1, 1, 1, 1)).flatten().nonzero()[:, 0]
     near = torch.zeros_like(inside, dtype=torch.bool)
     near[at] = True
     near[(at + steps).flatten()] = True
-    around = (near & (inside > 0)).nonzero()[:, 0]  # The free samples and their neighbours: where u bends as they move.
+    around = (near & (inside > 0)).nonzero()[:, 0]  # The free samples and their neighbours, whose Laplacian changes with them.
     to_at, to_around = _numbers(at, len(frame)), _numbers(around, len(frame))
     neighbours, degree = around + steps, inside[around + steps].sum(dim=0)
     bent = degree * frame[around] - frame[neighbours].sum(dim=0)
@@ -63,12 +63,12 @@ def _relaxed(u: Tensor, free: Tensor, iterations: int) -> Tensor:
     moved, moved_beside = to_at[around], to_at[neighbours]
 
     def laplacian(values: Tensor) -> Tensor:
-        """Around the free samples, of values at the free samples and zero elsewhere."""
+        """The Laplacian at `around`, of values at the free samples and zero elsewhere."""
         padded = F.pad(values, (0, 1))
         return degree * padded[moved] - padded[moved_beside].sum(dim=0)
 
     def gradient(bent: Tensor) -> Tensor:
-        """At the free samples, of the energy of what bends so around them; half of it."""
+        """Half the gradient of the energy at the free samples, from the Laplacian at `around`."""
         padded = F.pad(bent / degree.clamp_min(1) ** 2, (0, 1))  # A single sample has no neighbours.
         return TENSION * bent[here] + degree[here] * padded[here] - padded[beside].sum(dim=0)
 
@@ -77,7 +77,7 @@ def _relaxed(u: Tensor, free: Tensor, iterations: int) -> Tensor:
 
 
 def _numbers(places: Tensor, size: int) -> Tensor:
-    """The number of each place in a list of them; where a place is not listed, the list's length."""
+    """The inverse of a list of places: the index of each place in it, (size,); the list's length for places not in it."""
     numbers = torch.full((size,), len(places), dtype=torch.long, device=places.device)
     numbers[places] = torch.arange(len(places), device=places.device)
     return numbers

@@ -1,1 +1,1 @@
-"""Before a run: which methods make the answer, which windows fit into memory, and what the run will take."""
+"""Planning a run: choice of methods, windows that fit into memory, and estimates of memory and time."""

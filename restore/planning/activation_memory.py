@@ -1,4 +1,4 @@
-"""What one evaluation of a prior will hold in memory, without computing it."""
+"""The memory of one evaluation of a prior, without running it at full size."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from restore.errors import OutOfMemoryError
 from restore.priors.prior import Prior
 
-SMALL = 128  # Side in pixels of pictures that are evaluated for what they hold.
+SMALL = 128  # Side in pixels of the pictures whose evaluation is measured.
 
 
 class Live(TorchDispatchMode):
-    """Counts the bytes of tensors made while it is on, for as long as they live.
+    """Counts the bytes of live tensors that were made inside it.
 
     Attributes:
-        now: bytes.
+        now: bytes at present.
         history: bytes after each operation.
     """
 
@@ -32,7 +32,7 @@ class Live(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """torch asks this of every mode. Where the answer is yes it imports its compiler, which takes more than a second."""
+        """False, because for True torch imports its compiler, which takes more than a second."""
         return False
 
     def __torch_dispatch__(
@@ -53,7 +53,7 @@ class Live(TorchDispatchMode):
 
     @property
     def peak(self) -> int:
-        """The most bytes after any operation."""
+        """The largest number of bytes after any operation."""
         return max(self.history, default=0)
 
     def _gone(self, key: int) -> None:
@@ -61,14 +61,14 @@ class Live(TorchDispatchMode):
 
 
 def evaluation(prior: Prior, batch: int, height: int, width: int, *, graph: bool, device: torch.device) -> int:
-    """The most bytes that tensors of one evaluation take at once: input, answer and all between; weights are there already.
+    """Peak bytes of the tensors of one evaluation: input, output and activations, without the weights.
 
-    What networks of convolutions hold grows with pixels, so two small evaluations tell (`convolutional`, an attribute of the
-    network, says so). Others are run on tensors that have a shape and no content, and on a small picture where they ask for
-    content; that begins with importing torch's compiler, which takes most of a second.
+    The memory of convolutional networks (attribute `convolutional`) is linear in the number of pixels, so it is extrapolated
+    from two small evaluations. Other networks run on fake tensors, which have a shape and no content; that imports torch's
+    compiler, which takes most of a second. Networks that fake tensors do not support run on a small picture.
 
     Args:
-        graph: whether a gradient in x is taken, too.
+        graph: whether a gradient with respect to x is also taken.
     """
     if any(getattr(part, "convolutional", False) for part in prior.modules()):
         return _extrapolated(prior, batch * height * width, graph, device)
@@ -79,14 +79,14 @@ def evaluation(prior: Prior, batch: int, height: int, width: int, *, graph: bool
             return max(_history(prior, (batch, prior.channels, height, width), graph, device))
     except OutOfMemoryError:
         raise
-    except Exception:  # Fake tensors refuse in many ways what they cannot follow.
+    except Exception:  # Fake tensors raise errors of many types for what they do not support.
         rows, columns = (min(side, max(SMALL, prior.multiple_of)) for side in (height, width))
         peak = max(_history(prior, (1, prior.channels, rows, columns), graph, device))
         return peak * batch * height * width // (rows * columns)
 
 
 def _extrapolated(prior: Prior, pixels: int, graph: bool, device: torch.device) -> int:
-    """Bytes for so many pixels: after each operation, what lies on the line through two small pictures; the most of that."""
+    """Peak bytes for a number of pixels, extrapolated linearly from two small pictures after each operation."""
     sides = SMALL // 2, SMALL
     few, more = (_history(prior, (1, prior.channels, side, side), graph, device) for side in sides)
     share = (pixels - sides[0] ** 2) / (sides[1] ** 2 - sides[0] ** 2)
@@ -105,7 +105,7 @@ def _history(prior: Prior, shape: tuple[int, ...], graph: bool, device: torch.de
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
-    """Those among what torch gives to an operation and gets from it, which nests no deeper than lists."""
+    """The tensors among arguments or results of an operation, lists included."""
     for value in values:
         if isinstance(value, Tensor):
             yield value

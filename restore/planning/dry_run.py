@@ -1,4 +1,4 @@
-"""A dry run: a method walks its schedule on a small picture, with a prior that costs nothing."""
+"""A dry run: a method follows its schedule on a small picture, with a stand-in for the prior."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler
 from restore.tiling.regions import crop
 
-SIDE = 32  # Pixels, of the picture that stands for the real one.
-SMALLER = 8  # The same, for first estimates alone: solvers take many small steps there.
+SIDE = 32  # Side in pixels of the small picture.
+SMALLER = 8  # The same for initial estimates, whose solvers take many small steps.
 # What the process takes for an initial estimate, over the bytes of its tensors: of many tensors below 32 MB glibc keeps what is
 # freed. Colour hints at 1024 pixels a side took 1.85 times theirs.
 KEPT = 1.85
-UNKNOWN = 6.0  # Pictures held by a method that cannot be tried here.
+UNKNOWN = 6.0  # Pictures in memory that are assumed for a method that does not run on the small problem.
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a method does with the prior.
+    """A method's use of the prior and of memory.
 
     Attributes:
-        levels: noise levels at which it evaluates the prior, in order.
-        pictures: that it evaluates at each of them, per sample.
-        gradients: how often it takes a gradient through an answer.
-        held: the most bytes of tensors that it holds at once, y apart, per byte of one sample's picture.
+        levels: noise levels of its evaluations of the prior, in order.
+        pictures: number of pictures in each evaluation, per sample.
+        gradients: number of gradients through evaluations.
+        held: peak memory of its tensors, without y, in units of one sample's picture.
     """
 
     levels: tuple[float, ...]
@@ -45,11 +45,11 @@ class DryRun:
 
 
 def dry_run(problem: Problem, prior: Prior, guidance: Guidance, sampler: Sampler, schedule: Tensor) -> DryRun:
-    """Counts what a method evaluates, and the memory it holds beside the network.
+    """Counts a method's evaluations, and its memory apart from the network's.
 
-    What a method evaluates depends on its schedule, not on the picture, so counts are exact, but for solvers that may stop
-    early, as those of MMPS and TDS. The operator is replaced by one of the same kind that fits the small picture. Where the
-    method refuses that one, an evaluation a transition is taken for granted.
+    Evaluations depend on the schedule, not on the picture, so counts are exact, except for solvers that may stop early (MMPS
+    and TDS). The operator is replaced by a mask or the identity on the small picture. If the method cannot use that, one
+    evaluation per transition is assumed.
     """
     listener = Listener(prior)
     steps = len(schedule) - 1
@@ -68,21 +68,20 @@ def dry_run(problem: Problem, prior: Prior, guidance: Guidance, sampler: Sampler
 
 
 def needs_initial_estimate(problem: Problem, prior: Prior, schedule: Tensor) -> bool:
-    """Whether a run begins around an estimate that is still to be made.
+    """Whether a run needs the operator's initial estimate: it starts below sigma_max, and the problem has no `start`.
 
-    A run that begins below the prior's highest level begins there (Chung et al. 2022, 2112.05146, theorem 1: what the estimate
-    gets wrong is forgotten while sigma falls, faster than it would be from pure noise).
+    The estimate's errors are forgotten while sigma falls (Chung et al. 2022, 2112.05146, theorem 1).
     """
     return problem.start is None and bool(schedule[0] < 0.999 * prior.sigma_max)
 
 
 def beginning(schedule: Tensor) -> Tensor:
-    """Two transitions, the first and one to 0: as much of a schedule as shows what its steps cost."""
+    """The first transition of a schedule and one to 0, enough to measure the cost of its steps."""
     return torch.cat([schedule[:2], schedule[-1:]]) if len(schedule) > 2 else schedule
 
 
 class Listener(PriorView):
-    """Answers at once, without the prior, and keeps what it was asked."""
+    """A stand-in for a prior, without its network, that records its evaluations."""
 
     def __init__(self, prior: Prior) -> None:
         super().__init__(prior)
@@ -110,7 +109,7 @@ def _walk(problem: Problem, prior: Prior, guidance: Guidance, sampler: Sampler, 
 
 
 def _stand_in(problem: Problem, prior: Prior, schedule: Tensor, side: int) -> Problem:
-    """A problem of the same kind on an empty picture: nothing lost, or half of it."""
+    """A small problem with zeros for y: denoising for an identity operator, else a mask of half the picture."""
     shape = (1, prior.channels, side, side)
     begins_near = problem.start is not None or needs_initial_estimate(problem, prior, schedule)
     kept = torch.ones(1, 1, side, side, dtype=torch.bool)
@@ -126,14 +125,17 @@ def _stand_in(problem: Problem, prior: Prior, schedule: Tensor, side: int) -> Pr
 
 @torch.no_grad()
 def _held_by_initial_estimate(problem: Problem) -> float:
-    """Pictures' bytes, of a small part of the problem; 0 where the operator cannot be cropped, and its estimate is cheap."""
+    """Peak memory of the initial estimate, in units of the picture, from a small part of the problem.
+
+    0 if the operator cannot be cropped; such operators have cheap estimates.
+    """
     channels, height, width = problem.shape[1:]
     box = (0, min(height, SMALLER), 0, min(width, SMALLER))
     operator, y = problem.operator.crop(box), crop(problem.y, box)
     if operator is None:
         return 0.0
     if isinstance(operator, Mask):
-        # Channels are filled one after the other, so that only the answers add up; half of the part stands for a hole.
+        # Channels are filled one after the other, so only their results add up. Half of the part is a hole.
         kept = torch.ones(1, 1, *y.shape[-2:], dtype=torch.bool)
         kept[..., : y.shape[-1] // 2] = False
         operator, y = Mask(kept), y[:, :1]

@@ -1,4 +1,4 @@
-"""What a run will take, before it runs: windows, evaluations, memory and time."""
+"""Estimates of a run's windows, evaluations, memory and time, before it runs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from restore.planning.timing import Evaluations, afterwards, beside_network, in_
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a picture will take.
+    """The estimated cost of restoring a picture.
 
     Attributes:
-        width, height: of the picture.
-        windows: (count, width, height) of those evaluated in the first step, for each size.
+        width, height: of the result in pixels.
+        windows: (count, width, height) for each size of window in the first step.
         transitions: of all samples and boxes.
-        evaluations: windows that go through the network, over all steps and samples, also those evaluated anew for a gradient.
-        picture, window: bytes that the run holds of whole pictures, and in one evaluation.
-        peak: bytes of the whole process (of the GPU's memory, for one) when most is held.
-        seconds: by the time that one evaluation, and two transitions without the network, took.
+        evaluations: windows evaluated by the network, over all steps and samples, including those repeated for a gradient.
+        picture, window: bytes of the whole pictures in memory, and of one evaluation.
+        peak: largest number of bytes of the whole process, or of the GPU's memory.
+        seconds: extrapolated from one evaluation and from two transitions without the network.
     """
 
     width: int
@@ -36,18 +36,18 @@ class Estimate:
 
 
 def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> Estimate:
-    """What plans, one after the other, will take. One window is evaluated, to see how long it takes.
+    """The cost of plans that run one after the other. One window is evaluated to measure its time.
 
     Args:
-        held: bytes that the process holds already.
-        seconds: what has to be added, such as the time to set up the problem.
+        held: bytes that the process uses already.
+        seconds: time to add, such as that of setting up the problem.
     """
     height, width = plans[0].problem.shape[-2:]
     plans = [plan for plan in plans if plan.boxes]
     tried = [dry_run(plan.problem, plan.prior, plan.guidance, plan.sampler, plan.schedule) for plan in plans]
     work = [_evaluations(plan, index, one) for plan, one in zip(plans, tried, strict=True) for index in range(len(plan.boxes))]
     if work:
-        # Before memory is looked at: the first evaluation of a process also sets up libraries.
+        # Before memory is measured, because the first evaluation of a process also sets up libraries.
         seconds += in_network(plans[0].prior, work, plans[0].device) + afterwards(plans[0].problem)
         seconds += sum(beside_network(plan) for plan in plans)
     picture = window = 0
@@ -71,7 +71,7 @@ def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> E
 
 
 def _evaluations(plan: Plan, index: int, tried: DryRun) -> Evaluations:
-    """What the dry run's evaluations come to for the windows of a box."""
+    """The evaluations of a dry run, converted to windows of a box."""
     top, bottom, left, right = plan.boxes[index]
     view = plan.view(index)
     counts = {level: view.count(bottom - top, right - left, level) for level in set(tried.levels)}
@@ -79,7 +79,7 @@ def _evaluations(plan: Plan, index: int, tried: DryRun) -> Evaluations:
         counts[level] * pictures for level, pictures in zip(tried.levels, tried.pictures, strict=True)
     )
     backward = forward * tried.gradients / max(1, len(tried.levels))
-    # Through several windows a gradient is taken window by window, each evaluated anew.
+    # For a gradient through several windows each window is evaluated again.
     anew = backward if max(bottom - top, right - left) > view.fits.window else 0
     first = counts[tried.levels[0]] if tried.levels else 0
     return Evaluations(window_size(plan, index), first, forward + anew, backward)

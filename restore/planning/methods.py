@@ -1,4 +1,4 @@
-"""Which guidance methods make an answer: a point estimate, posterior samples, or both and a picture between the two."""
+"""The choice of guidance methods: for a point estimate, for posterior samples, or for both and a blend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 
 from restore.errors import OperatorError, UsageError
-from restore.guidance import DDNM, Denoising, DenoisingSamples, Guidance, PnP
+from restore.guidance import DDNM, Denoising, DenoisingSamples, Guidance, PnP, Whitening
 from restore.operators import Identity, Linear
 from restore.plugins import manager
 from restore.problem import Problem
@@ -19,21 +19,21 @@ Kind = Literal["estimate", "sample", "mean", "blend"]
 
 
 class Draw(NamedTuple):
-    """A method, and how many pictures it makes."""
+    """A method, and the number of pictures that it makes."""
 
     guidance: Guidance
     pictures: int
 
 
 def choose_methods(problem: Problem, options: RunOptions, own: Guidance | None = None) -> tuple[list[Draw], float]:
-    """The methods whose pictures make the answer, samples first, and the fidelity of the answer.
+    """The methods whose pictures make the result, samples first, and the fidelity of the result.
 
-    By default one point estimate, of fidelity 1; with several samples their mean. The fidelity is 0 by default for one sample
-    of a method that draws samples, whether it was asked for or is the task's own.
+    The default is one point estimate, of fidelity 1, or for several samples their mean. If the requested method, or else the
+    task's own, draws samples, the fidelity of one sample is 0 by default.
 
     Args:
-        options: `guidance`, `samples` and `fidelity` are looked at.
-        own: the method a task wants where nobody asks for another.
+        options: `guidance`, `samples` and `fidelity` are used.
+        own: the task's default method.
 
     Raises: UsageError for options that contradict each other; OperatorError where the operator has no default method.
     """
@@ -57,14 +57,14 @@ def choose_methods(problem: Problem, options: RunOptions, own: Guidance | None =
 
 
 def blend(pictures: Sequence[Tensor], fidelity: float) -> Tensor:
-    """The answer (1, C, H, W) = fidelity * faithful + (1 - fidelity) * draw.
+    """The result (1, C, H, W) = fidelity * faithful + (1 - fidelity) * draw.
 
-    `draw` is the first posterior sample, `faithful` the point estimate or the mean of the samples. Between a posterior mean
-    and a posterior sample the squared error is (1 + (1 - fidelity)^2) times the least possible, and the straight line is how
-    closeness is traded for realism (Freirich et al. 2021, 2107.02555).
+    `draw` is the first posterior sample, `faithful` the point estimate or the mean of the samples. Between a posterior mean and
+    a posterior sample the squared error is (1 + (1 - fidelity)^2) times the least possible. Linear interpolation trades error
+    for realism (Freirich et al. 2021, 2107.02555).
 
     Args:
-        pictures: what each of the methods made, (N, C, H, W), in the order of `choose_methods`.
+        pictures: of each method, (N, C, H, W), in the order of `choose_methods`.
         fidelity: in [0, 1].
     """
     if fidelity == 0:
@@ -74,12 +74,12 @@ def blend(pictures: Sequence[Tensor], fidelity: float) -> Tensor:
 
 
 def mean(samples: Tensor) -> Tensor:
-    """(1, C, H, W); of one sample that itself, as pictures may be large."""
+    """The mean (1, C, H, W) of samples; one sample is returned without a copy."""
     return samples if len(samples) == 1 else samples.mean(dim=0, keepdim=True)
 
 
 def kind_of(methods: Sequence[Guidance], fidelity: float) -> Kind:
-    """What the answer is: a point estimate, a posterior sample, the mean of samples, or a blend of a sample and another."""
+    """The kind of the result: point estimate, posterior sample, mean of samples, or blend of a sample and one of the others."""
     if fidelity == 0:
         return "sample"
     if fidelity < 1:
@@ -102,7 +102,7 @@ def _default_estimate(problem: Problem, own: Guidance | None) -> Guidance:
             return own
         raise UsageError("this task draws samples and has no point estimate; ask for more samples, or fidelity 0")
     if isinstance(problem.operator, Identity) and problem.constraint is None:
-        return Denoising()
+        return Denoising() if problem.noise is None or problem.noise.is_uncorrelated else Whitening()
     if isinstance(problem.operator, Linear):
         return PnP()
     raise _no_default(problem)
@@ -116,7 +116,7 @@ def _default_sampling(problem: Problem, own: Guidance | None) -> Guidance:
     if isinstance(problem.operator, Identity):
         return DenoisingSamples()
     if isinstance(problem.operator, Linear):
-        # docs/reports: closest to the truth of all that sample photographs, and as sure of itself as the next.
+        # The lowest error of all sampling methods on photographs, and as well calibrated as the next best (docs/reports).
         sampling: Guidance = manager.load().guidance("mmps")()
         return sampling
     raise _no_default(problem)

@@ -1,4 +1,4 @@
-"""A plan: how one method will run on one problem, and the windows that fit into memory."""
+"""A plan of a run of one method on one problem, with windows that fit into memory."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ from restore.tiling.layout import Box
 from restore.tiling.regions import crop, regions, window_for
 from restore.tiling.tiled import LEAST, Tiled
 
-# Pixels that go through the network at once. On a CPU a batch is only worth it while pictures are small: beyond, what one layer
-# leaves for the next no longer fits into the cache.
+# Pixels per evaluation of the network. On a CPU batches pay for small pictures only, whose activations fit into the cache.
 CPU_PIXELS, GPU_PIXELS = 2**17, 2**21
-LARGEST_WINDOW = 1024  # Side in pixels, unless another is asked for.
-SMALL = 512**2  # Pixels up to which an evaluation is taken to fit unless a bound is named.
+LARGEST_WINDOW = 1024  # Default side of a window in pixels.
+SMALL = 512**2  # Pixels up to which an evaluation is assumed to fit if there is no bound.
 # What the allocator keeps between tensors, on top of them: measured 0 to 0.65 with glibc, the most where tensors are below the
 # 32 MB from which on it asks the system for each.
 HEAP = 1.25
@@ -38,17 +37,17 @@ NOISY_END, EXACT_END = 2, 4
 
 @dataclass(frozen=True)
 class Plan:
-    """How a method will draw some pictures of one problem, before anything runs.
+    """A run of a method that makes pictures for one problem.
 
     Attributes:
-        problem, prior, guidance, sampler: what runs.
-        schedule: noise levels that each box runs through.
-        names: one a picture to draw; its noise depends on it.
-        boxes: parts of the picture that are restored one after the other.
-        windows: side of the windows inside each box, None where it goes through the network whole.
-        largest: side of windows this was planned for.
-        at_once: windows that may go through the network at once.
-        device: where the network runs.
+        problem, prior, guidance, sampler: of the run.
+        schedule: noise levels of the run in each box.
+        names: one for each picture to make, on which its noise depends.
+        boxes: parts of the picture, which are restored one after the other.
+        windows: for each box, the side of its windows; None if it is evaluated whole.
+        largest: the largest side of a window that was allowed.
+        at_once: the largest number of windows per evaluation.
+        device: of the network.
     """
 
     problem: Problem
@@ -65,7 +64,7 @@ class Plan:
 
     @property
     def batch(self) -> int:
-        """Pictures that are drawn together."""
+        """Number of pictures that are made together."""
         largest = max(((bottom - top) * (right - left) for top, bottom, left, right in self.boxes), default=1)
         return min(len(self.names), together(largest, self.device))
 
@@ -75,7 +74,7 @@ class Plan:
         return -(-len(self.names) // self.batch) * len(self.boxes) * (len(self.schedule) - 1)
 
     def view(self, index: int) -> Tiled:
-        """The prior as the box of a number asks it: in windows of a side, or whole."""
+        """The prior for the box of this index, evaluated in windows or whole."""
         prior = self.guidance.wrap_prior(self.prior)
         return view_of(prior, part_of(self.problem, self.boxes[index]), self.windows[index], self.at_once, self.device)
 
@@ -91,13 +90,13 @@ def make_plan(
     largest: int = LARGEST_WINDOW,
     device: torch.device | None = None,
 ) -> Plan:
-    """Where the work lies. Of a picture whose measurement leaves only some pixels open, their surroundings are restored.
+    """A plan. If the measurement leaves only some pixels undetermined, only boxes around them are restored.
 
     Args:
-        sampler: the method's own if not given.
-        steps: transitions, the method's own if not given.
-        largest: side of a window in pixels, at most.
-        device: the CPU if not given.
+        sampler: by default the method's own.
+        steps: transitions; by default the method's own number.
+        largest: largest side of a window in pixels.
+        device: by default the CPU.
     """
     height, width = problem.shape[-2:]
     whole = (0, height, 0, width)
@@ -120,13 +119,14 @@ def make_plan(
 
 
 def fit(plan: Plan, bound: int | None = None) -> Plan:
-    """The plan with the largest windows, and the most of them at once, that free memory and a bound allow. Sides are halved,
-    so that the same picture rarely gets other windows for a little memory more or less.
+    """The plan with the largest windows, and the most of them per evaluation, that free memory and a bound allow.
+
+    Sides are halved, so that small differences in free memory rarely change the windows of a picture.
 
     Args:
-        bound: bytes that the whole process may take.
+        bound: memory limit of the whole process in bytes.
 
-    Raises: OutOfMemoryError if not even the least window fits into the bound.
+    Raises: OutOfMemoryError if not even the smallest window fits into the bound.
     """
     sizes = [window_size(plan, index) for index in range(len(plan.boxes))]
     if not sizes or (bound is None and max(height * width for height, width in sizes) <= SMALL):
@@ -147,7 +147,7 @@ def fit(plan: Plan, bound: int | None = None) -> Plan:
         windows = _windows(plan.problem, plan.prior, plan.boxes, largest)
         plan = replace(plan, windows=windows, largest=largest, at_once=sys.maxsize)
     if bound is None:
-        return plan  # Free memory is a guess: the run will tell.
+        return plan  # Free memory is uncertain, so the run is tried.
     needed = memory.used(plan.device) + picture + window
     height, width = plan.problem.shape[-2:]
     raise OutOfMemoryError(
@@ -157,11 +157,10 @@ def fit(plan: Plan, bound: int | None = None) -> Plan:
 
 
 def bytes_held(plan: Plan, tried: DryRun) -> tuple[int, int, int]:
-    """Bytes of whole pictures during the run of the largest box, bytes of the largest window's evaluation, and how many of
-    those go through at once.
+    """Bytes of whole pictures in the run of the largest box, bytes of the largest window's evaluation, and windows at once.
 
     Args:
-        tried: what the method does with the prior.
+        tried: of the plan's method.
     """
     problem, prior, samples = plan.problem, plan.prior, plan.batch
     pixels = max((bottom - top) * (right - left) for top, bottom, left, right in plan.boxes)
@@ -181,7 +180,7 @@ def bytes_held(plan: Plan, tried: DryRun) -> tuple[int, int, int]:
 
 
 def window_size(plan: Plan, index: int) -> tuple[int, int]:
-    """Height and width of what goes through the network for the box of a number."""
+    """(height, width) of the network's input for the box of this index."""
     top, bottom, left, right = plan.boxes[index]
     multiple = plan.prior.multiple_of
     height, width = (-(-length // multiple) * multiple for length in (bottom - top, right - left))
@@ -192,12 +191,12 @@ def window_size(plan: Plan, index: int) -> tuple[int, int]:
 
 
 def together(pixels: int, device: torch.device) -> int:
-    """How many pictures or windows of so many pixels are worth going through the network at once."""
+    """The number of pictures or windows of this many pixels to evaluate at once."""
     return max(1, (CPU_PIXELS if device.type == "cpu" else GPU_PIXELS) // pixels)
 
 
 def wanted_pixels(problem: Problem) -> Tensor | None:
-    """Pixels that need an answer, bool (1, 1, H, W); None for all. With noise, the known ones need one too."""
+    """Pixels to restore, bool (1, 1, H, W); None for all. With noise the known ones are also restored."""
     return problem.operator.missing_mask(problem.shape) if problem.sigma_y == 0 else None
 
 
@@ -232,7 +231,7 @@ def _windows(problem: Problem, prior: Prior, boxes: Sequence[Box], largest: int)
 
 def view_of(prior: Prior, part: Problem, side: int | None, at_once: int, device: torch.device) -> Tiled:
     if side is None:
-        # Priors pad what they are given before windows are cut; whole means whole then, too.
+        # Priors pad their input before windows are cut, so a single window must cover the padding, too.
         blocks = -(-max(part.shape[-2:]) // prior.multiple_of)
         return Tiled(prior, window=blocks * prior.multiple_of, batch=at_once)
     return Tiled(prior, window=side, wanted=wanted_pixels(part), batch=min(at_once, together(side**2, device)))

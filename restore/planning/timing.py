@@ -1,4 +1,4 @@
-"""Seconds of a run, from short measurements: one evaluation of the prior, and two transitions without it."""
+"""The time of a run, extrapolated from one evaluation of the prior and two transitions without it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from restore.results.consistency import consistency
 from restore.results.projection import project
 from restore.sampling.noise import Noise
 
-SHARE = 1 / 8  # Of the evaluations of a run that measuring one may cost, but for small pictures.
+SHARE = 1 / 8  # Largest share of a run's evaluations that a measurement takes, except for small pictures.
 SMALL = 256  # Side in pixels up to which pictures are measured whole.
-PART = 128  # The same for initial estimates, which may take as long as many evaluations.
+PART = 128  # The same for initial estimates, which can take as long as many evaluations.
 WARM_UP = 64  # Side in pixels of the first evaluation, in which libraries set themselves up.
-ENOUGH = 0.05  # Seconds; what is over sooner is measured again.
-# How much dearer a pixel gets where pictures double. From 256 to 1024 pixels a side an evaluation of the bundled prior rose by
-# 0.04 to 0.17 a doubling: glibc takes tensors of 32 MB and more from the system each time, unless as much happens to be free.
+ENOUGH = 0.05  # Seconds; shorter measurements are repeated.
+# Relative increase of the time per pixel when the number of pixels doubles. From 256 to 1024 pixels a side that of the bundled
+# prior rose by 0.04 to 0.17 per doubling: glibc gets tensors of 32 MB and more from the system each time.
 GROWTH = 0.15
 GROWTH_OF_ESTIMATES = 0.06  # The same for initial estimates, whose tensors are smaller; from 128 to 1024 pixels a side.
 
@@ -51,7 +51,7 @@ class Evaluations:
 
 
 def in_network(prior: Prior, work: Sequence[Evaluations], device: torch.device) -> float:
-    """Seconds of all evaluations, from that of one window that is small against them all."""
+    """Seconds of all evaluations, extrapolated from one window that is small against their total."""
     total = sum(one.pixels * (one.forward + 2 * one.backward) for one in work)
     largest = max(work, key=lambda one: one.pixels).size
     # Twice, as the first of a size also takes its memory from the system; both together cost one evaluation at most.
@@ -69,7 +69,7 @@ def in_network(prior: Prior, work: Sequence[Evaluations], device: torch.device) 
 
 
 def beside_network(plan: Plan) -> float:
-    """Seconds of a plan's first estimates and transitions, without the evaluations."""
+    """Seconds of a plan's initial estimates and transitions, without the evaluations."""
     areas = [(bottom - top) * (right - left) for top, bottom, left, right in plan.boxes]
     index = areas.index(max(areas))
     box = part_of(plan.problem, plan.boxes[index])
@@ -93,13 +93,13 @@ def beside_network(plan: Plan) -> float:
 
 
 def afterwards(problem: Problem) -> float:
-    """Seconds to put an answer into range and hold it against what was measured."""
+    """Seconds to project a result into range and compute its consistency."""
     x = torch.zeros(problem.shape)
     return min(_times(lambda: (project(problem, x, rounds=1), consistency(problem, x))))
 
 
 def _of_initial_estimate(part: Problem, box: Problem) -> float:
-    """Seconds of a box's initial estimate, from that of a part of it."""
+    """Seconds of a box's initial estimate, extrapolated from a part of it."""
     before = time.perf_counter()
     part.operator.initial_estimate(part.y)
     seconds = time.perf_counter() - before
@@ -108,7 +108,7 @@ def _of_initial_estimate(part: Problem, box: Problem) -> float:
 
 
 def _middle(problem: Problem, side: int) -> Problem:
-    """The middle of a large problem, where it can be cut."""
+    """The middle of a problem, at most `side` pixels a side, if its operator can be cropped."""
     height, width = problem.shape[-2:]
     rows, columns = min(height, side), min(width, side)
     top, left = (height - rows) // 2, (width - columns) // 2
@@ -136,17 +136,17 @@ def _evaluated(
 
 
 def _growth(pixels: int, measured: int, growth: float = GROWTH) -> float:
-    """How much dearer a pixel is than among those measured."""
+    """Factor of the time per pixel between `pixels` and `measured` pixels."""
     return 1 + growth * max(0.0, math.log2(pixels / measured))
 
 
 def _times(work: Callable[[], object], tries: int = 3, at_least: int = 1) -> list[float]:
-    """Seconds of each try; few are enough for what takes long."""
+    """Seconds of each try: `at_least` of them, and up to `tries` while they take less than `ENOUGH` together."""
     found: list[float] = []
     while len(found) < at_least or (len(found) < tries and sum(found) < ENOUGH):
         before = time.perf_counter()
         work()
-        if torch.cuda.is_initialized():  # GPUs work on after the call.
+        if torch.cuda.is_initialized():  # GPU work is asynchronous.
             torch.cuda.synchronize()
         found.append(time.perf_counter() - before)
     return found

@@ -1,1 +1,1 @@
-"""Pictures larger than what goes through a network at once: which windows need work, and how their answers are merged."""
+"""Large pictures in windows: which regions need work, where windows lie, and how their outputs are blended."""

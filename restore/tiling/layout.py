@@ -1,4 +1,4 @@
-"""Where overlapping windows lie on a picture, and their blending weights."""
+"""Positions of overlapping windows on a picture, and their blending weights."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Span:
     """A window along one axis of the picture.
 
     Attributes:
-        start, stop: its pixels.
-        low, high: borders of its own part, beyond which its neighbours take over; infinite where the picture ends.
-        fade: pixels to both sides of a border over which its weight goes from 1 to 0.
+        start, stop: range of its pixels.
+        low, high: borders of its own part, where its weight and its neighbour's are equal; infinite where the picture ends.
+        fade: pixels on both sides of a border over which its weight falls from 1 to 0.
     """
 
     start: int
@@ -34,7 +34,7 @@ class Span:
 
     @property
     def reach(self) -> tuple[int, int]:
-        """First pixel of positive weight, and the last plus one."""
+        """Range (first, last + 1) of the pixels of positive weight."""
         low, high = self.low - self.fade, self.high + self.fade
         return max(self.start, math.floor(max(low, 0))), min(self.stop, math.ceil(min(high, self.stop)))
 
@@ -44,7 +44,7 @@ class Span:
         return self._rise(middle - self.low) - self._rise(middle - self.high)
 
     def _rise(self, away: Tensor) -> Tensor:
-        """From 0 to 1 across a border, with two continuous derivatives."""
+        """A step from 0 to 1 across a border, with two continuous derivatives."""
         t = (away / max(2 * self.fade, 1e-6) + 0.5).clamp(0, 1)
         return t**3 * (10 - 15 * t + 6 * t**2)
 
@@ -66,7 +66,7 @@ class Window:
         return picture[..., self.rows.start : self.rows.stop, self.columns.start : self.columns.stop]
 
     def weight(self, like: Tensor) -> Tensor:
-        """(1, 1, h, w), on the device and in the dtype of `like`. Over all windows of a picture weights sum to 1."""
+        """The weights (1, 1, h, w), with device and dtype of `like`. Over all windows of a picture they sum to 1."""
         return (self.rows.weight(like)[:, None] * self.columns.weight(like))[None, None]
 
 
@@ -105,7 +105,7 @@ def _counts(window: Window, wanted: Tensor) -> bool:
 
 
 def _spans(length: int, window: int, overlap: int, multiple: int, shift: float) -> list[Span]:
-    # In blocks: of the picture, of a window's margin around its own part, and of the largest such part.
+    # Lengths in blocks of `multiple` pixels. A window is its own part with a margin on each side.
     blocks, margin = -(-length // multiple), -(-overlap // (2 * multiple))
     if blocks * multiple <= window or length <= window:
         return [Span(0, blocks * multiple, -math.inf, math.inf, 0.0)]
@@ -115,7 +115,7 @@ def _spans(length: int, window: int, overlap: int, multiple: int, shift: float) 
     count = -(-blocks // largest)
     part = -(-blocks // count)
     side = part + 2 * margin
-    # Windows at the picture's ends have one border only, so all borders may move by a margin at no cost.
+    # Windows at the picture's ends have one border only, so all borders can move by a margin without more windows.
     moved = round(shift * min(margin, blocks // count // 2))
     borders = [index * blocks // count + moved for index in range(1, count)]
     found = []
@@ -127,13 +127,13 @@ def _spans(length: int, window: int, overlap: int, multiple: int, shift: float) 
 
 
 def shift_at(sigma: float) -> tuple[float, float]:
-    """The shift of windows at a noise level: another at each, so that no pixel lies at a border for a whole run."""
-    # Schedules fall by some tenths of log sigma a step: counting sixteenths changes the shift at each.
+    """The shift (down, right) of windows at a noise level. It changes with the level, so that borders do not stay in place."""
+    # Schedules fall by some tenths in log sigma per step, so rounding to sixteenths changes the shift in each.
     number = round(math.log(sigma) * 16) if sigma > 0 else 0
     down, right = (2 * (number * stride % 1) - 1 for stride in STRIDES)
     return down, right
 
 
 def overlap_for(context: int, side: int) -> int:
-    """Pixels that neighbouring windows share: the receptive field, but a quarter of the window at most."""
+    """Pixels that neighbouring windows share: the receptive field, at most a quarter of the window."""
     return min(context, side // 4)

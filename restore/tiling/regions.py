@@ -1,4 +1,4 @@
-"""Which parts of a picture need work, and the size of windows that costs least there."""
+"""Regions of a picture that need work, and the cheapest size of windows for them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SMALLEST = 128  # Smaller windows would be mostly overlap.
 
 
 def regions(wanted: Tensor, context: int) -> list[Box]:
-    """Separate boxes that hold every wanted pixel and `context` pixels around it, where the picture has them.
+    """Disjoint boxes that contain every wanted pixel with a margin of `context` pixels, as far as the picture has them.
 
     Args:
         wanted: bool (1, 1, H, W).
         context: pixels; rounded up to whole cells of 32.
 
-    Returns: boxes that do not overlap; none if nothing is wanted.
+    Returns: boxes (top, bottom, left, right); none if no pixel is wanted.
     """
     height, width = wanted.shape[-2:]
     cells = F.max_pool2d(wanted.float(), CELL, ceil_mode=True)
@@ -38,7 +38,7 @@ def regions(wanted: Tensor, context: int) -> list[Box]:
 
 
 def _merged(boxes: list[Box]) -> list[Box]:
-    """Boxes that overlap joined into one, until none do."""
+    """Boxes with overlapping ones merged until none overlap."""
     for index, box in enumerate(boxes):
         for other in boxes[index + 1 :]:
             if box[0] < other[1] and other[0] < box[1] and box[2] < other[3] and other[2] < box[3]:
@@ -48,10 +48,10 @@ def _merged(boxes: list[Box]) -> list[Box]:
 
 
 def window_for(height: int, width: int, context: int, largest: int, wanted: Tensor | None, *, multiple: int = 1) -> int | None:
-    """The window side that costs the fewest evaluated pixels, at most `largest`; None where the whole fits and is no dearer.
+    """The window side, at most `largest`, that evaluates the fewest pixels; None to evaluate the whole if that is not more.
 
-    Small windows follow a sparse mask closely but spend more on overlaps, and see less: at 128 pixels scratches on samples/
-    differ from those of whole pictures by 0.1 grey levels (root mean square; `pnp`).
+    Small windows follow a sparse mask closely but spend more on overlaps and have less context: at 128 pixels results for the
+    scratches on samples/ differ from those of whole pictures by 0.1 grey levels (root mean square; `pnp`).
     """
     best, cheapest = (None, height * width) if height <= largest and width <= largest else (largest, math.inf)
     for side in (largest, largest // 2, largest // 4, largest * 3 // 16, largest // 8):
@@ -64,7 +64,7 @@ def window_for(height: int, width: int, context: int, largest: int, wanted: Tens
 
 
 def pixels(found: Iterable[Window]) -> int:
-    """How many go through the network."""
+    """Pixels that the network evaluates."""
     boxes = [window.box for window in found if window.wanted]
     return sum((bottom - top) * (right - left) for top, bottom, left, right in boxes)
 

@@ -1,4 +1,4 @@
-"""A prior for pictures larger than what goes through the network at once."""
+"""A prior that evaluates large pictures in windows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LEAST = 64  # Side in pixels; smaller windows would be mostly overlap.
 
 @dataclass
 class Fits:
-    """What fits into memory, as far as is known. It falls when something did not fit, for all later windows and steps.
+    """The sizes that are assumed to fit into memory. They are reduced after running out of memory, for the rest of the run.
 
     Attributes:
-        batch: pictures that go through the prior at once.
+        batch: pictures per evaluation of the prior.
         window: largest side of a window in pixels.
     """
 
@@ -34,24 +34,24 @@ class Fits:
 class Tiled(PriorView):
     """Evaluates overlapping windows and blends them inside every call, so that guidance sees the whole picture.
 
-    Windows are of one size. Each has weight 1 in its own part of the picture. The weight falls to 0 across the part's borders,
-    well before the window's own edge, where the network saw padding in place of neighbours. Borders move from level to level,
-    so that no pixel lies at one for a whole run. Where memory is too short the batch is halved, then the window, and work goes
-    on with the window that failed.
+    Windows have one size. Each has weight 1 in its own part of the picture. The weight falls to 0 across the part's borders,
+    well before the window's edge, where the network's padding has an effect. Borders move with the noise level, so that no
+    pixel lies at one for a whole run. On running out of memory the batch is halved, then the window, and the evaluation goes on
+    with the window that failed.
 
-    A picture that is one window goes to the prior as it is. Through several windows, a gradient is taken window by window, each
-    evaluated anew (gradient checkpointing; Chen et al. 2016, 1604.06174), so that memory holds the graph of one batch. It can
-    be taken once, with respect to x alone.
+    A picture that is one window is evaluated whole. For a gradient through several windows each window is evaluated again
+    (gradient checkpointing; Chen et al. 2016, 1604.06174), so that memory holds the graph of one batch. The gradient can be
+    taken once, with respect to x alone.
 
     Args:
         prior: evaluated on the windows.
         window: largest side of a window in pixels.
         overlap: pixels that two neighbours share at least; by default the receptive field, a quarter of the window at most.
-        wanted: bool (1, 1, H, W), true where an answer is needed; windows without weight at such a pixel are skipped, and the
-            answer there is x.
-        batch: pictures that go through the prior at once: windows of all samples.
+        wanted: bool (1, 1, H, W), true at the pixels to denoise; windows without weight at such a pixel are skipped, and return
+            x there.
+        batch: windows, of all samples, per evaluation of the prior.
 
-    Raises: UsageError for windows too small for the overlap; OutOfMemoryError, when called, if the least window does not fit.
+    Raises: UsageError for windows too small for the overlap; when called, OutOfMemoryError if the smallest does not fit.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class Tiled(PriorView):
         return answer
 
     def count(self, height: int, width: int, sigma: float) -> int:
-        """How many windows of a picture are evaluated at a level."""
+        """The number of windows of a picture that are evaluated at a noise level."""
         if max(height, width) <= self.fits.window:
             return 1
         return sum(window.wanted for window in self.windows(height, width, sigma, self.wanted))
 
     def windows(self, height: int, width: int, sigma: float, wanted: Tensor | None = None) -> list[Window]:
-        """Those of a picture at a level."""
+        """The windows of a picture at a noise level."""
         side = self.fits.window
         return windows(
             height,
@@ -94,7 +94,7 @@ class Tiled(PriorView):
         )
 
     def _answer(self, x: Tensor, sigma: Tensor, pull: Tensor | None, wanted: Tensor | None = None) -> Tensor:
-        """D of pictures of any size; with `pull` (shaped as x), the gradient of <pull, D> in its place."""
+        """D of pictures of any size, or with `pull` (shaped as x) the gradient of <pull, D>."""
         if max(x.shape[-2:]) <= self.fits.window and len(x) <= self.fits.batch:
             whole = _attempt(self.prior, x, sigma, pull)
             if whole is not None:
@@ -117,7 +117,7 @@ class Tiled(PriorView):
         if len(needed) == len(found):
             total = torch.zeros_like(x)
         else:
-            # Windows that are skipped answer x: one copy, and nothing else is done where they lie.
+            # Skipped windows return x: one copy, from which the share of the evaluated windows is subtracted.
             total = given.clone()
             for window in needed:
                 window.cut(total).addcmul_(window.weight(x), window.cut(given), value=-1)
@@ -138,7 +138,7 @@ class Tiled(PriorView):
         return total
 
     def _halve_window(self, x: Tensor) -> None:
-        """Raises OutOfMemoryError if x is as small as windows get."""
+        """Halve the largest side of a window. Raises OutOfMemoryError if x is already as small as the smallest window."""
         height, width = x.shape[-2:]
         least = max(LEAST, 4 * self.multiple_of)
         if max(height, width) <= least:
@@ -150,9 +150,9 @@ class Tiled(PriorView):
 
 
 class _Recomputed(torch.autograd.Function):
-    """A tiled answer whose graph is x alone.
+    """A tiled evaluation that stores x alone for the backward pass.
 
-    torch.utils.checkpoint would do, but its backward pass makes a gradient of the whole picture's size for every window.
+    Unlike torch.utils.checkpoint, it does not make a gradient of the whole picture's size for every window.
     """
 
     @staticmethod
@@ -169,7 +169,7 @@ class _Recomputed(torch.autograd.Function):
 
 
 def _attempt(prior: Prior, x: Tensor, sigma: Tensor, pull: Tensor | None = None) -> Tensor | None:
-    """D, or the gradient of <pull, D>; None if memory does not do."""
+    """D, or the gradient of <pull, D>; None if it runs out of memory."""
     try:
         if pull is None:
             return prior(x, sigma)
@@ -179,7 +179,7 @@ def _attempt(prior: Prior, x: Tensor, sigma: Tensor, pull: Tensor | None = None)
     except (RuntimeError, MemoryError) as error:
         if not is_lack_of_memory(error):
             raise
-    # Outside the handler, where the error holds no more tensors.
+    # Outside the handler, because the error keeps tensors alive.
     if x.is_cuda:
         torch.cuda.empty_cache()
     return None

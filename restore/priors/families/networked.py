@@ -1,4 +1,4 @@
-"""What all priors with a network inside have in common: its sizes, its range, its dtype."""
+"""The base class of priors with a network: its sizes, range of sigma and dtype."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from restore.priors.prior import Prior
 
 
 class NetworkSettings(TypedDict, total=False):
-    """The keywords common to all families, apart from the range of sigma; `NetworkPrior` says what each is."""
+    """The keywords common to all families, apart from the range of sigma; see `NetworkPrior`."""
 
     channels: int
     multiple_of: int
@@ -23,18 +23,18 @@ class NetworkSettings(TypedDict, total=False):
 
 
 class NetworkPrior(Prior, ABC):
-    """A prior that asks one network. Families differ in how x and sigma reach it, and in what its answer means.
+    """A prior with one network. Families differ in how x and sigma enter it, and in what its output is.
 
     Args:
         network: called with a picture (B, C, H, W) and a level or time (B,), in the family's own coordinates.
         channels, multiple_of, context, sigma_min, sigma_max, sigma_start: see `Prior`.
-        dtype: of the network (autocast); None for what the hardware multiplies fastest, if the family can bear it. The
-            family's own arithmetic stays in the dtype of x.
+        dtype: of the network (autocast). With None it is bfloat16 where the hardware multiplies it and `amplifies_rounding` is
+            False, else float32. The family's own arithmetic stays in the dtype of x.
 
     Attributes:
-        amplifies_rounding: whether the network's answer enters D with a factor that grows with sigma, as a noise or a score
-            does. Its rounding error, about 2^-8 of it in bfloat16, then grows as well, and at high levels is larger than a
-            picture. Where it does, a dtype of None is float32 on every device.
+        amplifies_rounding: whether the network's output enters D with a factor that grows with sigma, as a noise or a score
+            does. Its rounding error, a relative 2^-8 in bfloat16, then grows too, and at high levels exceeds the range of a
+            picture.
     """
 
     amplifies_rounding: bool = True  # Unless a family says otherwise.
@@ -63,7 +63,7 @@ class NetworkPrior(Prior, ABC):
         return torch.float32 if self.amplifies_rounding else of_hardware(device)
 
     def ask(self, x: Tensor, level: Tensor) -> Tensor:
-        """The network's answer to a scaled picture and a level (B,), in the dtype of x."""
+        """The network's output (B, C, H, W) for a scaled picture and a level (B,), in the dtype of x."""
         dtype = self.effective_dtype(x.device)
         with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
             answer: Tensor = self.network(x, level)

@@ -1,1 +1,1 @@
-"""Views: another way to ask a prior; gray pictures, averaged orientations, a compiled network."""
+"""Views, priors that wrap another prior: for gray pictures, with averaged orientations, with a compiled network."""

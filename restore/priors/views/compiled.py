@@ -1,4 +1,4 @@
-"""A network through torch.compile, which falls back to what it was."""
+"""Networks compiled by torch.compile, with a fallback to the original."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ logger = logging.getLogger("restore")
 
 
 class Compiled(nn.Module):
-    """A network, compiled at the first call; the same answers up to rounding.
+    """A network that is compiled at the first call; its outputs are equal up to rounding.
 
-    Where a gradient is taken it is called as it is: compiling the way back costs a second time and is used a few times only.
-    If compiling fails, for want of a C++ compiler, say, one warning says so and the network goes on as it is. Pictures of one
-    size are compiled for that size; at a second size the code is made once more, for all.
+    Calls with a gradient use the original network, because compiling the backward pass takes as long again and is rarely used.
+    If compiling fails, for example without a C++ compiler, there is one warning and the original network is used. Code is
+    compiled for the first size of pictures, and once more, for all sizes, at the second.
 
     Attributes:
-        works: whether answers come from compiled code: None before the first, False once it has failed.
+        works: whether compiled code is used: None before the first call, False once it has failed.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -52,31 +52,31 @@ class Compiled(nn.Module):
 
     def _answer(self, x: Tensor, level: Tensor) -> Any:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Those of the compiler are for its developers.
+            warnings.simplefilter("ignore")  # Warnings of the compiler are for its developers.
             if self._call is None:
                 self._call = torch.compile(self.network, mode=mode_for(x.device))
             if not x.is_cuda:
                 return self._call(x, level)
-            # What a CUDA graph answers lies in its own memory, and the next replay writes over it.
+            # The output of a CUDA graph is in the graph's own memory, which the next replay overwrites.
             torch.compiler.cudagraph_mark_step_begin()
             return self._call(x, level).clone()
 
 
 def mode_for(device: torch.device) -> str:
-    """On a GPU windows of one size are replayed as CUDA graphs, without a launch for every layer."""
+    """The mode of torch.compile: on a GPU CUDA graphs, which avoid a kernel launch for every layer."""
     return "reduce-overhead" if device.type == "cuda" else "default"
 
 
 def with_compiled_networks(prior: Prior) -> Prior:
-    """A twin of the prior, which shares all weights, whose networks are compiled; the prior given stays as it is.
+    """A copy of the prior with compiled networks. It shares all weights; the prior given does not change.
 
-    Only priors of kind `NetworkPrior` have a network that can be found and compiled; the others come back as they are.
+    Only networks of `NetworkPrior`s are compiled.
     """
     return _twin(prior)
 
 
 def runs_compiled(prior: Prior) -> bool:
-    """Whether answers of the prior came from compiled code; known after the first."""
+    """Whether the prior uses compiled code; False before the first evaluation."""
     return any(part.works for part in prior.modules() if isinstance(part, Compiled))
 
 

@@ -1,4 +1,4 @@
-"""A prior over gray pictures, from one over colour pictures."""
+"""A prior of gray pictures, from a prior of colour pictures."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from restore.priors.view import PriorView
 
 
 class GrayView(PriorView):
-    """Shows a colour prior the gray picture in all three channels and takes the mean of its answer.
+    """Evaluates a colour prior on the gray picture repeated in three channels, and averages its channels.
 
-    The noise is then the same in all channels, which a prior that never saw gray noise misreads. `restore train` shows a
-    share of gray crops with gray noise for that reason.
+    The noise is then equal in all channels. A prior trained without such noise denoises it poorly, so `restore train --gray`
+    trains on a share of gray crops with gray noise.
 
     Raises: PriorError unless the prior has 3 channels.
     """

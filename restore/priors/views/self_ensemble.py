@@ -1,4 +1,4 @@
-"""Self-ensembles: a prior asked about rotated and mirrored pictures, one orientation a level or all at once."""
+"""Self-ensembles: a prior evaluated on rotated and mirrored pictures, one orientation per noise level or all at once."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from restore.priors.view import PriorView
 
 
 class PeriodicalSelfEnsemble(PriorView):
-    """T' D(T x, sigma), with T one of the eight symmetries of the square, another at each level.
+    """T' D(T x, sigma) with T one of the eight symmetries of the square, which changes with the noise level.
 
-    Every orientation of a photograph is about as likely as it is upright, so every T gives as good an answer. A method that
-    asks at many levels averages out what the network prefers in one direction, at no cost (Zhang et al. 2021, 2008.13751,
-    section 4.2).
+    Every orientation of a photograph is about equally likely, so D is about as accurate for every T. A method that evaluates
+    the prior at many levels averages out its directional bias at no cost (Zhang et al. 2021, 2008.13751, section 4.2).
     """
 
     def forward(self, x: Tensor, sigma: Tensor | float) -> Tensor:
-        # Schedules fall by some tenths of log sigma a step: counting sixteenths changes the symmetry at each.
+        # Schedules fall by some tenths in log sigma per step, so rounding to sixteenths changes the symmetry in each.
         level = torch.as_tensor(sigma).flatten()[0]
         return _in_orientation(self.prior, x, sigma, round(float(level.log()) * 16) % 8)
 
@@ -37,7 +36,7 @@ class GeometricSelfEnsemble(PriorView):
 
 
 def _in_orientation(prior: Prior, x: Tensor, sigma: Tensor | float, orientation: int) -> Tensor:
-    """D of x rotated by `orientation` quarter turns, mirrored too from 4 on, and brought back."""
+    """T' D(T x): T rotates by `orientation` quarter turns, and mirrors, too, from 4 on."""
     mirrored = orientation >= 4
     x = torch.rot90(x, orientation % 4, (-2, -1))
     x0: Tensor = prior(x.flip(-1) if mirrored else x, sigma)

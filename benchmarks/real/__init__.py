@@ -1,0 +1,1 @@
+"""Damage that people's own pictures have, and what restores it."""

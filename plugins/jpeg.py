@@ -63,8 +63,8 @@ class Jpeg(Task):
         )
 
     def guidance(self, problem: Problem, options: JpegOptions) -> Guidance | None:
-        from restore.guidance import PnP
         from restore.compression import settings_of
+        from restore.guidance import PnP
         from restore.operators.jpeg_cells import JPEGCells
 
         if not isinstance(problem.constraint, JPEGCells):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -22,8 +23,9 @@ ROUNDING = 0.6  # Grey levels: deviation of a coefficient by what a decoder and 
 STRAY = 0.02  # Share of coefficients that are far from a multiple, as where samples were clipped.
 INTERPOLATED = 1.5  # The same of chroma that is put back from its interpolation.
 CERTAIN = 60.0  # Least log-likelihood ratio, in nats, against a picture that was never compressed.
+CLEAR, SEVERAL = 3.0, 6  # So many frequencies must say so for themselves, by so many nats.
 ENOUGH = 15.0  # The same for chroma, once luma is certain.
-FEW, BLOCKS = 300, 1500  # Blocks that are looked at, for the grid and for the table.
+FEW, BLOCKS = 200, 1000  # Blocks that are looked at, for the grid and for the table.
 SMALLEST = 32  # Pixels; the least side of a picture that says enough.
 MARGIN = 2.0  # Grey levels of coefficients of chroma that has to be put back from its interpolation.
 
@@ -136,15 +138,20 @@ def estimate_compression(
     if min(luma.shape) < SMALLEST:
         return None if quality is None else Compression(quality, origin or (0, 0), None)
 
-    def fits(start: tuple[int, int], count: int) -> Tensor:
-        found = _fits(_some_blocks(luma, unclipped, start, count), 0)
-        return found if quality is None else found[quality - 1 : quality]
+    qualities = range(1, 101) if quality is None else [quality]
 
-    start = origin or max(_likely_origins(luma), key=lambda tried: float(fits(tried, FEW).max()))
+    def likelihood(start: tuple[int, int]) -> float:
+        blocks = _some_blocks(luma, unclipped, start, FEW).unflatten(1, (8, 8)).clone()
+        blocks[:, 4:] = blocks[:, :, 4:] = 0  # Low frequencies say enough of the grid.
+        return float(_fits(blocks.flatten(1), 0, qualities).sum(dim=0).max())
+
+    start = origin or max(_likely_origins(luma), key=likelihood)
     if quality is None:
-        quality = int(fits(start, BLOCKS).argmax()) + 1
+        ratios = _fits(_some_blocks(luma, unclipped, start), 0, qualities)
+        quality = int(ratios.sum(dim=0).argmax()) + 1
+        of_quality = ratios[:, quality - 1]
         # A pattern that repeats, as in drawings, has a few frequencies only, and may fit a table by chance.
-        if float(_fits(_some_blocks(luma, unclipped, start), 0, most=CERTAIN / 6)[quality - 1]) < CERTAIN:
+        if float(of_quality.sum()) < CERTAIN or int((of_quality > CLEAR).sum()) < SEVERAL:
             return None
     if planes.shape[1] == 1:
         return Compression(quality, start, None)
@@ -184,24 +191,24 @@ def _some_blocks(plane: Tensor, unclipped: Tensor, origin: tuple[int, int], coun
     return coefficients[:: max(1, len(coefficients) // count)]
 
 
-def _fits(coefficients: Tensor, which: int, rounding: float = ROUNDING, most: float = math.inf) -> Tensor:
-    """(100,) log-likelihood ratio of each quality, against coefficients that lie anywhere.
+def _fits(coefficients: Tensor, which: int, qualities: Sequence[int], rounding: float = ROUNDING) -> Tensor:
+    """(64, Q) log-likelihood ratios of each frequency and quality, against coefficients that lie anywhere.
 
     Args:
         coefficients: (N, 64).
         which: 0 for the table of luma, 1 for that of chroma.
+        qualities: Q of them.
         rounding: deviation of coefficients in grey levels.
-        most: what one frequency can say at most.
     """
-    candidates = torch.stack([tables(quality)[which].flatten() for quality in range(1, 101)])  # (100, 64)
-    total = torch.zeros(100)
+    candidates = torch.stack([tables(quality)[which].flatten() for quality in qualities])  # (Q, 64)
+    ratios = torch.zeros(64, len(qualities))
     for i in range(1 - which, 64):  # Not the mean of luma, which is alike in all blocks of a plain picture.
         values = coefficients[:, i]
         values = values[values.abs() > 2 * rounding]
         steps, where = candidates[:, i].float().unique(return_inverse=True)
         if len(values):
-            total += _evidence(values, steps, rounding).clamp(max=most)[where]
-    return total
+            ratios[i] = _evidence(values, steps, rounding)[where]
+    return ratios
 
 
 def _evidence(values: Tensor, steps: Tensor, rounding: float) -> Tensor:
@@ -239,7 +246,7 @@ def _subsampling(
     origin = origin[0] % 8, origin[1] % 8
 
     def fit(planes: Tensor, usable: Tensor, start: tuple[int, int], rounding: float) -> float:
-        return sum(float(_fits(_some_blocks(plane, usable, start), 1, rounding)[quality - 1]) for plane in planes)
+        return sum(float(_fits(_some_blocks(plane, usable, start), 1, [quality], rounding).sum()) for plane in planes)
 
     full = fit(chroma, unclipped, origin, ROUNDING)
     best, answer = max(full, ENOUGH), (origin, 0 if full > ENOUGH else None)

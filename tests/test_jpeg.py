@@ -11,8 +11,8 @@ from PIL import Image
 from test_jpeg_cells import compressed, original, ycc
 
 from restore import Restorer, images
-from restore.errors import UsageError
 from restore.compression import Compression, cells_of_pixels, constraint_of, estimate_compression, settings_of
+from restore.errors import UsageError
 from restore.operators.jpeg import tables
 
 PHOTO = crop("coffee", 100, 100, 160)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from restore.guidance.guidance import Guidance
     from restore.images import Picture
     from restore.problem import Problem
-
-logger = logging.getLogger("restore")
 
 LEAST = 0.5 / 127.5  # Deviation of the noise that is assumed at least: files are rounded, and a kernel is never exact.
 BEYOND = 0.5  # Standard deviation of what lies beyond the border about its continuation, in [-1, 1] units.
@@ -53,6 +50,7 @@ class Deblur(Task):
     Options = DeblurOptions
 
     def problem(self, picture: Picture, options: DeblurOptions) -> Problem:
+        from restore.noise.measure import noise_of
         from restore.operators import OpenBlur
         from restore.problem import Problem
 
@@ -61,7 +59,9 @@ class Deblur(Task):
         if any(side > whole for side, whole in zip(kernel.shape, picture.size, strict=True)):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
-        sigma_y = max(LEAST, _level(pixels, options.sigma))
+        # Of a model its level alone is used: conjugate gradients within conjugate gradients would take too long.
+        level, _ = noise_of(pixels, options.sigma)
+        sigma_y = max(LEAST, level)
         operator = OpenBlur(kernel, picture.size, doubt=BEYOND / sigma_y)
         # Rows of the system count by their weights, those of y, too.
         y = operator.weights.to(pixels) * pixels
@@ -71,18 +71,6 @@ class Deblur(Task):
         from restore.guidance.pnp import PnP
 
         return PnP(most=12)
-
-
-def _level(pixels: Tensor, sigma: float | Literal["auto"]) -> float:
-    """The standard deviation of the noise in [-1, 1] units, and a line that says what was found."""
-    from restore.noise.estimation import estimate_noise
-
-    if not isinstance(sigma, str):
-        return sigma / 127.5
-    found = estimate_noise(pixels)
-    level = 0.0 if found is None else found.root_mean_square(pixels)
-    logger.info("noise estimated at %.1f grey levels", 127.5 * level)
-    return level
 
 
 def _kernel(spec: str) -> Tensor:

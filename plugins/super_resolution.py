@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Optional
 
+from restore.errors import OperatorError, PictureError, UsageError
 from restore.plugins.manager import hookimpl
 from restore.task import Task
 
 if TYPE_CHECKING:
     from restore.guidance.guidance import Guidance
     from restore.images import Picture
+    from restore.noise.model import NoiseModel
+    from restore.operators.jpeg_cells import JPEGCells
     from restore.problem import Problem
+
+logger = logging.getLogger("restore")
+
+SCALE, LARGEST = 4.0, 16  # By default, and at most.
+LEAST = 1.6  # Grey levels; noise below this does no harm, and what is found of it in clean pictures is detail.
+ABOVE = 1.15  # How much noise may be above what it is in the quietest windows.
+FINE = 4.0  # Grey levels: the mean step of a JPEG whose artefacts are as weak.
 
 
 @dataclass(frozen=True)
 class SuperResolutionOptions:
-    scale: int = field(default=4, metadata={"min": 2, "max": 16, "help": "how many times wider and higher"})
-    reduced_by: str = field(
-        default="bicubic",
-        metadata={"choices": ["bicubic", "box"], "help": "how the picture was made small: antialiased bicubic, or block means"},
+    scale: Optional[float] = field(  # noqa: UP045 - resolved at run time, on Python 3.10 too
+        default=None,
+        metadata={"above": 1, "max": LARGEST, "help": "how many times wider and higher, such as 2.5; by default 4"},
     )
-    sigma: float = field(default=0.0, metadata={"min": 0, "help": "noise of the small picture, in grey levels (0-255)"})
+    size: Optional[str] = field(  # noqa: UP045
+        default=None,
+        metadata={"help": "in place of --scale: 1920x (width), x1080 (height) or 1920x1080 (at most; proportions are kept)"},
+    )
+    megapixels: Optional[float] = field(  # noqa: UP045
+        default=None, metadata={"above": 0, "help": "in place of --scale: millions of pixels of the large picture"}
+    )
+    reduced_by: str = field(
+        default="auto",
+        metadata={
+            "help": "how the picture was made small: bicubic (antialiased), box (block means), lanczos, gaussian:WIDTH (its "
+            "standard deviation in pixels of the small picture); auto: estimated"
+        },
+    )
+    sigma: float | Literal["auto"] = field(
+        default="auto",
+        metadata={"min": 0, "help": "noise of the small picture, in grey levels (0-255); 0: exact; auto: estimated"},
+    )
 
 
 class SuperResolution(Task):
-    """y = A(x) with A a downsampling. A of the result is the input, so colours cannot shift."""
+    """y = A(x) + noise with A a downsampling. Without noise, A of the result is the input, so colours cannot shift."""
 
     name = "super-resolution"
     help = "Enlarge a picture, with plausible detail."
@@ -35,15 +64,101 @@ class SuperResolution(Task):
         from restore.operators import Downsample
         from restore.problem import Problem
 
-        _, channels, height, width = picture.pixels.shape
-        size = (height * options.scale, width * options.scale)
-        operator = Downsample(size, options.scale, options.reduced_by)
-        return Problem(y=picture.pixels, operator=operator, sigma_y=options.sigma / 127.5, shape=(1, channels, *size))
+        pixels, small = picture.pixels, picture.size
+        size = _size(small, options)
+        found = _measured(picture) if isinstance(options.sigma, str) else _Found(options.sigma / 127.5)
+        kernel = "bicubic" if options.reduced_by == "auto" else options.reduced_by
+        try:
+            operator = Downsample.between(size, small, kernel)
+        except OperatorError as error:
+            raise UsageError(f"--reduced-by: {error}") from None
+        logger.info("%s; reduced by %s; from %dx%d to %dx%d pixels", found.words, kernel, *small[::-1], *size[::-1])
+        return Problem(
+            y=pixels,
+            operator=operator,
+            sigma_y=found.sigma_y,
+            shape=(1, pixels.shape[1], *size),
+            noise=found.noise,
+            constraint=found.constraint,
+        )
 
-    def guidance(self, problem: Problem, options: SuperResolutionOptions) -> Guidance | None:
-        from restore.guidance.pnp import ENLARGING
+    def guidance(self, problem: Problem, options: SuperResolutionOptions) -> Guidance:
+        from restore.guidance.pnp import ENLARGING, PnP
+        from restore.guidance.two_scales import TwoScales
+        from restore.operators.jpeg_cells import JPEGCells
 
-        return ENLARGING if problem.sigma_y == 0 else None
+        if problem.sigma_y == 0:
+            return ENLARGING
+        if isinstance(problem.constraint, JPEGCells):
+            from restore.compression import settings_of
+
+            own = settings_of(problem.constraint)
+            first = PnP(weight=own.weight, sigma_start=own.sigma_start, sigma_end=own.sigma_end)
+            return TwoScales(first=first, first_steps=own.steps)
+        return TwoScales(first=PnP(sigma_start=max(0.05, 4 * problem.sigma_y)))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is known of the noise of a picture."""
+
+    sigma_y: float
+    noise: NoiseModel | None = None
+    constraint: JPEGCells | None = None
+
+    @property
+    def words(self) -> str:
+        if self.sigma_y == 0:
+            return "taken as exact"
+        if self.constraint is not None:
+            return f"JPEG artefacts and noise of {127.5 * self.sigma_y:.1f} grey levels"
+        kind = "" if self.noise is None or self.noise.is_white else ", not white"
+        return f"noise of {127.5 * self.sigma_y:.1f} grey levels{kind}"
+
+
+def _measured(picture: Picture) -> _Found:
+    """The noise of a picture; none where it is too little to tell it from detail."""
+    from restore.compression import constraint_of, settings_of
+    from restore.noise.measure import noise_of
+    from restore.noise.quiet import quiet_deviation
+
+    pixels = picture.pixels
+    sigma_y, noise = noise_of(pixels, "auto", least=LEAST)
+    if sigma_y == 0:
+        return _Found(0.0)
+    cells = constraint_of(picture)
+    if cells is not None and cells.step > FINE:
+        return _Found(sigma_y, noise, cells.with_width(settings_of(cells).width))
+    # Detail all over a picture is taken for noise at times; no noise is weaker than it is where the picture is quiet.
+    share = min(1.0, ABOVE * quiet_deviation(pixels) / sigma_y)
+    if 127.5 * share * sigma_y < LEAST:
+        return _Found(0.0)
+    return _Found(share * sigma_y, None if noise is None else noise.scaled(share))
+
+
+def _size(small: tuple[int, int], options: SuperResolutionOptions) -> tuple[int, int]:
+    """(height, width) of the large picture."""
+    given = [name for name in ("scale", "size", "megapixels") if getattr(options, name) is not None]
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]} both say how large; give one of them")
+    height, width = small
+    if options.size is not None:
+        match = re.fullmatch(r"(\d*)x(\d*)", options.size.strip().lower())
+        if match is None or not any(match.groups()):
+            raise UsageError(f"--size takes WIDTHx, xHEIGHT or WIDTHxHEIGHT, such as 1920x, got {options.size!r}")
+        scale = min(int(most) / side for most, side in zip(match.groups(), (width, height), strict=True) if most)
+    elif options.megapixels is not None:
+        scale = math.sqrt(options.megapixels * 1e6 / (height * width))
+    else:
+        scale = options.scale or SCALE
+    size = max(height, round(height * scale)), max(width, round(width * scale))
+    if scale <= 1 or size == small:
+        raise PictureError(f"the picture has {width}x{height} pixels already; ask for more")
+    if scale > LARGEST:
+        raise PictureError(
+            f"{size[1]}x{size[0]} pixels are {scale:.1f} times {width}x{height}; at most {LARGEST} times are possible"
+        )
+    return size
 
 
 @hookimpl

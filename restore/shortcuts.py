@@ -18,8 +18,8 @@ def inpaint(image: Any, mask: Any, **keywords: Any) -> Any:
     return _photo()("inpaint", image, mask=mask, **keywords).image
 
 
-def super_resolution(image: Any, scale: int = 4, **keywords: Any) -> Any:
-    """Make the picture `scale` times wider and higher. Returns the type of `image`; otherwise as `Restorer.stream`."""
+def super_resolution(image: Any, scale: float | None = None, **keywords: Any) -> Any:
+    """Make the picture `scale` times wider and higher, 4 if no size is given; otherwise as `inpaint`."""
     return _photo()("super-resolution", image, scale=scale, **keywords).image
 
 

@@ -176,7 +176,7 @@ def test_no_mask_says_where_one_may_come_from():
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_reducing_the_answer_gives_the_input_back(scale, reduced_by):
     small = crop("chelsea", 100, 200, 40)
-    result = photo()("super-resolution", small, scale=scale, reduced_by=reduced_by, steps=4)
+    result = photo()("super-resolution", small, scale=scale, reduced_by=reduced_by, sigma=0, steps=4)
     assert result.image.shape == (40 * scale, 40 * scale, 3)
     reduce = Downsample((40 * scale, 40 * scale), scale, reduced_by)
     before_rounding = (reduce(result.samples.double()) + 1) * 127.5
@@ -190,18 +190,17 @@ def test_reducing_the_answer_gives_the_input_back(scale, reduced_by):
 def test_a_larger_picture_has_the_mean_colour_of_the_small_one(name):
     small = crop(name, 128, 128, 64)
     for scale in (2, 4):
-        large = photo()("super-resolution", small, scale=scale, steps=3).image
+        large = photo()("super-resolution", small, scale=scale, sigma=0, steps=3).image
         assert np.abs(large.mean(axis=(0, 1)) - small.mean(axis=(0, 1))).max() < 0.1
 
 
 def test_enlarging_without_noise_starts_higher():
     small = crop("chelsea", 128, 128, 16)
-    for sigma, named in ((0, "pnp:sigma_start=0.8"), (10, "pnp:sigma_start=0.5")):
-        by_default, by_name = (
-            photo()("super-resolution", small, scale=4, sigma=sigma, steps=3, guidance=guidance).image
-            for guidance in (None, named)
-        )
-        assert np.array_equal(by_default, by_name)
+    by_default, by_name = (
+        photo()("super-resolution", small, scale=4, sigma=0, reduced_by="bicubic", steps=3, guidance=guidance).image
+        for guidance in (None, "pnp:sigma_start=0.8")
+    )
+    assert np.array_equal(by_default, by_name)
 
 
 def test_alpha_grows_with_the_picture_and_16_bits_stay():
@@ -214,7 +213,7 @@ def test_alpha_grows_with_the_picture_and_16_bits_stay():
     assert (found[:, 48:, 3] == 0).all()
 
 
-@pytest.mark.parametrize("scale", [1, 17, 2.5, "much"])
+@pytest.mark.parametrize("scale", [1, 17, 0.5, "much"])
 def test_scales_out_of_range_are_refused(scale):
     with pytest.raises(UsageError, match="scale"):
         cheap()("super-resolution", picture(), scale=scale)

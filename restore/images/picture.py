@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from restore.errors import PictureError
+from restore.images.alpha import resize_alpha
 from restore.images.jpeg import Jpeg
 from restore.images.metadata import Metadata
-from restore.images.samples import Samples, resize_alpha, to_gray_or_rgb, to_samples
+from restore.images.samples import Samples, to_gray_or_rgb, to_samples
 from restore.problem import finite
 
 Kind = Literal["bilevel", "gray", "colour", "palette", "cmyk"]

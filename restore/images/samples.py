@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -92,11 +91,3 @@ def fill_transparent(samples: Samples, opaque: NDArray[np.bool_]) -> Samples:
     known = torch.from_numpy(opaque.astype(np.float32)).expand_as(colours)
     smooth = pull_push(colours, known)[0].permute(1, 2, 0).numpy()
     return np.where(opaque[..., None], samples, np.rint(smooth).astype(samples.dtype))
-
-
-def resize_alpha(alpha: Samples, height: int, width: int) -> Samples:
-    """Alpha (H, W) at another size: area means if neither side grows, bicubic otherwise, clipped to its depth."""
-    shrinks = height <= alpha.shape[0] and width <= alpha.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    values = cv2.resize(alpha.astype(np.float32), (width, height), interpolation=method)
-    return np.clip(np.rint(values), 0, np.iinfo(alpha.dtype).max).astype(alpha.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Union
+from typing import TYPE_CHECKING, Literal
 
 from restore.plugins.manager import hookimpl
 from restore.task import Task
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DenoiseOptions:
-    sigma: Union[float, Literal["auto"]] = field(  # noqa: UP007 - resolved at run time, on Python 3.10 too
+    sigma: float | Literal["auto"] = field(
         default="auto",
         metadata={"min": 0, "max": 255, "help": "white noise in grey levels (0-255); auto: measured, of any kind"},
     )

@@ -19,11 +19,19 @@ if TYPE_CHECKING:
     from restore.problem import Problem
 
 logger = logging.getLogger("restore")
+LEAST = 3.0  # Grey levels of measured noise, below which known pixels are taken as exact: fine texture passes for as much.
 
 
 @dataclass(frozen=True)
 class InpaintOptions:
-    mask: Any = field(default=None, metadata={"picture": True, "help": "mask: white, or what is drawn on black, is filled"})
+    mask: Any = field(
+        default=None,
+        metadata={
+            "picture": True,
+            "words": ("auto",),
+            "help": "mask: white, or what is drawn on black, is filled; auto: scratches and dust, as found in the picture",
+        },
+    )
     mask_from: str = field(
         default="file", metadata={"choices": ["file", "alpha"], "help": "take the mask from --mask or from transparent pixels"}
     )
@@ -36,11 +44,20 @@ class InpaintOptions:
         metadata={"min": 0, "help": "grow the filled area by N pixels; auto: where the rim resembles the damage"},
     )
     resize_mask: bool = field(default=False, metadata={"help": "stretch a mask of another size onto the picture"})
-    sigma: float = field(default=0.0, metadata={"min": 0, "help": "noise of the known pixels, in grey levels (0-255)"})
+    sigma: float | Literal["auto"] = field(
+        default="auto", metadata={"min": 0, "help": "white noise of the known pixels in grey levels (0-255); auto: measured"}
+    )
+    grain: str = field(
+        default="auto",
+        metadata={
+            "choices": ["auto", "keep", "none"],
+            "help": "keep: noise stays, and holes get the same; none: the whole picture is denoised; auto: keep measured noise",
+        },
+    )
 
 
 class Inpaint(Task):
-    """y = keep * x. With `sigma` 0 the known pixels stay bit for bit; otherwise they are denoised too."""
+    """y = keep * x + noise. Known pixels stay bit for bit and holes get their grain, unless the picture is denoised."""
 
     name = "inpaint"
     help = "Fill the part of a picture that a mask marks."
@@ -48,6 +65,7 @@ class Inpaint(Task):
 
     def problem(self, picture: Picture, options: InpaintOptions) -> Problem:
         from restore.images import grow_rim
+        from restore.noise.measure import noise_of
         from restore.operators import Mask
         from restore.problem import Problem
 
@@ -61,8 +79,18 @@ class Inpaint(Task):
         logger.info("mask fills %.1f %% of the picture%s", 100 * share, rim)
         if share == 1:
             logger.warning("the mask fills the whole picture: everything will be invented")
+        if share == 0:
+            logger.warning("no scratches or dust found, so the picture stays as it is; give --mask FILE")
         keep = ~fill
-        return Problem(y=pixels * keep, operator=Mask(keep), sigma_y=options.sigma / 127.5, shape=tuple(pixels.shape))
+        sigma_y, noise = noise_of(pixels, options.sigma, least=LEAST, known=keep)
+        return Problem(
+            y=pixels * keep,
+            operator=Mask(keep),
+            sigma_y=sigma_y,
+            shape=tuple(pixels.shape),
+            noise=noise,
+            only_missing=_keeps_grain(options),
+        )
 
     def guidance(self, problem: Problem, options: InpaintOptions) -> Guidance | None:
         from restore.guidance.pnp import FILLING
@@ -70,9 +98,22 @@ class Inpaint(Task):
         return FILLING if problem.sigma_y == 0 else None
 
     def finish(self, picture: Picture, problem: Problem[Mask], restored: Tensor, options: InpaintOptions) -> Picture:
+        import torch
+
+        from restore.noise.model import NoiseModel
+
         fill = ~problem.operator.keep
-        finished = picture.with_pixels(restored if options.sigma > 0 else restored.where(fill, picture.pixels))
+        if problem.sigma_y > 0 and _keeps_grain(options):
+            law = problem.noise or NoiseModel.white(problem.sigma_y, restored.shape[1])
+            white = torch.randn(restored.shape, generator=torch.Generator().manual_seed(0))
+            restored = restored + law.draw(restored.cpu(), white).to(restored)
+        known = problem.sigma_y == 0 or _keeps_grain(options)
+        finished = picture.with_pixels(restored.where(fill, picture.pixels) if known else restored)
         return finished.reveal(fill) if options.mask_from == "alpha" else finished
+
+
+def _keeps_grain(options: InpaintOptions) -> bool:
+    return options.grain == "keep" or (options.grain == "auto" and options.sigma == "auto")
 
 
 def _mask(picture: Picture, options: InpaintOptions) -> Tensor:
@@ -82,6 +123,16 @@ def _mask(picture: Picture, options: InpaintOptions) -> Tensor:
         return mask_from_alpha(picture)
     if options.mask is None:
         raise UsageError("inpaint needs a mask: --mask FILE (white is filled), or --mask-from alpha")
+    if isinstance(options.mask, str) and options.mask == "auto":
+        from restore.diagnosis import find_scratches
+
+        if options.invert_mask or options.mask_label is not None:
+            raise UsageError("--mask auto is found in the picture: it has no labels, and is not inverted")
+        found = find_scratches(picture.pixels)
+        logger.info(
+            "scratches and dust found on %.2f %% of the picture (--write-mask shows them)", 100 * float(found.float().mean())
+        )
+        return found
     size = (picture.pixels.shape[-2], picture.pixels.shape[-1])
     return read_mask(
         options.mask,

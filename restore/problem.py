@@ -29,6 +29,7 @@ class Problem(Generic[Kind]):
             it; None for the operator's initial estimate or pure noise.
         noise: the law of n, where it is not white noise of standard deviation sigma_y; sigma_y is its root mean square then.
         constraint: a set that A(x) + n lies in, where y is only a point of it, such as the cells of a JPEG's coefficients.
+        only_missing: whether only the pixels that y leaves open are wanted, though the known ones are noisy.
 
     Raises: PictureError if y holds NaN or infinity, or sigma_y is negative.
     """
@@ -40,6 +41,7 @@ class Problem(Generic[Kind]):
     start: Tensor | None = None
     noise: NoiseModel | None = None
     constraint: Constraint | None = None
+    only_missing: bool = False
 
     def __post_init__(self) -> None:
         if not finite(self.y):

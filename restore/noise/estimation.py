@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from restore.noise.model import NoiseModel
 from restore.noise.network import AXES, BANDS, BORDERS, STRIDE, WINDOW, NoiseEstimator, band_of
+from restore.operators.fill import pull_push
 
 WEIGHTS = Path(__file__).with_name("estimator.safetensors")
 PART, PARTS = 512, 3  # Side in pixels of the parts of large pictures that are looked at, and how many each way.
@@ -20,10 +21,11 @@ LAGS = 8  # Pixels, the longest correlation.
 KNOTS = 6  # Brightness levels at which the deviation is given, at most.
 LEAST_APART = 0.02  # Of two such levels.
 FEW = 8  # Windows that do not say what noise is at a level.
+ENOUGH = 30  # Windows of known pixels that tell what the noise is.
 CLEAN = 0.5 / 127.5  # A deviation below this is taken for none: rounding alone leaves 0.29 grey levels.
 
 
-def estimate_noise(pixels: Tensor) -> NoiseModel | None:
+def estimate_noise(pixels: Tensor, known: Tensor | None = None) -> NoiseModel | None:
     """The noise of a picture: its standard deviation by brightness, and the correlation of neighbours and channels.
 
     A small network, trained on damaged photographs to give the likelihood of what was added to them, predicts the variance of
@@ -32,13 +34,19 @@ def estimate_noise(pixels: Tensor) -> NoiseModel | None:
 
     Args:
         pixels: (1, 1 or 3, H, W) in [-1, 1].
+        known: bool (1, 1, H, W), false at pixels that are no part of the picture; windows with such pixels are left out.
 
-    Returns: the model; None for a picture without noise, or with a side below 16.
+    Returns: the model; None for a picture without noise, with a side below 16, or with fewer than 30 windows of known pixels.
     """
     channels = pixels.shape[1]
     if min(pixels.shape[-2:]) < WINDOW:
         return None
-    return model_of(*_predictions(pixels), channels)
+    if known is not None and not bool(known.all()):
+        pixels = pull_push(pixels * known, known.to(pixels).expand_as(pixels))
+    variances, brightness, whole = _predictions(pixels, known)
+    if known is not None and int(whole.sum()) < ENOUGH:
+        return None
+    return model_of(variances[..., whole], brightness[..., whole], channels)
 
 
 def model_of(variances: Tensor, brightness: Tensor, channels: int) -> NoiseModel | None:
@@ -66,14 +74,16 @@ def _network() -> NoiseEstimator:
 
 
 @torch.no_grad()
-def _predictions(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Variances (AXES, BANDS, N) and the brightness of each channel (3, N) in N windows of a picture."""
-    variances, brightness = [], []
+def _predictions(pixels: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Variances (AXES, BANDS, N), the brightness of each channel (3, N) and whether all is known (N,) in N windows."""
+    variances, brightness, whole = [], [], []
     colour = pixels.float().cpu().expand(1, 3, *pixels.shape[-2:])
-    for part in _parts(colour):
+    weight = torch.ones_like(colour[:, :1]) if known is None else known.float().cpu()
+    for part, part_known in zip(_parts(colour), _parts(weight), strict=True):
+        whole.append(F.avg_pool2d(part_known, WINDOW, STRIDE).flatten() > 1 - 1e-6)
         variances.append(_network()(part).exp().double().reshape(AXES, BANDS, -1))
         brightness.append(F.avg_pool2d(part, WINDOW, STRIDE).double().reshape(3, -1))
-    return torch.cat(variances, dim=2), torch.cat(brightness, dim=1)
+    return torch.cat(variances, dim=2), torch.cat(brightness, dim=1), torch.cat(whole)
 
 
 def _parts(pixels: Tensor) -> list[Tensor]:

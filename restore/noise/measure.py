@@ -16,7 +16,9 @@ logger = logging.getLogger("restore")
 NEAR = 0.2  # Two estimates of white noise that differ by less than this share are of the same noise.
 
 
-def noise_of(pixels: Tensor, sigma: float | Literal["auto"], least: float = 0.0) -> tuple[float, NoiseModel | None]:
+def noise_of(
+    pixels: Tensor, sigma: float | Literal["auto"], *, least: float = 0.0, known: Tensor | None = None
+) -> tuple[float, NoiseModel | None]:
     """The noise of a picture: its standard deviation in [-1, 1] units, and its model unless it is white.
 
     One line says what was found.
@@ -25,16 +27,17 @@ def noise_of(pixels: Tensor, sigma: float | Literal["auto"], least: float = 0.0)
         pixels: (1, C, H, W) in [-1, 1].
         sigma: in grey levels (0-255), of white noise; "auto" to measure it.
         least: grey levels; less than this measured is taken for none.
+        known: bool (1, 1, H, W), false at pixels that are no part of the picture; all are if not given.
     """
     if sigma != "auto":
         return sigma / 127.5, None
-    model = estimate_noise(pixels)
+    model = estimate_noise(pixels, known)
     level = 0.0 if model is None else model.root_mean_square(pixels)
     if model is None or level * 127.5 < least:
         logger.info("no noise found" if model is None else f"noise of {level * 127.5:.1f} grey levels is taken for none")
         return 0.0, None
     if model.is_uncorrelated:
-        white = estimate_sigma(pixels)  # Of white noise alone, and more precise on it.
+        white = level if known is not None else estimate_sigma(pixels)  # Of white noise alone, and more precise on it.
         if model.is_uniform and abs(math.log(max(white, 1e-6) / level)) < NEAR:
             level = white
         logger.info("noise estimated at %.1f grey levels", level * 127.5)

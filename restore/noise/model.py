@@ -128,13 +128,19 @@ class NoiseModel:
         def covariance(w: Tensor) -> Tensor:
             return deviation * (deviation * w if self.is_uncorrelated else filtered(deviation * w, spectrum))
 
+        def measured(r: Tensor) -> Tensor:
+            """The part of r that A can answer: noise where nothing was measured, as under a mask, does not count."""
+            return operator(operator.pinv(r))
+
         def matrix(w: Tensor) -> Tensor:
-            return (w if identity else operator(operator.adjoint(w))) + rho * covariance(w)
+            if identity:
+                return w + rho * covariance(w)
+            return operator(operator.adjoint(w)) + rho * measured(covariance(w))
 
         def precondition(r: Tensor) -> Tensor:
             return filtered(r, 1 / (1 + rho * mean * spectrum)) if identity else operator.solve(r, 1.0, (rho * mean).flatten())
 
-        residual = y - seen
+        residual = y - seen if identity else measured(y - seen)
         if identity and (self.is_uniform or self.is_uncorrelated):
             # One of the two factors is a number: the closed form.
             w = precondition(residual) if self.is_uniform else residual / (1 + rho * deviation**2)

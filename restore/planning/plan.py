@@ -197,7 +197,7 @@ def together(pixels: int, device: torch.device) -> int:
 
 def wanted_pixels(problem: Problem) -> Tensor | None:
     """Pixels to restore, bool (1, 1, H, W); None for all. With noise the known ones are also restored."""
-    return problem.operator.missing_mask(problem.shape) if problem.sigma_y == 0 else None
+    return problem.operator.missing_mask(problem.shape) if problem.sigma_y == 0 or problem.only_missing else None
 
 
 def part_of(problem: Problem, box: Box) -> Problem:

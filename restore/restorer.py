@@ -99,7 +99,8 @@ class Restorer:
         Raises: UsageError, PictureError, OperatorError, PriorError, OutOfMemoryError.
         """
         task, own, options = self._read(task, keywords)
-        picture = images.as_picture(image)
+        given = images.as_picture(image)
+        picture = given.without_colour()
         problem = task.problem(picture, own)
         plans, fidelity = self._plans(task, problem, own, options)
 
@@ -107,10 +108,10 @@ class Restorer:
             finished = task.finish(picture, problem, result.x, own)
             return replace(
                 result,
-                picture=finished,
+                picture=finished.with_channels(given),
                 mask=problem.operator.missing_mask(problem.shape),
                 consistency=consistency(problem, finished.pixels),
-                record=self._record(task, own, options, plans, result),
+                record={**self._record(task, own, options, plans, result), "found": task.found(problem, own)},
                 given=image,
             )
 
@@ -121,7 +122,7 @@ class Restorer:
         held = memory.used(self.placement.device)
         started = time.perf_counter()
         task, own, options = self._read(task, keywords)
-        problem = task.problem(images.as_picture(image), own)
+        problem = task.problem(images.as_picture(image).without_colour(), own)
         _ = self.prior_hash  # The first result of a restorer takes time for it.
         seconds = time.perf_counter() - started
         plans, _ = self._plans(task, problem, own, options)

@@ -42,6 +42,12 @@ class Task(ABC):
         """The task's own default method for a problem, or None for the toolkit's."""
         return None
 
+    def found(self, problem: Problem, options: Any) -> dict[str, Any]:
+        """What the task measured in the picture, for the record: names, and values that JSON has. Options that are `auto` have
+        their values here.
+        """
+        return {}
+
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: Any) -> Picture:
         """The picture to write. A task that knows some pixels exactly puts them back here, bit for bit.
 

@@ -82,6 +82,18 @@ class Picture:
             jpeg=self.jpeg if keeps_raw else None,
         )
 
+    def without_colour(self) -> Picture:
+        """The picture as one channel if all of its channels are equal, as in gray scans saved as RGB; otherwise itself."""
+        if self.pixels.shape[1] == 1 or not bool((self.pixels == self.pixels[:, :1]).all()):
+            return self
+        return dataclasses.replace(self, pixels=self.pixels[:, :1])
+
+    def with_channels(self, like: Picture) -> Picture:
+        """The inverse of `without_colour` for a result: one channel repeated where the picture it was made of has three."""
+        if self.pixels.shape[1] == like.pixels.shape[1] or self.pixels.shape[1] != 1:
+            return self
+        return dataclasses.replace(self, pixels=self.pixels.expand(-1, like.pixels.shape[1], -1, -1))
+
     def reveal(self, mask: Tensor) -> Picture:
         """The same picture, opaque where `mask`, bool (1, 1, H, W), is True, so that what was filled there is visible.
 

@@ -92,10 +92,10 @@ class Option:
 
     def parse(self, text: str) -> Any:
         """The value of a text on the command line; errors as for `check`."""
-        if self.picture or self.kind is Path:
-            return Path(text)
         if text in self.named:
             return text
+        if self.picture or self.kind is Path:
+            return Path(text)
         if self.kind in (int, float):
             try:
                 return self.check(self.kind(text))
@@ -148,7 +148,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) 
     picture = bool(told.get("picture", False))
     kind, others, choices, named, nullable = _unwrap(hint)
     if picture:
-        kind = object
+        kind, named = object, tuple(told.get("words", ()))
     elif kind not in SCHEMA_TYPES:
         names = ", ".join(known.__name__ for known in SCHEMA_TYPES)
         raise TypeError(f"Options.{field.name} is of type {hint}; use {names}, Optional of those, or mark it as a picture")

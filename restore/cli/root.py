@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from restore.cli import evaluate, info, models, rerun, sample, train
+from restore.cli import diagnose, evaluate, info, models, rerun, sample, train
 from restore.cli.task import command
 from restore.errors import UsageError, suggest
 from restore.plugins import manager as plugins
@@ -76,6 +76,7 @@ def root(ctx: click.Context) -> int | None:
 for found in (
     info.plugins_command,
     info.schema_command,
+    diagnose.diagnose_command,
     evaluate.evaluate_command,
     models.models_command,
     rerun.rerun_command,

@@ -43,22 +43,23 @@ def save_map(path: Path, result: Result) -> None:
 
     assert result.std is not None
     assert result.picture is not None
-    _put_picture(path, uncertainty(np.asarray(to_pillow(result.picture).convert("RGB")), result.std))
+    put_picture(path, uncertainty(np.asarray(to_pillow(result.picture).convert("RGB")), result.std))
 
 
 def save_sheet(path: Path, result: Result) -> None:
     """Write all samples side by side."""
     from restore.results.figures import contact_sheet
 
-    _put_picture(path, contact_sheet(result.samples))
+    put_picture(path, contact_sheet(result.samples))
 
 
 def save_mask(path: Path, mask: Tensor) -> None:
     """The pixels that were filled, bool (1, 1, H, W), as a gray PNG: white on black."""
-    _put_picture(path, mask[0, 0].cpu().numpy().astype(np.uint8) * np.uint8(255))
+    put_picture(path, mask[0, 0].cpu().numpy().astype(np.uint8) * np.uint8(255))
 
 
-def _put_picture(path: Path, canvas: NDArray[np.uint8]) -> None:
+def put_picture(path: Path, canvas: NDArray[np.uint8]) -> None:
+    """Write a PNG. Raises PictureError if it cannot be written."""
     from PIL import Image
 
     file = BytesIO()

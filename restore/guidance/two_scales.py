@@ -77,7 +77,7 @@ class TwoScales(PnP):
         if problem.constraint is None and (problem.noise is None or problem.noise.is_white):
             return prior(y, torch.tensor(problem.sigma_y))
         # A constraint says more than a model of the same noise.
-        exact = problem.constraint is not None
+        exact = problem.constraint is not None and problem.constraint.instead_of_noise
         small = replace(
             problem,
             operator=Identity(),

@@ -12,7 +12,13 @@ class Constraint(ABC):
     """A closed set of measurements, known by its projection: y lies somewhere in it.
 
     Quantization is one: a JPEG says in which cell each coefficient lay, not where.
+
+    Attributes:
+        instead_of_noise: whether all that is not known of the measurement is where it lies in the set. Otherwise there is noise
+            on top.
     """
+
+    instead_of_noise: bool = True
 
     @abstractmethod
     def project(self, y: Tensor) -> Tensor:

@@ -1,0 +1,265 @@
+"""What is wrong with a picture, measured on the picture alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from restore.compression import estimate_compression
+from restore.diagnosis.detail import SIDE, Detail, measure_detail
+from restore.diagnosis.scratches import find_scratches
+from restore.noise.estimation import estimate_noise
+from restore.noise.quiet import quiet_deviation
+from restore.operators.jpeg import tables
+
+if TYPE_CHECKING:
+    from restore.images.picture import Picture
+    from restore.noise.model import NoiseModel
+
+NOISY = 2.5  # Grey levels; fine texture passes for as much noise.
+BEYOND = 1.3  # Times the error of compression from where on noise is more than that.
+ABOVE = 1.15  # How much noise may be above what it is in the quietest windows.
+LOSSY = 93  # Qualities from here on leave no artefacts to be seen.
+SOFT = 0.7  # Pixels; photographs that were reduced are blurred by up to 0.5.
+SOFT_AT_BEST = 1.1  # The same where noise or compression hide the finest detail.
+DAMAGED = 3e-5  # Share of pixels; less is no more than what is marked by mistake.
+TONES, PALE = (
+    180.0,
+    25.0,
+)  # Grey levels: a faded picture spans less from its darkest to its brightest percent, and has no black.
+TONED = 3.0  # Grey levels by which the colours of a toned picture depart from a function of its brightness.
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """How a picture was compressed as JPEG.
+
+    Attributes:
+        quality: 1 to 100, of the Independent JPEG Group's tables that are nearest.
+        estimated: from the pixels, as the picture is no JPEG (any more).
+        subsampled: whether chroma is; None if unknown.
+    """
+
+    quality: int
+    estimated: bool
+    subsampled: bool | None
+
+    @property
+    def error(self) -> float:
+        """What compression did to a photograph, as a root mean square in grey levels: about 9 at quality 10, 3 at 80."""
+        return 0.55 * float(tables(self.quality)[0].float().mean()) ** 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """What was found.
+
+    Attributes:
+        size: (height, width) in pixels.
+        noise: None without.
+        noise_level: its root mean square in grey levels.
+        compressed: None for pictures that show no sign of JPEG.
+        detail: blur, and where the spectrum ends.
+        gray: one channel, or R = G = B.
+        toned: colours are a function of brightness, as in sepia prints.
+        darkest, brightest: the percentiles 1 and 99 of brightness, in grey levels.
+        damaged: bool (1, 1, H, W), scratches and dust.
+    """
+
+    size: tuple[int, int]
+    noise: NoiseModel | None
+    noise_level: float
+    compressed: Compressed | None
+    detail: Detail
+    gray: bool
+    toned: bool
+    darkest: float
+    brightest: float
+    damaged: Tensor
+
+    @property
+    def damaged_share(self) -> float:
+        """Of pixels, 0 to 1."""
+        return float(self.damaged.float().mean())
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether there is more noise than compression alone leaves."""
+        return self.noise_level >= max(NOISY, 0.0 if self.compressed is None else BEYOND * self.compressed.error)
+
+    @property
+    def has_artefacts(self) -> bool:
+        """Whether it was compressed so far that it may show."""
+        return self.compressed is not None and self.compressed.quality < LOSSY
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether it is blurred by more than a reduction leaves."""
+        hidden = self.has_noise or (self.compressed is not None and self.compressed.quality < LOSSY)
+        return self.detail.blur >= (SOFT_AT_BEST if hidden else SOFT)
+
+    @property
+    def is_faded(self) -> bool:
+        return self.brightest - self.darkest < TONES and self.darkest > PALE
+
+    @property
+    def is_damaged(self) -> bool:
+        return self.damaged_share > DAMAGED
+
+    @property
+    def neighbours(self) -> float:
+        """The correlation of the noise of neighbouring pixels, in the mean of both directions; 0 without noise."""
+        if self.noise is None or self.noise.correlation.shape[-1] < 3 or self.noise.correlation.shape[-2] < 3:
+            return 0.0
+        luma = self.noise.correlation[0]
+        row, column = luma.shape[0] // 2, luma.shape[1] // 2
+        return float((luma[row + 1, column] + luma[row, column + 1]) / (2 * luma[row, column].clamp_min(1e-9)))
+
+    def findings(self) -> list[str]:
+        """In words, what is wrong; nothing for a picture that is as it should be."""
+        found = []
+        if self.has_noise:
+            found.append(self._noise_in_words())
+        if self.compressed is not None and self.has_artefacts:
+            how = "shows" if self.compressed.estimated else "file"
+            found.append(f"JPEG of quality {self.compressed.quality} ({how})")
+        if self.detail.enlarged is not None and self.is_soft:
+            found.append(f"enlarged {self.detail.enlarged:.2g} times (its detail ends at {self.detail.end:.0%} of its size)")
+        elif self.is_soft:
+            found.append(f"blurred by {self.detail.blur:.1f} pixels")
+        if self.is_faded:
+            found.append(f"faded: tones from {self.darkest:.0f} to {self.brightest:.0f}")
+        if self.is_damaged:
+            found.append(f"scratches and dust on {100 * self.damaged_share:.2g} % of it")
+        return found
+
+    def kind(self) -> str:
+        """gray, toned or colour."""
+        return "gray" if self.gray else "toned" if self.toned else "colour"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON prints it."""
+        noise = None
+        if self.noise is not None:
+            curve = zip(self.noise.levels.tolist(), self.noise.deviation.mean(dim=0).tolist(), strict=True)
+            noise = {
+                "level": round(self.noise_level, 2),
+                "by_brightness": [[round((at + 1) * 127.5, 1), round(value * 127.5, 2)] for at, value in curve],
+                "correlation": round(self.neighbours, 2),
+            }
+        return {
+            "width": self.size[1],
+            "height": self.size[0],
+            "kind": self.kind(),
+            "noise": noise,
+            "jpeg": None
+            if self.compressed is None
+            else {
+                "quality": self.compressed.quality,
+                "estimated": self.compressed.estimated,
+                "subsampled": self.compressed.subsampled,
+            },
+            "blur": round(self.detail.blur, 2),
+            "spectrum_ends": round(self.detail.end, 2),
+            "enlarged": None if self.detail.enlarged is None else round(self.detail.enlarged, 2),
+            "tones": [round(self.darkest, 1), round(self.brightest, 1)],
+            "faded": self.is_faded,
+            "scratches_and_dust": round(self.damaged_share, 6),
+            "findings": self.findings(),
+        }
+
+    def _noise_in_words(self) -> str:
+        assert self.noise is not None
+        found = f"noise of {self.noise_level:.1f} grey levels"
+        deviation = self.noise.deviation.mean(dim=0) * 127.5
+        if float(deviation.max()) > 1.4 * float(deviation.min()):
+            found += f" ({float(deviation[0]):.1f} in the dark, {float(deviation[-1]):.1f} in the light)"
+        return found + (", shared by neighbouring pixels" if self.neighbours > 0.25 else "")
+
+
+def diagnose(picture: Picture) -> Diagnosis:
+    """Look at a picture: its noise, compression, blur, tones, scratches and dust.
+
+    Noise is that of `estimate_noise`, compression that of the file's tables or `estimate_compression`, blur and enlargement
+    those of `measure_detail`, scratches those of `find_scratches`. They are measured one by one, and bias one another: what a
+    JPEG added counts as noise, and strong noise hides blur.
+
+    Args:
+        picture: as read.
+    """
+    pixels = picture.pixels
+    gray = is_gray(pixels)
+    pixels = pixels[:, :1] if gray else pixels
+    damaged = find_scratches(pixels)
+    # Scratches are no noise and no detail.
+    whole = without(pixels, damaged)
+    compressed = _compressed(picture)
+    noise = estimate_noise(whole)
+    level = 0.0 if noise is None else noise.root_mean_square(whole)
+    if noise is not None and (compressed is None or compressed.quality >= LOSSY):
+        # Detail all over a picture passes for noise; but noise is everywhere. (Compression takes it from quiet places.)
+        share = min(1.0, ABOVE * quiet_deviation(whole) / level)
+        noise, level = noise.scaled(share), share * level
+    luma = ((whole.mean(dim=1)[0].double() + 1) * 127.5).numpy()
+    low, high = np.quantile(luma[::2, ::2], [0.01, 0.99])
+    return Diagnosis(
+        size=picture.size,
+        noise=noise,
+        noise_level=127.5 * level,
+        compressed=compressed,
+        detail=measure_detail(luma, 0.0 if noise is None else noise_by_frequency(noise, whole)),
+        gray=gray,
+        toned=not gray and _toned(whole),
+        darkest=float(low),
+        brightest=float(high),
+        damaged=damaged,
+    )
+
+
+def is_gray(pixels: Tensor) -> bool:
+    """Whether a picture (1, C, H, W) has one channel, or R = G = B everywhere."""
+    return pixels.shape[1] == 1 or bool((pixels == pixels[:, :1]).all())
+
+
+def without(pixels: Tensor, damaged: Tensor) -> Tensor:
+    """A picture (1, C, H, W) with what is damaged, bool (1, 1, H, W), filled smoothly."""
+    from restore.operators.plate import plate_fill
+
+    return plate_fill(pixels, (~damaged).to(pixels).expand_as(pixels)) if bool(damaged.any()) else pixels
+
+
+def noise_by_frequency(noise: NoiseModel, pixels: Tensor) -> np.ndarray:
+    """The variance of the mean of the channels by frequency along an axis, (SIDE // 2 + 1,), in squared grey levels."""
+    spectrum = noise.spectrum((SIDE, SIDE))[0]  # (SIDE, SIDE // 2 + 1) of luma.
+    level = 127.5 * noise.root_mean_square(pixels)
+    share: Tensor = level**2 * spectrum.mean(dim=0) / pixels.shape[1]
+    return share.double().numpy()
+
+
+def _compressed(picture: Picture) -> Compressed | None:
+    if picture.jpeg is not None:
+        luma = torch.tensor(picture.jpeg.tables[0], dtype=torch.float32).sort().values
+        away = [float((tables(quality)[0].flatten().float().sort().values - luma).abs().sum()) for quality in range(1, 101)]
+        return Compressed(int(np.argmin(away)) + 1, False, picture.jpeg.subsampling != 0)
+    if picture.kind not in ("gray", "colour"):
+        return None
+    found = estimate_compression(picture.pixels)
+    return (
+        None if found is None else Compressed(found.quality, True, None if found.subsampling is None else found.subsampling > 0)
+    )
+
+
+def _toned(pixels: Tensor) -> bool:
+    """Whether colours are a function of brightness: what is left of them after a cubic in it is small."""
+    small = F.avg_pool2d(pixels, 4) if min(pixels.shape[-2:]) >= 16 else pixels
+    levels = 127.5 * small[0].flatten(1).double()
+    luma = levels.mean(dim=0)
+    powers = torch.stack([(luma / 127.5) ** power for power in range(4)], dim=1)
+    away = levels[[0, 2]].T - luma[:, None]
+    left = away - powers @ torch.linalg.lstsq(powers, away).solution
+    return float(left.square().mean().sqrt()) < TONED

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from restore.errors import OperatorError, PictureError, UsageError
 from restore.plugins.manager import hookimpl
@@ -15,22 +17,26 @@ if TYPE_CHECKING:
 
     from restore.guidance.guidance import Guidance
     from restore.images import Picture
+    from restore.operators import OpenBlur
     from restore.problem import Problem
+
+logger = logging.getLogger("restore")
 
 LEAST = 0.5 / 127.5  # Deviation of the noise that is assumed at least: files are rounded, and a kernel is never exact.
 BEYOND = 0.5  # Standard deviation of what lies beyond the border about its continuation, in [-1, 1] units.
+SHARP = 0.6  # Pixels; narrower blur is not told from none.
 SHAPES = {"gaussian": 1, "motion": 2, "defocus": 1}  # Numbers that each takes.
-FORMS = "gaussian:DEVIATION, motion:LENGTH,ANGLE, defocus:RADIUS, a file"
+FORMS = "auto, gaussian:DEVIATION, motion:LENGTH,ANGLE, defocus:RADIUS, a file"
 
 
 @dataclass(frozen=True)
 class DeblurOptions:
     kernel: str = field(
-        default="",
+        default="auto",
         metadata={
-            "required": True,
             "help": "what blurred the picture: gaussian:DEVIATION, motion:LENGTH,ANGLE (degrees, counter-clockwise) or "
-            "defocus:RADIUS, in pixels; or a file, .npy or a picture of how a point of light looks",
+            "defocus:RADIUS, in pixels; a file, .npy or a picture of how a point of light looks; auto: a Gaussian of the "
+            "width that the edges show"
         },
     )
     sigma: float | Literal["auto"] = field(
@@ -42,7 +48,7 @@ class Deblur(Task):
     """y = k * x + noise, with one kernel k for the whole picture. What lies beyond the border is not known; see `OpenBlur`.
 
     With several kernels in one picture, as where only the background is out of focus, the wrong one leaves rings or does
-    nothing.
+    nothing. `auto` knows no motion: it estimates the width of a Gaussian, which stands for a lens out of focus, too.
     """
 
     name = "deblur"
@@ -55,7 +61,7 @@ class Deblur(Task):
         from restore.problem import Problem
 
         pixels = picture.pixels
-        kernel = _kernel(options.kernel)
+        kernel = _estimated(pixels) if options.kernel == "auto" else _kernel(options.kernel)
         if any(side > whole for side, whole in zip(kernel.shape, picture.size, strict=True)):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
@@ -67,10 +73,36 @@ class Deblur(Task):
         y = operator.weights.to(pixels) * pixels
         return Problem(y=y, operator=operator, sigma_y=sigma_y, shape=tuple(pixels.shape))
 
+    def found(self, problem: Problem[OpenBlur], options: DeblurOptions) -> dict[str, Any]:
+        """The width is that of a Gaussian as wide as the kernel."""
+        kernel = problem.operator.kernel
+        variance = 0.0
+        for axis in (0, 1):
+            share = kernel.sum(dim=axis) / kernel.sum()
+            place = share.new_tensor(range(len(share)))
+            variance += float((share * (place - (share * place).sum()) ** 2).sum()) / 2
+        return {"sigma": 127.5 * problem.sigma_y, "width": round(math.sqrt(variance), 3)}
+
     def guidance(self, problem: Problem, options: DeblurOptions) -> Guidance:
         from restore.guidance.pnp import PnP
 
-        return PnP(most=12)
+        # Chosen on photographs, of Kodak and of samples, for four kernels; weights from 0.5 to 1 differ little.
+        return PnP(weight=0.8, most=10)
+
+
+def _estimated(pixels: Tensor) -> Tensor:
+    """A Gaussian as wide as the picture's edges.
+
+    Raises: PictureError for a picture whose edges are sharp.
+    """
+    from restore.blur_estimation import estimate_blur_width
+    from restore.operators import kernels
+
+    width = estimate_blur_width(pixels)
+    if width < SHARP:
+        raise PictureError(f"no blur found, the edges are as sharp as a Gaussian of {width:.1f} pixels; name one by --kernel")
+    logger.info("blur estimated as a Gaussian of %.1f pixels", width)
+    return kernels.gaussian(width)
 
 
 def _kernel(spec: str) -> Tensor:

@@ -6,7 +6,7 @@ import logging
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Optional
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from restore.errors import OperatorError, PictureError, UsageError
 from restore.plugins.manager import hookimpl
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from restore.guidance.guidance import Guidance
     from restore.images import Picture
     from restore.noise.model import NoiseModel
+    from restore.operators import Downsample
     from restore.operators.jpeg_cells import JPEGCells
     from restore.problem import Problem
 
@@ -24,6 +25,7 @@ logger = logging.getLogger("restore")
 SCALE, LARGEST = 4.0, 16  # By default, and at most.
 LEAST = 1.6  # Grey levels; noise below this does no harm, and what is found of it in clean pictures is detail.
 ABOVE = 1.15  # How much noise may be above what it is in the quietest windows.
+ROUNDED = 0.5 / 127.5  # The deviation of a picture of whole numbers, and a little for the kernel's error.
 FINE = 4.0  # Grey levels: the mean step of a JPEG whose artefacts are as weak.
 
 
@@ -61,13 +63,19 @@ class SuperResolution(Task):
     Options = SuperResolutionOptions
 
     def problem(self, picture: Picture, options: SuperResolutionOptions) -> Problem:
+        from restore.blur_estimation import estimate_reduction
         from restore.operators import Downsample
         from restore.problem import Problem
 
         pixels, small = picture.pixels, picture.size
         size = _size(small, options)
         found = _measured(picture) if isinstance(options.sigma, str) else _Found(options.sigma / 127.5)
-        kernel = "bicubic" if options.reduced_by == "auto" else options.reduced_by
+        kernel = options.reduced_by
+        if kernel == "auto":
+            # Noise and artefacts hide what the reduction left.
+            kernel = estimate_reduction(pixels) if found.sigma_y == 0 else "bicubic"
+        if kernel.startswith("gaussian") and found.sigma_y < ROUNDED:
+            found = _Found(ROUNDED)  # What it left of high frequencies is no more than rounding errors.
         try:
             operator = Downsample.between(size, small, kernel)
         except OperatorError as error:
@@ -82,6 +90,16 @@ class SuperResolution(Task):
             constraint=found.constraint,
         )
 
+    def found(self, problem: Problem[Downsample], options: SuperResolutionOptions) -> dict[str, Any]:
+        grid = problem.operator
+        return {
+            "sigma": 127.5 * problem.sigma_y,
+            "white": problem.noise is None,
+            "jpeg": problem.constraint is not None,
+            "reduced_by": grid.kernel,
+            "size": [grid.size[1], grid.size[0]],
+        }
+
     def guidance(self, problem: Problem, options: SuperResolutionOptions) -> Guidance:
         from restore.guidance.pnp import ENLARGING, PnP
         from restore.guidance.two_scales import TwoScales
@@ -89,6 +107,8 @@ class SuperResolution(Task):
 
         if problem.sigma_y == 0:
             return ENLARGING
+        if problem.sigma_y <= ROUNDED:
+            return PnP(weight=0.8, most=10)
         if isinstance(problem.constraint, JPEGCells):
             from restore.compression import settings_of
 

@@ -13,6 +13,7 @@ from gaussian import dense
 from photographs import cheap, crop, noisy, photo, psnr
 from torch.nn import functional as F
 
+from restore.blur_estimation import estimate_blur_width
 from restore.errors import OperatorError, PictureError, UsageError
 from restore.operators import OpenBlur, kernels
 from restore.testing import check_linear
@@ -127,8 +128,8 @@ def blurred(name="astronaut", side=96, kernel=None, sigma=2.55, top=64, left=160
     ("spec", "kernel", "gain"),
     [
         ("gaussian:1.6", kernels.gaussian(1.6), 2.5),
-        ("motion:9,30", kernels.motion(9, 30), 6),
-        ("defocus:3", kernels.defocus(3), 4),
+        ("motion:9,30", kernels.motion(9, 30), 5),
+        ("defocus:3", kernels.defocus(3), 3),
     ],
 )
 def test_a_named_kernel_is_taken_out(spec, kernel, gain):
@@ -150,6 +151,37 @@ def test_a_kernel_comes_from_a_file(tmp_path):
     cv2.imwrite(str(tmp_path / "k.png"), (kernel / kernel.max() * 65535).round().numpy().astype(np.uint16))
     found = cheap()("deblur", given, kernel=str(tmp_path / "k.png"), steps=2).samples
     torch.testing.assert_close(found, wanted, atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("width", [1.2, 2.0])
+@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+def test_the_width_of_a_blur_shows_at_edges(name, width):
+    kernel = kernels.gaussian(width)
+    given, _ = blurred(name, 128, kernel, sigma=1)
+    pixels = torch.from_numpy(given.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
+    assert estimate_blur_width(pixels) == pytest.approx(width, rel=0.3)
+
+
+def test_a_step_has_the_width_of_its_blur():
+    for width in (0.8, 1.6, 3.0):
+        place = torch.arange(64) - 32.0
+        step = torch.erf(place / width / math.sqrt(2)).expand(1, 3, 64, 64) * 0.8
+        for pixels in (step, step.mT):
+            assert estimate_blur_width(pixels) == pytest.approx(width, abs=0.2)
+    assert estimate_blur_width(torch.zeros(1, 1, 64, 64)) == 0
+    assert estimate_blur_width(torch.zeros(1, 3, 8, 64)) == 0
+
+
+def test_a_blur_of_unknown_width_is_taken_out(caplog):
+    given, truth = blurred(side=128, sigma=1)
+    with caplog.at_level(logging.INFO, logger="restore"):
+        found = photo()("deblur", given)
+    assert found.record["found"]["width"] == pytest.approx(1.6, rel=0.3)
+    assert "blur estimated as a Gaussian of" in caplog.text
+    assert psnr(found.image, truth) > psnr(given, truth) + 1
+    sharp = np.where((np.indices((48, 48)).sum(axis=0) // 12 % 2)[..., None] > 0, 200, 40).astype(np.uint8).repeat(3, axis=2)
+    with pytest.raises(PictureError, match="no blur found"):
+        cheap()("deblur", sharp)
 
 
 def test_the_noise_is_measured_and_said(caplog):

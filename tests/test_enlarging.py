@@ -13,6 +13,7 @@ from photographs import cheap, crop, noisy, photo, psnr
 from PIL import Image
 from restore_plugins.super_resolution import SuperResolution, SuperResolutionOptions
 
+from restore.blur_estimation import estimate_reduction
 from restore.errors import PictureError, UsageError
 from restore.guidance.pnp import ENLARGING, PnP
 from restore.guidance.two_scales import TwoScales
@@ -104,6 +105,32 @@ def test_exact_pictures_are_enlarged_as_ever():
     from restore.images import as_picture
 
     assert task.guidance(task.problem(as_picture(small), options), options) is ENLARGING
+
+
+# Reductions
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+def test_the_reduction_shows_in_the_spectrum(name):
+    found = {}
+    for kernel in ("bicubic", "lanczos", "gaussian:0.6", "gaussian:0.8"):
+        small, _ = reduced(name, 2, 192, kernel)
+        found[kernel] = estimate_reduction(torch.from_numpy(small.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None])
+    assert found == {
+        "bicubic": "bicubic",
+        "lanczos": "bicubic",
+        "gaussian:0.6": "gaussian:0.6",
+        "gaussian:0.8": "gaussian:0.8",
+    }
+    assert estimate_reduction(torch.zeros(1, 1, 40, 90)) == "bicubic"
+
+
+def test_a_blurred_small_picture_is_enlarged_by_what_blurred_it():
+    small, truth = reduced("coffee", 2, 160, "gaussian:0.8")
+    found = photo()("super-resolution", small, scale=2, sigma=0, steps=8)
+    assert found.record["found"]["reduced_by"] == "gaussian:0.8"
+    plain = photo()("super-resolution", small, scale=2, sigma=0, reduced_by="bicubic", steps=8)
+    assert psnr(found.image, truth) > psnr(plain.image, truth) + 0.5
 
 
 # Sizes

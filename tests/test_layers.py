@@ -17,7 +17,7 @@ LAYERS = [
     ["tiling", "planning.activation_memory"],
     ["guidance"],
     ["engine"],
-    ["images", "results.projection", "results.consistency", "noise", "compression", "testing"],
+    ["images", "results.projection", "results.consistency", "noise", "compression", "blur_estimation", "testing"],
     ["diagnosis"],
     ["task", "run_options"],
     ["options"],

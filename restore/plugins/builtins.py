@@ -33,6 +33,7 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
         "pnp": _later("restore.guidance.pnp", "PnP"),
         "repaint": _later("restore.guidance.repaint", "RePaint"),
         "tds": _later("restore.guidance.tds", "TDS"),
+        "whitening": _later("restore.guidance.whitening", "Whitening"),
     }
 
 

@@ -5,7 +5,7 @@
 
 A photograph is reduced to half its size (bicubic), scratched, given white noise of 6 grey levels and saved as JPEG of quality
 80. "joint" is `restore auto --scale 2`; "chained" are `inpaint --mask auto`, `denoise` and `super-resolution --scale 2` in a
-row, "chained, jpeg first" begins with `jpeg`. All have their default settings.
+row. All have their default settings.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ WAYS = {
     "bicubic": (),
     "joint": (("auto", {"scale": 2}),),
     "chained": CHAIN,
-    "chained, jpeg first": (("jpeg", {}), *CHAIN),
 }
 
 

@@ -34,6 +34,9 @@ class AutoOptions:
     colorize: Any = field(
         default=None, metadata={"picture": True, "help": "strokes of colour on a transparent picture, for a gray one"}
     )
+    scratches: bool = field(
+        default=True, metadata={"help": "fill what is found of scratches and dust; thin things in the picture pass for them"}
+    )
 
 
 class Auto(Task):
@@ -58,6 +61,8 @@ class Auto(Task):
         from restore.problem import Problem
 
         found = diagnose(picture)
+        if not options.scratches:
+            found = dataclasses.replace(found, damaged=torch.zeros_like(found.damaged))
         logger.info("found: %s", "; ".join(found.findings()) or "nothing wrong")
         pixels = picture.pixels[:, :1] if found.gray else picture.pixels
         keep = ~found.damaged if found.is_damaged else torch.ones_like(found.damaged)
@@ -99,6 +104,7 @@ class Auto(Task):
         from restore.compression import settings_of
         from restore.guidance.pnp import ENLARGING, FILLING, PnP
         from restore.guidance.two_scales import TwoScales
+        from restore.guidance.whitening import Whitening
         from restore.operators import Identity, Mask
         from restore.operators.jpeg_cells import JPEGCells
         from restore.operators.observed import Observed
@@ -115,12 +121,12 @@ class Auto(Task):
             return first if isinstance(problem.operator, Identity) else TwoScales(first=first, first_steps=own.steps)
         if isinstance(problem.operator, Identity):
             # Without a constraint the toolkit's own for noise.
-            return None if observed is None else PnP(weight=1.0, sigma_start=0.4, most=12)
+            return None if observed is None else Whitening()
         if problem.sigma_y == 0:
             return ENLARGING
         if problem.shape[-2:] == problem.y.shape[-2:]:
             return PnP(most=12)  # Blur alone.
-        return TwoScales(first=PnP(weight=1.0, sigma_start=max(0.1, 4 * problem.sigma_y)))
+        return TwoScales(first=Whitening(), first_steps=Whitening.steps)
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: AutoOptions) -> Picture:
         from restore.operators import Mask

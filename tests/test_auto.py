@@ -93,6 +93,8 @@ def test_auto_restores_what_it_finds_in_one_solve(scratched, caplog):
         result = restorer()("auto", noisy, steps=6)
     assert "found: noise of" in caplog.text
     assert "scratches filled, noise taken out" in caplog.text
+    kept = restorer()("auto", damaged, scratches=False)
+    assert np.array_equal(kept.image, damaged)
     assert error(result.image, truth) < 0.45 * error(noisy, truth)
     larger = restorer()("auto", noisy, scale=2, steps=3)
     assert larger.image.shape == (224, 224, 3)

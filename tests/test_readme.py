@@ -37,7 +37,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_commands_work(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     commands = [line.split("#")[0] for block in blocks("") for line in block.splitlines() if line.startswith("restore ")]
     pictures = [line for line in commands if "img.png" in line and "my-prior" not in line]
-    assert [line.split()[1] for line in pictures] == ["inpaint", "super-resolution", "denoise", "colorize"]
+    assert [line.split()[1] for line in pictures] == ["inpaint", "super-resolution", "denoise", "colorize", "auto"]
     for line in pictures:
         assert main(shlex.split(line)[1:]) == 0, capfd.readouterr().err
         assert Path(capfd.readouterr().out.strip()).is_file()

@@ -23,6 +23,7 @@ LEAST_SIDE = 400  # Pixels; larger pictures are also looked at reduced while the
 SEED, REST = 0.95, 0.5  # Probabilities: of the surest pixel of a scratch, and of all its pixels.
 FEWEST = 3.0  # The sum of probabilities over a scratch or speck.
 WITNESS = 1.2  # Times the local contrast by which it differs from what its surroundings say.
+EDGE, ACROSS = 1.5, 5.0  # It differs by so many times more than its two sides do, so many pixels apart.
 Bool = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
@@ -79,20 +80,25 @@ def _marked(picture: Floats) -> Bool:
     if not mark.any():
         return mark
     wide = np.asarray(cv2.dilate(mark.astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8)
-    differs = np.bincount(label.ravel(), _unexplained(picture, wide).ravel(), minlength=count)
-    keep &= differs > WITNESS * np.bincount(label.ravel(), minlength=count)
+    size = np.bincount(label.ravel(), minlength=count)
+    relative, absolute, step = (np.bincount(label.ravel(), one.ravel(), minlength=count) for one in _unexplained(picture, wide))
+    keep &= (relative > WITNESS * size) & (absolute > EDGE * step)
     kept = keep[label].astype(np.uint8)
     return np.asarray(cv2.dilate(kept, np.ones((3, 3), np.uint8)) > 0)
 
 
-def _unexplained(picture: Floats, hole: NDArray[np.uint8]) -> Floats:
-    """How far what lies in a hole is from what its surroundings say, in units of the local contrast."""
+def _unexplained(picture: Floats, hole: NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
+    """How far what lies in a hole is from what its surroundings say, in units of the local contrast and in grey levels, and by
+    how many grey levels the surroundings differ from one side to the other."""
     levels = np.rint(picture).clip(0, 255).astype(np.uint8)
     given = levels if levels.shape[2] == 3 else levels[..., 0]
     filled = cv2.inpaint(given, hole, 4, cv2.INPAINT_TELEA).reshape(picture.shape).astype(np.float32)
     gray = np.ascontiguousarray(filled.mean(axis=2))
     contrast = local_contrast(gray - cv2.medianBlur(np.rint(gray).clip(0, 255).astype(np.uint8), 5))
-    return np.asarray(np.abs(picture - filled).max(axis=2) / contrast, np.float32)
+    away = np.asarray(np.abs(picture - filled).max(axis=2), np.float32)
+    smooth = cv2.GaussianBlur(gray, (0, 0), 2.0)
+    step = np.hypot(cv2.Scharr(smooth, cv2.CV_32F, 1, 0), cv2.Scharr(smooth, cv2.CV_32F, 0, 1)) / 32 * ACROSS
+    return away / contrast, away, np.asarray(step, np.float32)
 
 
 @lru_cache(maxsize=1)

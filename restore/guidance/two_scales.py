@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from restore.guidance.guidance import POSITIVE, Ranges
+from restore.guidance.guidance import POSITIVE, Guidance, Ranges
 from restore.guidance.pnp import PnP
 from restore.operators.identity import Identity
 from restore.operators.operator import Linear
@@ -37,7 +37,7 @@ class TwoScales(PnP):
     fast: ClassVar[int] = 6
     best: ClassVar[int] = 10
     ranges: ClassVar[Ranges] = {**PnP.ranges, "first_steps": (1, 100), "left": (POSITIVE, 1)}
-    first: PnP = field(default_factory=PnP)
+    first: Guidance[Any] = field(default_factory=PnP)
     first_steps: int = 8
     left: float = 0.8
 
@@ -86,8 +86,9 @@ class TwoScales(PnP):
             sigma_y=0.0 if exact else problem.sigma_y,
             noise=None if exact else problem.noise,
         )
-        z = self.first.start(small, torch.tensor(self.first.sigma_start), noise)
-        for now, after in pairwise(self.first.schedule(prior, small, self.first_steps).to(y.device)):
+        schedule = self.first.schedule(prior, small, self.first_steps).to(y.device)
+        z = self.first.start(small, schedule[0], noise)
+        for now, after in pairwise(schedule):
             z = self.first.step(small, prior, sampler, z, now, after, noise)
         return z
 

@@ -77,7 +77,7 @@ class Whitening(Guidance[Identity]):
         # Where the noise is weaker than its mean over the picture, white noise makes up for it.
         deviation = law.deviation_at(smoothed(x)).clamp_max(problem.sigma_y)
         even = (sigma**2 - (level * deviation) ** 2).clamp_min(0).sqrt()
-        moved = x + filtered(problem.y - x, pull)
+        moved = x + filtered(problem.measurement(x) - x, pull)
         draws = 1 if sigma_next > 0 else self.draws
         total = torch.zeros_like(x)
         for _ in range(draws):

@@ -79,7 +79,7 @@ def _aged(picture: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np
         found = 128 + random.uniform(0.5, 1) * (found - 128) + random.uniform(-20, 20)
     if random.random() < 0.5:
         grain = random.normal(0, 1, found.shape[:2]).astype(np.float32)
-        grain = cv2.GaussianBlur(grain, (0, 0), random.uniform(0.4, 1.2))
+        grain = np.asarray(cv2.GaussianBlur(grain, (0, 0), random.uniform(0.4, 1.2)), np.float32)
         found = found + (random.uniform(1, 12) / grain.std() * grain)[..., None]
     return np.asarray(found.round().clip(0, 255), np.uint8)
 

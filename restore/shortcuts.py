@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from restore.restorer import Restorer
 
@@ -23,8 +23,8 @@ def super_resolution(image: Any, scale: float | None = None, **keywords: Any) ->
     return _photo()("super-resolution", image, scale=scale, **keywords).image
 
 
-def denoise(image: Any, sigma: float | None = None, **keywords: Any) -> Any:
-    """Remove noise of standard deviation `sigma` in grey levels (0-255; estimated if None). Returns the type of `image`."""
+def denoise(image: Any, sigma: float | Literal["auto"] = "auto", **keywords: Any) -> Any:
+    """Remove white noise of standard deviation `sigma` in grey levels (0-255), or noise of any kind, measured if "auto"."""
     return _photo()("denoise", image, sigma=sigma, **keywords).image
 
 

@@ -443,7 +443,8 @@ def test_write_mask_is_refused_where_it_would_do_harm(restore: Command, place: P
 def test_dry_run_says_the_share_and_refuses_a_black_mask(restore: Command, place: Path, drawn: np.ndarray) -> None:
     ran = restore("inpaint", "in.png", "--mask", "m.png", "--mask-grow", "2", "--dry-run")
     fill = read("m.png", (240, 240), grow=2)
-    assert (ran.code, ran.out, ran.err) == (0, "in.inpaint.png\n", f"mask fills {100 * fill.mean():.1f} % of the picture\n")
+    assert (ran.code, ran.out) == (0, "in.inpaint.png\n")
+    assert ran.err.splitlines()[0] == f"mask fills {100 * fill.mean():.1f} % of the picture"
     ran = restore("inpaint", "in.png", "--mask", "black.png", "--dry-run")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("error: in.png: black.png: the mask marks nothing: every pixel is 0 (of 255); white is filled")

@@ -51,7 +51,7 @@ class Whitening(Guidance[Identity]):
     def schedule(self, prior: Prior, problem: Problem[Identity], steps: int) -> Tensor:
         """Levels from the peak of the noise's spectrum to about a third of it, in equal ratios."""
         amplitude = _amplitude(_law(problem), problem).flatten().sort().values
-        peak = problem.sigma_y * float(amplitude[int(PEAK * (len(amplitude) - 1))])
+        peak = max(problem.sigma_y * float(amplitude[int(PEAK * (len(amplitude) - 1))]), prior.sigma_min)
         schedule = schedules.geometric(peak, peak * LAST ** min(1.0, (steps - 1) / 2), steps)
         return schedule if prior.levels is None else schedules.snap(schedule, prior.levels)
 
@@ -69,6 +69,8 @@ class Whitening(Guidance[Identity]):
         sigma_next: Tensor,
         noise: Noise,
     ) -> Tensor:
+        if problem.sigma_y == 0:
+            return problem.y.expand(problem.shape)
         law = _law(problem)
         amplitude = _amplitude(law, problem).to(x)
         level = sigma / problem.sigma_y

@@ -34,7 +34,7 @@ SELECTION = "RESTORE_PLUGINS"
 # Known tasks of other packages: name of the task -> how to install it.
 INSTALLING = {"dead-columns": "in a clone of this project, run: pip install samples/restore-dead-columns"}
 # Subcommands that are not tasks; no task may have their names.
-COMMANDS = frozenset({"evaluate", "help", "models", "plugins", "rerun", "sample", "schema", "train"})
+COMMANDS = frozenset({"diagnose", "evaluate", "help", "models", "plugins", "rerun", "sample", "schema", "train"})
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 

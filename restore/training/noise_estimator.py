@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 import torch
 from safetensors.torch import save_file
@@ -17,7 +16,6 @@ from restore.training.damage import random_damage
 from restore.training.data import load_crops
 
 SIZE = 128  # Side of a crop in pixels.
-SHARPENED = 0.4  # Share of crops that are sharpened first.
 
 
 def pair(crop: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -25,9 +23,6 @@ def pair(crop: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
     if random.random() < 0.1:
         crop = crop.mean(dim=0, keepdim=True).expand(3, -1, -1)
     clean = ((crop.permute(1, 2, 0).double() + 1) * 127.5).numpy()
-    if random.random() < SHARPENED:  # As cameras and scanners do: fine detail is not noise, however strong.
-        clean = clean + random.uniform(0.2, 1.2) * (clean - cv2.GaussianBlur(clean, (0, 0), random.uniform(0.6, 1.2)))
-        clean = np.clip(clean, 0, 255)
     damaged = random_damage(random)(clean, random)
     if random.random() < 0.1:
         damaged = np.repeat(damaged[..., :1], 3, axis=2)
@@ -41,7 +36,7 @@ def pair(crop: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="file of weights (.safetensors)")
 @click.option("--steps", type=click.IntRange(min=1), default=6000, show_default=True)
 @click.option("--batch", type=click.IntRange(min=1), default=12, show_default=True)
-@click.option("--scales", default="0.5,0.35,0.25", show_default=True, help="sizes of the pictures, against their noise")
+@click.option("--scales", default="0.5,0.35", show_default=True, help="sizes of the pictures, against their noise")
 @click.option("--seed", default=0, show_default=True)
 def main(data: tuple[Path, ...], out: Path, steps: int, batch: int, scales: str, seed: int) -> None:
     """Trains on random damage of clean pictures; goes on from FILE if it is there."""

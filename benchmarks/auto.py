@@ -33,7 +33,7 @@ CHAIN: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 WAYS = {
     "bicubic": (),
-    "joint": (("auto", {"scale": 2}),),
+    "joint": (("auto", {"scale": 2, "scratches": True}),),
     "chained": CHAIN,
 }
 

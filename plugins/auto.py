@@ -35,7 +35,7 @@ class AutoOptions:
         default=None, metadata={"picture": True, "help": "strokes of colour on a transparent picture, for a gray one"}
     )
     scratches: bool = field(
-        default=True, metadata={"help": "fill what is found of scratches and dust; thin things in the picture pass for them"}
+        default=False, metadata={"help": "fill what is found of scratches and dust; thin things in the picture pass for them"}
     )
 
 
@@ -61,9 +61,10 @@ class Auto(Task):
         from restore.problem import Problem
 
         found = diagnose(picture)
-        if not options.scratches:
-            found = dataclasses.replace(found, damaged=torch.zeros_like(found.damaged))
         logger.info("found: %s", "; ".join(found.findings()) or "nothing wrong")
+        if found.is_damaged and not options.scratches:
+            logger.info("scratches and dust are left: `restore diagnose --strip DIR` shows them, --scratches fills them")
+            found = dataclasses.replace(found, damaged=torch.zeros_like(found.damaged))
         pixels = picture.pixels[:, :1] if found.gray else picture.pixels
         keep = ~found.damaged if found.is_damaged else torch.ones_like(found.damaged)
         noise = found.noise if found.has_noise else None

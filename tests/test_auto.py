@@ -90,13 +90,13 @@ def test_auto_restores_what_it_finds_in_one_solve(scratched, caplog):
     truth, damaged, _ = scratched
     noisy = (damaged + np.random.default_rng(0).normal(0, 12, damaged.shape)).round().clip(0, 255).astype(np.uint8)
     with caplog.at_level("INFO", logger="restore"):
-        result = restorer()("auto", noisy, steps=6)
+        result = restorer()("auto", noisy, scratches=True, steps=6)
     assert "found: noise of" in caplog.text
     assert "scratches filled, noise taken out" in caplog.text
-    kept = restorer()("auto", damaged, scratches=False)
+    kept = restorer()("auto", damaged)
     assert np.array_equal(kept.image, damaged)
     assert error(result.image, truth) < 0.45 * error(noisy, truth)
-    larger = restorer()("auto", noisy, scale=2, steps=3)
+    larger = restorer()("auto", noisy, scratches=True, scale=2, steps=3)
     assert larger.image.shape == (224, 224, 3)
     small = cv2.resize(larger.image, (112, 112), interpolation=cv2.INTER_AREA)
     assert error(small, truth) < 0.5 * error(noisy, truth)

@@ -25,6 +25,7 @@ logger = logging.getLogger("restore")
 
 SHARPENED = 0.85  # Share of the blur found that is taken out: too much makes halos, too little is only soft.
 WIDEST = 1.5  # Pixels of blur that are taken out at most.
+DOUBTFUL = 2.0  # Grey levels of noise that blurred pictures have at least: the width found is never exact.
 LEAST = 1.0  # Grey levels of noise that blurred and enlarged pictures have at least, by rounding.
 
 
@@ -33,6 +34,9 @@ class AutoOptions:
     scale: int = field(default=1, metadata={"min": 1, "max": 16, "help": "how many times wider and higher"})
     colorize: Any = field(
         default=None, metadata={"picture": True, "help": "strokes of colour on a transparent picture, for a gray one"}
+    )
+    blur: bool = field(
+        default=False, metadata={"help": "take out what is found of blur; softness of other kinds passes for it"}
     )
     scratches: bool = field(
         default=False, metadata={"help": "fill what is found of scratches and dust; thin things in the picture pass for them"}
@@ -69,7 +73,10 @@ class Auto(Task):
         keep = ~found.damaged if found.is_damaged else torch.ones_like(found.damaged)
         noise = found.noise if found.has_noise else None
         cells = _cells(picture, found)
-        operator, steps = _operator(found, options.scale)
+        soft = found.is_soft and options.blur and not found.has_artefacts
+        if found.is_soft and not soft:
+            logger.info("blur is left: %s", "compression looks like it" if options.blur else "--blur takes it out")
+        operator, steps = _operator(found, options.scale, soft)
         done = [
             *(["scratches filled"] if found.is_damaged else []),
             *(["noise taken out"] if noise is not None else []),
@@ -87,7 +94,9 @@ class Auto(Task):
             pixels = pixels.mean(dim=1, keepdim=True) + (whole - whole.mean(dim=1, keepdim=True))
             noise = None if noise is None else _of_luma(noise)
         level = found.noise_level / 127.5 if noise is not None else 0.0
-        if steps and level == 0 and (found.is_soft or cells is not None):
+        if soft:
+            level = max(level, max(DOUBTFUL, found.noise_level) / 127.5)
+        elif steps and level == 0 and cells is not None:
             level = max(LEAST, found.compressed.error if cells is not None and found.compressed is not None else 0.0) / 127.5
         height, width = found.size
         partly = found.is_damaged or hints is not None or cells is not None
@@ -126,7 +135,7 @@ class Auto(Task):
         if problem.sigma_y == 0:
             return ENLARGING
         if problem.shape[-2:] == problem.y.shape[-2:]:
-            return PnP(most=12)  # Blur alone.
+            return PnP(weight=0.8, most=10)  # Blur alone, as in `deblur`.
         return TwoScales(first=Whitening(), first_steps=Whitening.steps)
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: AutoOptions) -> Picture:
@@ -144,12 +153,12 @@ class Auto(Task):
         return dataclasses.replace(picture.with_pixels(restored), jpeg=None)
 
 
-def _operator(found: Diagnosis, scale: int) -> tuple[Operator, list[str]]:
+def _operator(found: Diagnosis, scale: int, soft: bool) -> tuple[Operator, list[str]]:
     """Blur and reduction as one, and what undoing them is called."""
     from restore.operators import Downsample, Identity
 
     height, width = found.size
-    blur = min(WIDEST, SHARPENED * found.detail.blur) if found.is_soft else 0.0
+    blur = min(WIDEST, SHARPENED * found.detail.blur) if soft else 0.0
     if scale == 1 and blur == 0:
         return Identity(), []
     kernel = f"gaussian:{blur:.3f}" if blur else "bicubic"

@@ -24,7 +24,9 @@ logger = logging.getLogger("restore")
 
 LEAST = 0.5 / 127.5  # Deviation of the noise that is assumed at least: files are rounded, and a kernel is never exact.
 BEYOND = 0.5  # Standard deviation of what lies beyond the border about its continuation, in [-1, 1] units.
-SHARP = 0.6  # Pixels; narrower blur is not told from none.
+SHARP = 1.1  # Pixels; fine texture of sharp photographs is as soft.
+NARROWER = 0.8  # Share of the width found that is taken out: too much makes rings, too little is only soft.
+DOUBTFUL = 2 / 127.5  # As LEAST, for a kernel that was estimated.
 SHAPES = {"gaussian": 1, "motion": 2, "defocus": 1}  # Numbers that each takes.
 FORMS = "auto, gaussian:DEVIATION, motion:LENGTH,ANGLE, defocus:RADIUS, a file"
 
@@ -67,7 +69,7 @@ class Deblur(Task):
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
         # Of a model its level alone is used: conjugate gradients within conjugate gradients would take too long.
         level, _ = noise_of(pixels, options.sigma)
-        sigma_y = max(LEAST, level)
+        sigma_y = max(DOUBTFUL if options.kernel == "auto" else LEAST, level)
         operator = OpenBlur(kernel, picture.size, doubt=BEYOND / sigma_y)
         # Rows of the system count by their weights, those of y, too.
         y = operator.weights.to(pixels) * pixels
@@ -101,8 +103,8 @@ def _estimated(pixels: Tensor) -> Tensor:
     width = estimate_blur_width(pixels)
     if width < SHARP:
         raise PictureError(f"no blur found, the edges are as sharp as a Gaussian of {width:.1f} pixels; name one by --kernel")
-    logger.info("blur estimated as a Gaussian of %.1f pixels", width)
-    return kernels.gaussian(width)
+    logger.info("blur estimated as a Gaussian of %.1f pixels; %.1f of them are taken out", width, NARROWER * width)
+    return kernels.gaussian(NARROWER * width)
 
 
 def _kernel(spec: str) -> Tensor:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from restore.problem import Problem
 
 logger = logging.getLogger("restore")
+MOSTLY = 0.9  # Share of the picture from which on a mask may be meant the other way round; random pixels are rarer.
 LEAST = 3.0  # Grey levels of measured noise, below which known pixels are taken as exact: fine texture passes for as much.
 
 
@@ -79,6 +80,8 @@ class Inpaint(Task):
         logger.info("mask fills %.1f %% of the picture%s", 100 * share, rim)
         if share == 1:
             logger.warning("the mask fills the whole picture: everything will be invented")
+        elif share > MOSTLY and not options.invert_mask:
+            logger.warning("the mask fills most of the picture; --invert-mask fills the rest instead")
         if share == 0:
             logger.warning("no scratches or dust found, so the picture stays as it is; give --mask FILE")
         keep = ~fill

@@ -1,5 +1,6 @@
 """`restore diagnose`, `restore auto` and `inpaint --mask auto`; what is observed of a damaged measurement."""
 
+import io
 import json
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 import torch
 from photographs import crop
 from photographs import photo as restorer
+from PIL import Image
 
 from restore import Problem
 from restore.cli import main
@@ -163,3 +165,37 @@ def test_diagnose_command(tmp_path, capfd):
     assert main(["diagnose", str(folder / "deep")]) == 0
     assert "JPEG of quality 60 (file)" in capfd.readouterr().out
     assert main(["diagnose", str(tmp_path / "nowhere")]) == 1
+
+
+def compressed(quality):
+    """A clean photograph as a JPEG, and the photograph."""
+    truth = crop("coffee", 100, 180, 128)
+    file = io.BytesIO()
+    Image.fromarray(truth).save(file, "JPEG", quality=quality)
+    return Image.open(io.BytesIO(file.getvalue())), truth
+
+
+@pytest.mark.parametrize("quality", [10, 30, 75])
+def test_what_a_jpeg_did_is_not_taken_for_noise_or_blur(quality, caplog):
+    given, truth = compressed(quality)
+    with caplog.at_level("INFO", logger="restore"):
+        found = np.asarray(restorer()("auto", given).image)
+    assert "done: compression artefacts taken out" in caplog.text
+    assert error(found, truth) < 0.95 * error(np.asarray(given), truth)
+
+
+def test_blur_is_taken_out_when_asked_and_then_helps(caplog):
+    truth = crop("coffee", 100, 180, 128)
+    blurred = cv2.GaussianBlur(truth, (0, 0), 1.6)
+    noisy = (blurred + np.random.default_rng(0).normal(0, 2.5, truth.shape)).round().clip(0, 255).astype(np.uint8)
+    with caplog.at_level("INFO", logger="restore"):
+        kept = restorer()("auto", noisy).image
+    assert "blur is left: --blur takes it out" in caplog.text
+    assert error(restorer()("auto", noisy, blur=True).image, truth) < 0.9 * min(error(noisy, truth), error(kept, truth))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (3, 200, 3), (96, 96, 3)])
+def test_tiny_and_flat_pictures_come_back(shape, recwarn):
+    given = np.full(shape, 131, np.uint8)
+    assert np.array_equal(restorer()("auto", given).image, given)
+    assert not [one for one in recwarn if issubclass(one.category, RuntimeWarning)]

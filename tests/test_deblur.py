@@ -202,3 +202,9 @@ def test_kernels_that_cannot_be_used_are_refused(tmp_path):
         cheap()("deblur", given, kernel=str(tmp_path / "dark.npy"))
     with pytest.raises(PictureError, match="more than the picture, 28x20"):
         cheap()("deblur", given, kernel="motion:40,0")
+
+
+def test_sharp_pictures_have_no_blur_to_take_out():
+    for name in ("chelsea", "coffee", "astronaut"):
+        with pytest.raises(PictureError, match="no blur found"):
+            cheap()("deblur", crop(name, 60, 60, 192))

@@ -15,6 +15,7 @@ SLOPE, SLOPES = 2.4, 0.3  # Power falls with this power of the frequency in shar
 ERROR = 0.15  # Nepers by which a spectrum departs from that law.
 LOW = 6  # Frequencies that fix the level.
 ROUNDING = 1 / 12  # Variance in squared grey levels.
+LEAST_POWER = 1e-6  # Squared grey levels: flat pictures have none, and logarithms need some.
 ENDS = 3.0  # Nepers by which power falls short of a photograph's where its spectrum has ended.
 SHORTEST = 130  # Pixels; sides below this say nothing of interpolation.
 LEAST_FACTOR = 1.3  # Lines of smaller factors are too often those of patterns in the picture.
@@ -49,7 +50,7 @@ def measure_detail(gray: Floats, noise: Floats | float = 0.0) -> Detail:
         noise: variance of the noise by frequency, (SIDE // 2 + 1,) along an axis, in squared grey levels; or one number.
     """
     frequency = np.arange(1, SIDE // 2 + 1) / SIDE
-    power = _axis_spectrum(gray)[1:]
+    power = np.maximum(_axis_spectrum(gray)[1:], LEAST_POWER)
     floor = np.broadcast_to(np.asarray(noise, np.float64), (SIDE // 2 + 1,))[1:] + ROUNDING
     excess = np.maximum(power - floor, 0.05 * power)
     blur = _blur(frequency, power, floor, excess)

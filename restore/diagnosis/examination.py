@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NOISY = 2.5  # Grey levels; fine texture passes for as much noise.
 BEYOND = 1.3  # Times the error of compression from where on noise is more than that.
+COARSE, COMPRESSED = 75, 8.5  # Up to this quality a JPEG of a clean picture passes for noise of up to so many grey levels.
 ABOVE = 1.15  # How much noise may be above what it is in the quietest windows.
 LOSSY = 93  # Qualities from here on leave no artefacts to be seen.
 SOFT = 0.7  # Pixels; photographs that were reduced are blurred by up to 0.5.
@@ -90,7 +91,10 @@ class Diagnosis:
     @property
     def has_noise(self) -> bool:
         """Whether there is more noise than compression alone leaves."""
-        return self.noise_level >= max(NOISY, 0.0 if self.compressed is None else BEYOND * self.compressed.error)
+        least = NOISY
+        if self.compressed is not None:
+            least = max(least, BEYOND * self.compressed.error, COMPRESSED if self.compressed.quality <= COARSE else 0.0)
+        return self.noise_level >= least
 
     @property
     def has_artefacts(self) -> bool:

@@ -19,6 +19,7 @@ from restore.diagnosis.responses import local_contrast, responses
 
 WEIGHTS = Path(__file__).with_name("scratches.safetensors")
 PART, MARGIN = 768, 96  # Pixels: sides of the parts that are looked at, and how far they overlap.
+SMALLEST = 16  # Pixels; in pictures with a shorter side nothing is found.
 LEAST_SIDE = 400  # Pixels; larger pictures are also looked at reduced while their shorter side is at least this.
 SEED, REST = 0.95, 0.5  # Probabilities: of the surest pixel of a scratch, and of all its pixels.
 FEWEST = 3.0  # The sum of probabilities over a scratch or speck.
@@ -39,8 +40,10 @@ def find_scratches(pixels: Tensor) -> Tensor:
     Args:
         pixels: (1, 1 or 3, H, W) in [-1, 1].
 
-    Returns: bool (1, 1, H, W), true where damaged.
+    Returns: bool (1, 1, H, W), true where damaged; nowhere if a side is below 16 pixels.
     """
+    if min(pixels.shape[-2:]) < SMALLEST:
+        return torch.zeros(1, 1, *pixels.shape[-2:], dtype=torch.bool)
     picture = np.ascontiguousarray(((pixels[0].float().cpu() + 1) * 127.5).permute(1, 2, 0).numpy(), np.float32)
     found = _marked(picture)
     reduction = 2

@@ -69,6 +69,8 @@ class Auto(Task):
         if found.is_damaged and not options.scratches:
             logger.info("scratches and dust are left: `restore diagnose --strip DIR` shows them, --scratches fills them")
             found = dataclasses.replace(found, damaged=torch.zeros_like(found.damaged))
+        if options.colorize is not None and found.kind() == "colour":
+            raise PictureError("the picture has colours already, and hints would replace them; leave --colorize out")
         pixels = picture.pixels[:, :1] if found.gray else picture.pixels
         keep = ~found.damaged if found.is_damaged else torch.ones_like(found.damaged)
         noise = found.noise if found.has_noise else None

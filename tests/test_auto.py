@@ -14,7 +14,7 @@ from PIL import Image
 from restore import Problem
 from restore.cli import main
 from restore.diagnosis import diagnose
-from restore.errors import UsageError
+from restore.errors import PictureError, UsageError
 from restore.images import as_picture
 from restore.operators import GrayWithHints, Identity, Mask
 from restore.operators.observed import Observed
@@ -199,3 +199,10 @@ def test_tiny_and_flat_pictures_come_back(shape, recwarn):
     given = np.full(shape, 131, np.uint8)
     assert np.array_equal(restorer()("auto", given).image, given)
     assert not [one for one in recwarn if issubclass(one.category, RuntimeWarning)]
+
+
+def test_colours_are_not_replaced_by_hints():
+    hints = np.zeros((96, 96, 4), np.uint8)
+    hints[40:50, 40:50] = (200, 30, 30, 255)
+    with pytest.raises(PictureError, match="has colours already"):
+        restorer()("auto", crop("chelsea", 60, 100, 96), colorize=hints)

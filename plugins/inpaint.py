@@ -46,13 +46,18 @@ class InpaintOptions:
     )
     resize_mask: bool = field(default=False, metadata={"help": "stretch a mask of another size onto the picture"})
     sigma: float | Literal["auto"] = field(
-        default="auto", metadata={"min": 0, "help": "white noise of the known pixels in grey levels (0-255); auto: measured"}
+        default="auto",
+        metadata={
+            "min": 0,
+            "help": "white noise of the known pixels in grey levels (0-255), which is taken out; auto: measured",
+        },
     )
     grain: str = field(
         default="auto",
         metadata={
             "choices": ["auto", "keep", "none"],
-            "help": "keep: noise stays, and holes get the same; none: the whole picture is denoised; auto: keep measured noise",
+            "help": "keep: noise stays, and holes get the same; none: the whole picture is denoised; auto: keep where it is "
+            "measured, none where --sigma is a number",
         },
     )
 

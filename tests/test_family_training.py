@@ -23,10 +23,11 @@ from restore.networks.presets import PRESETS
 from restore.priors.loaders import folder
 from restore.training import families, pictures
 from restore.training import train as module
+from restore.training.budget import Budget
 from restore.training.data import Crops
 from restore.training.objectives import Objective
 from restore.training.state import METRICS, STATE, truncate_metrics
-from restore.training.train import Budget, train
+from restore.training.train import train
 
 NETWORK = {"type": "residual-unet", "channels": 1, "widths": [8, 8], "blocks": 1, "patch": 2, "constants": True}
 UNET = {"type": "unet2d", "channels": 1, "widths": [8, 16], "blocks": 1, "attention": [1]}

@@ -21,6 +21,7 @@ LAYERS = [
     ["diagnosis"],
     ["task", "run_options"],
     ["options"],
+    ["json_schema"],
     ["plugins.hookspecs"],
     ["plugins"],
     ["restore_plugins", "plugins.builtins", "device", "pretrained"],

@@ -14,6 +14,7 @@ import pytest
 from restore import options
 from restore.cli.flags import click_options
 from restore.errors import UsageError
+from restore.json_schema import json_schema
 from restore.run_options import RunOptions, of_scope
 from restore.task import Task
 
@@ -118,7 +119,7 @@ def test_what_is_required_must_be_given() -> None:
 
 
 def test_schema() -> None:
-    schema = options.json_schema(Toy())
+    schema = json_schema(Toy())
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert (schema["title"], schema["description"], schema["type"]) == ("toy", "a toy", "object")
     assert schema["additionalProperties"] is False
@@ -139,7 +140,7 @@ def test_schema() -> None:
 
 
 def test_the_schema_has_the_keywords_of_every_call_too() -> None:
-    common = {name: found for name, found in options.json_schema(Toy())["properties"].items() if name in of_scope("call")}
+    common = {name: found for name, found in json_schema(Toy())["properties"].items() if name in of_scope("call")}
     assert tuple(common) == of_scope("call")
     assert common["samples"] == {"type": "integer", "description": "posterior samples to draw", "minimum": 1, "default": 1}
     assert common["quality"]["enum"] == ["fast", "balanced", "best"]
@@ -186,7 +187,7 @@ def test_a_required_option_is_required_in_the_schema() -> None:
     class Writer(Toy):
         Options = Needy
 
-    assert options.json_schema(Writer())["required"] == ["words"]
+    assert json_schema(Writer())["required"] == ["words"]
 
 
 def test_a_default_that_breaks_its_own_rules_is_the_authors_error() -> None:

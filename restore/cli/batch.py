@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import time
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from restore.cli import console
 from restore.cli.jobs import Job, jobs_of
+from restore.cli.outcome import Outcome
 from restore.cli.save import save, save_map, save_mask, save_sheet
-from restore.device.memory import spell
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
 from restore.options import build, describe
 from restore.run_options import RunOptions, values_of
@@ -28,33 +27,6 @@ if TYPE_CHECKING:
     from restore.results.result import Result
 
 NOISY, NOISELESS = 1.5, 1.0  # The largest consistency that --strict allows: in units of sigma_y, and in grey levels.
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome for one picture, as --json prints it.
-
-    Attributes:
-        status: done, planned, skipped, inconsistent or failed.
-        seconds: from reading the picture to writing the result, without loading the prior.
-        code: the exit code for this picture alone.
-        estimate: the estimated cost, for --plan.
-    """
-
-    input: str
-    output: str
-    task: str
-    status: str
-    seed: int
-    seconds: float = 0.0
-    consistency: float | None = None
-    answer: str | None = None
-    uncertainty: str | None = None
-    contact_sheet: str | None = None
-    mask: str | None = None
-    error: str | None = None
-    code: int = 0
-    estimate: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +69,7 @@ class Batch:
         for index, job in enumerate(jobs, 1):
             title = job.source.name if len(jobs) == 1 else f"{index}/{len(jobs)} {job.source.name}"
             outcome = self._attempt(job, title)
-            self._print(outcome)
+            outcome.print(as_json=self.options.json)
             codes.append(outcome.code)
         return codes
 
@@ -248,29 +220,6 @@ class Batch:
         console.error(message)
         return {"status": "inconsistent", "consistency": consistency, "error": message, "code": 1}
 
-    def _print(self, outcome: Outcome) -> None:
-        """Print the result's path, the estimate, or with --json an object for every picture."""
-        if self.options.json:
-            left_out = {"code"} if self.options.plan else {"code", "estimate"}
-            told = {name: value for name, value in asdict(outcome).items() if name not in left_out}
-            print(json.dumps(told), flush=True)
-        elif outcome.estimate is not None:
-            print(f"{outcome.input}: {_in_words(outcome.estimate)}", flush=True)
-        elif outcome.status in ("done", "planned"):
-            print(outcome.output, flush=True)
-
 
 def _input(path: Path) -> dict[str, str]:
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-
-
-def _in_words(estimate: dict[str, Any]) -> str:
-    windows = " and ".join(f"{count} of {width}x{height}" for count, width, height in estimate["windows"]) or "none"
-    seconds = estimate["seconds"]
-    length = f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
-    picture, window, peak = (spell(estimate[name]) for name in ("picture", "window", "peak"))
-    return (
-        f"{estimate['width']}x{estimate['height']} pixels; windows: {windows}; transitions: {estimate['transitions']}; "
-        f"evaluations: {estimate['evaluations']}; memory: {picture} for the picture, {window} for windows, {peak} in all; "
-        f"time: about {length}"
-    )

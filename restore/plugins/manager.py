@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from types import MappingProxyType
@@ -21,8 +21,7 @@ from typing import Any, NamedTuple
 import pluggy
 
 from restore.errors import UsageError, suggest
-from restore.options import describe
-from restore.plugins import hookspecs
+from restore.plugins.contributions import RefusedError, contributions
 from restore.task import Task
 
 hookimpl = pluggy.HookimplMarker("restore")
@@ -33,9 +32,6 @@ BUILT_IN = "diffusion-restore"
 SELECTION = "RESTORE_PLUGINS"
 # Known tasks of other packages: name of the task -> how to install it.
 INSTALLING = {"dead-columns": "in a clone of this project, run: pip install samples/restore-dead-columns"}
-# Subcommands that are not tasks; no task may have their names.
-COMMANDS = frozenset({"diagnose", "evaluate", "help", "models", "plugins", "rerun", "sample", "schema", "train"})
-NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 
 class Found(NamedTuple):
@@ -160,9 +156,9 @@ def examine(entry: metadata.EntryPoint) -> tuple[dict[tuple[str, str], Any], Rec
     found: dict[tuple[str, str], Any] = {}
     error = ""
     try:
-        found = _contributions(entry.load())
+        found = contributions(entry.load())
     except (Exception, SystemExit) as raised:
-        error = f"{type(raised).__name__}: {raised}" if not isinstance(raised, _RefusedError) else str(raised)
+        error = f"{type(raised).__name__}: {raised}" if not isinstance(raised, RefusedError) else str(raised)
     return found, Record(
         *_identity(entry),
         state="error" if error else "ok",
@@ -170,72 +166,6 @@ def examine(entry: metadata.EntryPoint) -> tuple[dict[tuple[str, str], Any], Rec
         seconds=time.perf_counter() - start,
         heavy=light and "torch" in sys.modules,
     )
-
-
-class _RefusedError(Exception):
-    """A plugin does not keep to the hook specifications."""
-
-
-def _contributions(module: Any) -> dict[tuple[str, str], Any]:
-    """What the hooks of a plugin return, checked.
-
-    Each plugin has a pluggy manager of its own, so that an error is reported for the plugin that caused it.
-    """
-    manager = pluggy.PluginManager("restore")
-    manager.add_hookspecs(hookspecs)
-    manager.register(module)
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        unknown = str(error).partition("unknown hook ")[2].split(" ")[0].strip("'")
-        raise _RefusedError(f"unknown hook {unknown!r}; {suggest(unknown, _HOOKS)}" if unknown else str(error)) from None
-    if not manager.get_hookcallers(module):
-        raise _RefusedError(f"has no function marked @hookimpl; hooks: {', '.join(sorted(_HOOKS))}")
-    found: dict[tuple[str, str], Any] = {}
-    for hook, (kind, items) in _HOOKS.items():
-        for given in getattr(manager.hook, hook)():
-            for name, value in items(hook, given):
-                if (kind, name) in found:
-                    raise _RefusedError(f"{hook} returns {name!r} twice")
-                found[kind, name] = value
-    return found
-
-
-def _tasks(hook: str, given: Any) -> Iterator[tuple[str, Any]]:
-    for task in given:
-        if not isinstance(task, Task):
-            raise _RefusedError(f"{hook} returns {task!r}, not a Task object")
-        name = getattr(task, "name", None)
-        if not (isinstance(name, str) and NAME.fullmatch(name)) or name in COMMANDS:
-            raise _RefusedError(
-                f"{type(task).__name__}.name is {name!r}; give a name in lower case, with hyphens, that is not a command"
-            )
-        if not isinstance(getattr(task, "help", None), str):
-            raise _RefusedError(f"task {name} has no help; give one line of text")
-        try:
-            describe(getattr(task, "Options", type(None)))
-        except TypeError as error:
-            raise _RefusedError(f"task {name}: {error}") from None
-        yield name, task
-
-
-def _factories(hook: str, given: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(given, Mapping):
-        raise _RefusedError(f"{hook} returns a {type(given).__name__}, not a mapping of names")
-    for name, factory in given.items():
-        if not (isinstance(name, str) and NAME.fullmatch(name)):
-            raise _RefusedError(f"{hook}: {name!r} is not a valid name; give one in lower case, with hyphens")
-        if not callable(factory):
-            raise _RefusedError(f"{hook}: {name} is {factory!r}, which cannot be called")
-        yield name, factory
-
-
-_HOOKS: dict[str, tuple[str, Callable[[str, Any], Iterator[tuple[str, Any]]]]] = {
-    "restore_tasks": ("task", _tasks),
-    "restore_guidances": ("guidance", _factories),
-    "restore_priors": ("prior", _factories),
-    "restore_operators": ("operator", _factories),
-}
 
 
 def _identity(entry: metadata.EntryPoint) -> tuple[str, str, str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from restore.results.provenance import versions
+from restore.training.budget import Report
 from restore.training.data import Crops
-from restore.training.train import Report
 
 
 def card(

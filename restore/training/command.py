@@ -20,10 +20,10 @@ from restore.errors import RestoreError
 from restore.networks.presets import PRESETS
 from restore.priors.prior import Prior
 from restore.training import export, families, pictures
+from restore.training.budget import Budget, Report
 from restore.training.card import card
 from restore.training.data import load_crops
 from restore.training.optimizers import NAMES
-from restore.training.train import Budget, Report
 from restore.training.train import train as run
 
 logger = logging.getLogger("restore")

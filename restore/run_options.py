@@ -88,11 +88,19 @@ class RunOptions:
     max_memory: str | int | None = field(
         default=None, metadata=_about("prior", "memory limit of the whole process, such as 500MB or 1.5GiB", metavar="SIZE")
     )
+    max_pixels: int = field(
+        default=100_000_000,
+        metadata=_about("prior", "largest picture that is read, checked before it is decoded", min=1, metavar="PIXELS"),
+    )
     compile: bool = field(default=False, metadata=_about("prior", "compile the network with torch.compile, for long runs"))
 
     # Files and messages of the command.
     threads: int | None = field(
         default=None, metadata=_about("command", "CPU threads; by default torch's choice", min=1, metavar="N")
+    )
+    page: int | None = field(
+        default=None,
+        metadata=_about("command", "page or frame of files that have several, from 1 on", min=1, metavar="N", recorded=True),
     )
     out: str | None = field(
         default=None, metadata=_about("command", "where results go: a file, or a folder", short="-o", metavar="OUT")

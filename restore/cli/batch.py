@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -155,7 +156,8 @@ class Batch:
 
         read = images.read  # The first use imports torch, which is not counted.
         start = time.perf_counter()
-        picture = read(job.source)
+        with self._reading():
+            picture = read(job.source, page=self.options.page)
         seconds = time.perf_counter() - start
         for target in job.targets:
             try:
@@ -165,6 +167,12 @@ class Batch:
                 raise PictureError(f"{place}: no folder can be made here ({error.strerror}); name another place") from None
         images.check_target(job.out, picture, overwrite=self.options.overwrite)
         return picture, seconds
+
+    def _reading(self) -> AbstractContextManager[None]:
+        from restore.device.placement import Placement
+        from restore.restorer import reading
+
+        return reading(self.options, Placement.current(self.options.device, self.options.dtype).device)
 
     def _save(self, job: Job, result: Result) -> None:
         if self.prior_hash not in (None, result.record["prior_hash"]):
@@ -186,7 +194,8 @@ class Batch:
             return
         from restore import images
 
-        self.task.problem(images.read(job.source), build(self.task.Options, **job.options))
+        with self._reading():
+            self.task.problem(images.read(job.source, page=self.options.page), build(self.task.Options, **job.options))
 
     def _estimate(self, job: Job) -> dict[str, Any]:
         """The estimated cost of a picture, reading and writing included. Raises PictureError if it cannot be read."""
@@ -196,7 +205,8 @@ class Batch:
             raise job.error
         restorer = self._restorer
         start = time.perf_counter()
-        picture = images.read(job.source)
+        with self._reading():
+            picture = images.read(job.source, page=self.options.page)
         reading = time.perf_counter() - start
         found = restorer.estimate(self.task, picture, **self._keywords(job))
         writing = images.seconds_to_write(job.out, picture, found.width * found.height)

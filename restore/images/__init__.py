@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from restore.images.convert import as_picture, like, to_pillow
     from restore.images.finding import find
     from restore.images.formats import SUFFIXES
+    from restore.images.limits import MAX_PIXELS, limited
     from restore.images.masks import grow_rim, mask_from_alpha, read_mask
     from restore.images.metadata import Metadata
     from restore.images.picture import Picture
-    from restore.images.reading import LARGEST, read, read_record
+    from restore.images.reading import read, read_record
     from restore.images.timing import seconds_to_write
     from restore.images.writing import check_target, write
 
 _HOMES = {
-    "LARGEST": "restore.images.reading",
+    "MAX_PIXELS": "restore.images.limits",
     "Metadata": "restore.images.metadata",
     "Picture": "restore.images.picture",
     "SUFFIXES": "restore.images.formats",
@@ -35,6 +36,7 @@ _HOMES = {
     "find": "restore.images.finding",
     "grow_rim": "restore.images.masks",
     "like": "restore.images.convert",
+    "limited": "restore.images.limits",
     "mask_from_alpha": "restore.images.masks",
     "read": "restore.images.reading",
     "read_mask": "restore.images.masks",
@@ -44,7 +46,7 @@ _HOMES = {
     "write": "restore.images.writing",
 }
 __all__ = [
-    "LARGEST",
+    "MAX_PIXELS",
     "SUFFIXES",
     "Metadata",
     "Picture",
@@ -53,6 +55,7 @@ __all__ = [
     "find",
     "grow_rim",
     "like",
+    "limited",
     "mask_from_alpha",
     "read",
     "read_mask",

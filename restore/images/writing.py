@@ -12,11 +12,21 @@ import numpy as np
 
 from restore.errors import PictureError, UsageError
 from restore.files import write_atomically
+from restore.images import palette as palettes
 from restore.images import tiff
 from restore.images.encode import encode_16bit_png, encode_with_opencv, pillow_options
-from restore.images.formats import CMYK, LONGEST_SIDE, SIXTEEN_BIT, SUFFIXES
+from restore.images.formats import (
+    CMYK,
+    COLOUR_ONLY,
+    EXTRAS,
+    LONGEST_SIDE,
+    OPAQUE,
+    SIXTEEN_BIT,
+    SUFFIXES,
+    is_installed,
+    register,
+)
 from restore.images.metadata import Metadata
-from restore.images.palette import indices
 from restore.images.picture import Picture
 from restore.images.samples import Samples, pillow_image, rgb_to_cmyk, to_gray_or_rgb
 from restore.images.silence import silent_libraries
@@ -37,12 +47,14 @@ def write(
     The file has the picture's kind where the format allows it. Where it does not:
 
     - 16 bits become 8, with a warning, outside PNG and TIFF.
-    - WebP has RGB only, JPEG neither palette nor 1 bit, TIFF no palette with alpha, BMP neither gray nor palette with alpha.
-      Such pictures become gray or RGB with the same values.
+    - WebP, AVIF and HEIC have RGB only, JPEG neither palette nor 1 bit, TIFF no palette with alpha, BMP neither gray nor
+      palette with alpha. Such pictures become gray or RGB with the same values.
+    - GIF has 256 colours: other pictures are reduced to the most fitting ones.
     - Transparency in JPEG, CMYK outside JPEG and TIFF, and 16-bit gray with transparency in TIFF are errors.
 
-    PNG, TIFF, WebP and BMP are lossless. A JPEG has the quantisation tables and subsampling of a JPEG input, if that has the
-    same size and a quality of at least 75; otherwise it has quality 95 without subsampling.
+    PNG, TIFF, WebP, BMP, JPEG 2000 and JPEG XL are lossless; AVIF and HEIC have quality 95. A JPEG has the quantisation tables
+    and subsampling of a JPEG input, if that has the same size and a quality of at least 75; otherwise it has quality 95
+    without subsampling.
 
     Args:
         metadata: "keep" writes all metadata the format can hold (BMP: resolution only). "strip" leaves out EXIF, XMP,
@@ -82,6 +94,8 @@ def check_target(path: Path, picture: Picture, *, overwrite: bool = False) -> No
     kind_of_file = SUFFIXES.get(path.suffix.lower())
     if kind_of_file is None:
         raise PictureError(f"{path}: the suffix {path.suffix!r} names no known format; use one of {', '.join(SUFFIXES)}")
+    if not is_installed(kind_of_file):
+        raise PictureError(f"{path}: {path.suffix} needs a package: pip install 'diffusion-restore[{EXTRAS[kind_of_file][1]}]'")
     try:
         _check_place(path, overwrite)
     except OSError as error:
@@ -89,7 +103,7 @@ def check_target(path: Path, picture: Picture, *, overwrite: bool = False) -> No
     if picture.kind == "cmyk" and kind_of_file not in CMYK:
         raise PictureError(f"{path}: {path.suffix} holds no CMYK; name a .tif or .jpg")
     if _has_transparency(picture):
-        if kind_of_file == "JPEG":
+        if kind_of_file in OPAQUE:
             raise PictureError(f"{path}: {path.suffix} holds no transparency; name a .png, .tif or .webp")
         if kind_of_file == "TIFF" and picture.kind == "gray" and picture.depth == 16:
             raise PictureError(f"{path}: 16-bit gray with transparency goes into PNG only; name a .png")
@@ -130,8 +144,8 @@ def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None)
         return _tiff(picture, samples, alpha, metadata)
     if form == "PNG" and picture.depth == 16:
         return encode_16bit_png(samples, alpha, metadata, record)
-    if form == "BMP" and (metadata.exif or metadata.icc or metadata.xmp):
-        log.warning("%s: BMP holds no EXIF, XMP or colour profile; they are left out", path)
+    if form in ("BMP", "GIF", "JPEG2000") and (metadata.exif or metadata.icc or metadata.xmp):
+        log.warning("%s: %s holds no EXIF, XMP or colour profile here; they are left out", path, path.suffix)
     mode, array, palette = _pillow_layout(form, picture, samples, alpha)
     if form == "BMP" and mode == "RGBA":  # Pillow marks the fourth channel as padding.
         return encode_with_opencv(".bmp", array[..., [2, 1, 0, 3]], Metadata())
@@ -143,6 +157,7 @@ def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None)
         image.putpalette(palette[:, :3].tobytes())
         if alpha is not None:
             options["transparency"] = palette[:, 3].tobytes()
+    register()
     file = BytesIO()
     image.save(file, form, **options)
     return file.getvalue()
@@ -154,14 +169,14 @@ def _to_8_bits(values: Samples) -> Samples:
 
 def _pillow_layout(form: str, picture: Picture, samples: Samples, alpha: Samples | None) -> tuple[str, Samples, Samples | None]:
     """The Pillow mode closest to the picture's kind that the format holds, the array for it, and the palette if it has one."""
-    if picture.kind == "palette" and (form == "PNG" or (form == "BMP" and alpha is None)):
+    if picture.kind == "palette" and (form == "PNG" or (form in ("BMP", "GIF") and alpha is None)):
         index, palette = _indexed(picture, samples, alpha)
         return "P", index, palette
     if picture.kind == "bilevel" and alpha is None and form in ("PNG", "BMP"):
         return "1", (samples[..., 0] >= 128).astype(np.uint8), None
     if picture.kind == "cmyk":
         return "CMYK", _cmyk(picture, samples), None
-    if samples.shape[2] == 1 and (form == "WEBP" or (form == "BMP" and alpha is not None)):
+    if samples.shape[2] == 1 and (form in COLOUR_ONLY or (form == "BMP" and alpha is not None)):
         samples = np.repeat(samples, 3, axis=2)
     mode = "L" if samples.shape[2] == 1 else "RGB"
     if alpha is None:
@@ -171,8 +186,7 @@ def _pillow_layout(form: str, picture: Picture, samples: Samples, alpha: Samples
 
 def _indexed(picture: Picture, samples: Samples, alpha: Samples | None) -> tuple[Samples, Samples]:
     assert picture.palette is not None
-    opaque = np.full(samples.shape[:2], 255, np.uint8)
-    return indices(np.dstack([samples, opaque if alpha is None else alpha]), picture.raw, picture.palette)
+    return palettes.of_picture(samples, alpha, picture.raw, picture.palette)
 
 
 def _cmyk(picture: Picture, samples: Samples) -> Samples:

@@ -105,6 +105,19 @@ class RunOptions:
     out: str | None = field(
         default=None, metadata=_about("command", "where results go: a file, or a folder", short="-o", metavar="OUT")
     )
+    format: Literal["png", "jpg", "tif", "webp", "bmp", "gif", "avif", "jp2", "heic", "jxl"] | None = field(
+        default=None, metadata=_about("command", "format of results; by default that of the input, or of OUT")
+    )
+    jpeg_quality: int | None = field(
+        default=None,
+        metadata=_about(
+            "command", "of JPEG results; by default that of a JPEG input, else 95", min=1, max=100, metavar="Q", recorded=True
+        ),
+    )
+    suffix: str | None = field(
+        default=None,
+        metadata=_about("command", "what names of results have behind the input's; by default .TASK", metavar="TEXT"),
+    )
     uncertainty: str | None = field(
         default=None,
         metadata=_about(

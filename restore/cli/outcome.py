@@ -43,7 +43,7 @@ class Outcome:
             print(json.dumps(told), flush=True)
         elif self.estimate is not None:
             print(f"{self.input}: {_in_words(self.estimate)}", flush=True)
-        elif self.status in ("done", "planned"):
+        elif self.status in ("done", "planned") and self.output != "-":
             print(self.output, flush=True)
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from restore.images.masks import grow_rim, mask_from_alpha, read_mask
     from restore.images.metadata import Metadata
     from restore.images.picture import Picture
-    from restore.images.reading import read, read_record
+    from restore.images.reading import decode, read, read_record
     from restore.images.timing import seconds_to_write
-    from restore.images.writing import check_target, write
+    from restore.images.writing import check_target, to_bytes, write
 
 _HOMES = {
     "MAX_PIXELS": "restore.images.limits",
@@ -33,6 +33,7 @@ _HOMES = {
     "SUFFIXES": "restore.images.formats",
     "as_picture": "restore.images.convert",
     "check_target": "restore.images.writing",
+    "decode": "restore.images.reading",
     "find": "restore.images.finding",
     "grow_rim": "restore.images.masks",
     "like": "restore.images.convert",
@@ -42,6 +43,7 @@ _HOMES = {
     "read_mask": "restore.images.masks",
     "read_record": "restore.images.reading",
     "seconds_to_write": "restore.images.timing",
+    "to_bytes": "restore.images.writing",
     "to_pillow": "restore.images.convert",
     "write": "restore.images.writing",
 }
@@ -52,6 +54,7 @@ __all__ = [
     "Picture",
     "as_picture",
     "check_target",
+    "decode",
     "find",
     "grow_rim",
     "like",
@@ -61,6 +64,7 @@ __all__ = [
     "read_mask",
     "read_record",
     "seconds_to_write",
+    "to_bytes",
     "to_pillow",
     "write",
 ]

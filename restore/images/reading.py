@@ -41,33 +41,43 @@ def read(path: Path, *, page: int | None = None) -> Picture:
     Raises: PictureError for a file that is missing, empty, damaged, cut short, not a picture, of a kind that is not supported,
     of several pages, or larger than allowed; OutOfMemoryError if reading it takes more memory than allowed.
     """
-    path = Path(path)
-    data = png_chunks.without_damage(file_bytes(path), str(path))
-    with as_picture_errors(str(path), data):
+    return decode(file_bytes(Path(path)), str(path), page=page)
+
+
+def decode(data: bytes, name: str, *, page: int | None = None) -> Picture:
+    """The picture of a file's bytes; see `read`.
+
+    Args:
+        name: what messages call the file.
+    """
+    if not data:
+        raise PictureError(f"{name}: no data where a picture is expected; check what it is made by")
+    data = png_chunks.without_damage(data, name)
+    with as_picture_errors(name, data):
         register()
-        samples = float_tiff(str(path), data)
+        samples = float_tiff(name, data)
         if samples is not None:
-            return make_picture(*decode_float(str(path), samples))
+            return make_picture(*decode_float(name, samples))
         image = Image.open(BytesIO(data), formats=readable())
         raw_mode = raw_mode_of(image)  # Before anything is loaded: loading clears it.
-        current().check(str(path), *image.size, channels=len(image.getbands()), depth=bits(raw_mode))
-        _seek(path, image, page)
+        current().check(name, *image.size, channels=len(image.getbands()), depth=bits(raw_mode))
+        _seek(name, image, page)
         with silent_stderr():
-            metadata, orientation = meta.read_metadata(image, str(path))
+            metadata, orientation = meta.read_metadata(image, name)
             image.load()
         if image.format == "TIFF":
             orientation = 1  # Both libraries apply it to TIFF files on their own.
         palette = None
         if bits(raw_mode) == 16:
-            kind, raw, alpha = decode_16bit(str(path), data, image, raw_mode, page or 1)
+            kind, raw, alpha = decode_16bit(name, data, image, raw_mode, page or 1)
         elif image.mode == "F":
-            kind, raw, alpha = decode_float(str(path), image)
+            kind, raw, alpha = decode_float(name, image)
         else:
-            kind, raw, alpha, palette = unpack_8bit(str(path), image, png_chunks.gray_key(data))
+            kind, raw, alpha, palette = unpack_8bit(name, image, png_chunks.gray_key(data))
         jpeg = Jpeg.of(image, data, orientation)
         damage = None if jpeg is None else damage_of_jpeg(data)
         if damage is not None:
-            log.warning("%s: parts of the picture may be wrong (%s); get it again if they are", path, damage)
+            log.warning("%s: parts of the picture may be wrong (%s); get it again if they are", name, damage)
         raw, alpha = apply_orientation(raw, orientation), None if alpha is None else apply_orientation(alpha, orientation)
         metadata = metadata.for_size(*raw.shape[:2])
         return make_picture(kind, raw, alpha, palette=palette, metadata=metadata, jpeg=jpeg)
@@ -139,13 +149,13 @@ def _said(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _seek(path: Path, image: Image.Image, page: int | None) -> None:
+def _seek(name: str, image: Image.Image, page: int | None) -> None:
     """Go to a page or frame, from 1 on. Raises PictureError if there are several and none is named, or not so many."""
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if page is None and frames > 1:
         what, unit = ("has several pages", "pages") if image.format == "TIFF" else ("is animated", "frames")
-        raise PictureError(f"{path}: the picture {what} ({frames} {unit}); name one with --page (page), from 1 to {frames}")
+        raise PictureError(f"{name}: the picture {what} ({frames} {unit}); name one with --page (page), from 1 to {frames}")
     if page is not None and page > frames:
-        raise PictureError(f"{path}: there is no page {page}; the file has {frames}")
+        raise PictureError(f"{name}: there is no page {page}; the file has {frames}")
     if page is not None and frames > 1:
         image.seek(page - 1)

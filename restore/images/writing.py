@@ -41,6 +41,7 @@ def write(
     metadata: Literal["keep", "strip"] = "keep",
     record: str | None = None,
     overwrite: bool = False,
+    quality: int | None = None,
 ) -> None:
     """Write the picture, whole or not at all, in the format of the suffix of `path`.
 
@@ -61,27 +62,42 @@ def write(
             resolution and text, and keeps the colour profile, which defines the colours.
         record: text to store under the key "restore" in a PNG (see `read_record`); not stored in other formats.
         overwrite: replace an existing file.
+        quality: of a JPEG, 1 to 100; chroma is subsampled below 90.
 
     Raises: PictureError as `check_target`, and if the file cannot be written; UsageError for another value of `metadata`.
     """
     path = Path(path)
-    if metadata not in ("keep", "strip"):
-        raise UsageError(f"metadata {metadata!r} is unknown; give 'keep' or 'strip'")
     check_target(path, picture, overwrite=overwrite)
-    try:
-        with silent_libraries():
-            data = encode(path, picture, picture.metadata if metadata == "keep" else picture.metadata.stripped(), record)
-    except (PictureError, MemoryError):
-        raise
-    except Exception as error:  # Unusual metadata raises errors of many types in Pillow and OpenCV.
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PictureError(f"{path}: cannot be written in this format ({reason}); strip the metadata or name a .png") from error
+    data = to_bytes(path, picture, metadata=metadata, record=record, quality=quality)
     try:
         write_atomically(path, data, overwrite=overwrite)
     except FileExistsError as error:  # Written by another process meanwhile.
         raise PictureError(f"{path}: exists already; allow overwriting or name another file") from error
     except OSError as error:
         raise PictureError(f"{path}: cannot be written ({error.strerror}); check space and permissions") from error
+
+
+def to_bytes(
+    path: Path,
+    picture: Picture,
+    *,
+    metadata: Literal["keep", "strip"] = "keep",
+    record: str | None = None,
+    quality: int | None = None,
+) -> bytes:
+    """The bytes that `write` would write; arguments and errors as there, but for the file itself."""
+    if metadata not in ("keep", "strip"):
+        raise UsageError(f"metadata {metadata!r} is unknown; give 'keep' or 'strip'")
+    _check_format(path, picture)
+    kept = picture.metadata if metadata == "keep" else picture.metadata.stripped()
+    try:
+        with silent_libraries():
+            return encode(path, picture, kept, record, quality)
+    except (PictureError, MemoryError):
+        raise
+    except Exception as error:  # Unusual metadata raises errors of many types in Pillow and OpenCV.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PictureError(f"{path}: cannot be written in this format ({reason}); strip the metadata or name a .png") from error
 
 
 def check_target(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
@@ -91,15 +107,19 @@ def check_target(path: Path, picture: Picture, *, overwrite: bool = False) -> No
     format that cannot hold the picture's kind or size.
     """
     path = Path(path)
+    _check_format(path, picture)
+    try:
+        _check_place(path, overwrite)
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be written ({error.strerror}); check its name and permissions") from error
+
+
+def _check_format(path: Path, picture: Picture) -> None:
     kind_of_file = SUFFIXES.get(path.suffix.lower())
     if kind_of_file is None:
         raise PictureError(f"{path}: the suffix {path.suffix!r} names no known format; use one of {', '.join(SUFFIXES)}")
     if not is_installed(kind_of_file):
         raise PictureError(f"{path}: {path.suffix} needs a package: pip install 'diffusion-restore[{EXTRAS[kind_of_file][1]}]'")
-    try:
-        _check_place(path, overwrite)
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be written ({error.strerror}); check its name and permissions") from error
     if picture.kind == "cmyk" and kind_of_file not in CMYK:
         raise PictureError(f"{path}: {path.suffix} holds no CMYK; name a .tif or .jpg")
     if _has_transparency(picture):
@@ -130,8 +150,8 @@ def _has_transparency(picture: Picture) -> bool:
     return picture.alpha is not None and bool((picture.alpha != np.iinfo(picture.alpha.dtype).max).any())
 
 
-def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None) -> bytes:
-    """The bytes that `write` would write."""
+def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None, quality: int | None = None) -> bytes:
+    """The bytes of a file in the format of a suffix, without checks."""
     form = SUFFIXES[path.suffix.lower()]
     samples, alpha = picture.samples(), picture.alpha
     if alpha is not None and form in ("JPEG", "TIFF") and not _has_transparency(picture):
@@ -151,7 +171,7 @@ def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None)
         return encode_with_opencv(".bmp", array[..., [2, 1, 0, 3]], Metadata())
     options = pillow_options(form, metadata, record)
     if form == "JPEG":
-        options |= _jpeg_quality(picture)
+        options |= _jpeg_quality(picture) if quality is None else {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
     image = pillow_image(mode, array) if mode != "1" else pillow_image("L", array * np.uint8(255)).convert("1")
     if palette is not None:
         image.putpalette(palette[:, :3].tobytes())

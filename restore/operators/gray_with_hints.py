@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from restore.operators.fill import guided_fill
 from restore.operators.gray import REC601
@@ -54,3 +55,7 @@ class GrayWithHints(Spectral):
     def crop(self, box: tuple[int, int, int, int]) -> Operator:
         top, bottom, left, right = box
         return GrayWithHints(self.keep[:, 1:2, top:bottom, left:right])
+
+    def resized(self, size: tuple[int, int]) -> Operator:
+        # With the largest of several, because hints are few and all of the work depends on whether there are some.
+        return GrayWithHints(F.adaptive_max_pool2d(self.keep[:, 1:2].float(), size) > 0)

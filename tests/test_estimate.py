@@ -246,15 +246,15 @@ def test_a_picture_evaluated_once_is_evaluated_once_to_plan_it_and_the_next_not_
 
 
 def test_seconds_are_those_of_an_evaluation_times_evaluations_and_of_setting_up(monkeypatch):
-    # A pixel takes 1 microsecond forward and 2 back; the first evaluation 3 seconds more.
-    monkeypatch.setattr(
-        evaluations,
-        "_evaluated",
-        lambda prior, size, device, gradients, tries: Measured(20000, 0.02, 0.04 * gradients, 3.0, 70),
-    )
+    # A pixel takes 1 microsecond forward and 2 back, a window 5 milliseconds more; the first evaluation 3 seconds more.
+    def evaluated(prior, size, device, gradients, tries):
+        pixels = size[0] * size[1]
+        return Measured(pixels, 0.005 + pixels * 1e-6, pixels * 2e-6 * gradients, 3.0, 70)
+
+    monkeypatch.setattr(evaluations, "_evaluated", evaluated)
     prior = Shrinking()
-    work = [Evaluations((100, 200), 1, 10, 0), Evaluations((50, 50), 4, 40, 5)]
-    wanted = 10 * 0.02 + 40 * 0.0025 + 5 * 0.005
+    work = [Evaluations((100, 200), 1, 10, 1), Evaluations((50, 100), 2, 3, 0), Evaluations((50, 50), 4, 40, 0)]
+    wanted = 10 * 0.025 + 0.04 + 3 * 0.01 + 40 * 0.0075
     seconds, rough = evaluations.in_network(prior, work, CPU)
     assert seconds == pytest.approx(3.0 + wanted)
     assert rough == int(70 * evaluations.LAYERS)

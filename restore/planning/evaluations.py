@@ -93,12 +93,12 @@ def in_network(prior: Prior, work: Sequence[Evaluations], device: torch.device) 
         again = (found.forward + found.backward) * first.pixels / found.pixels
         set_up = max(0.0, first.forward + first.backward - again) if warms_up else 0.0
         set_up += found.beyond * math.prod(largest) / found.pixels if new else 0.0
+    least = min(work, key=lambda one: one.pixels)
+    low = None
+    if 4 * least.pixels <= found.pixels:  # Small windows are mostly overhead.
+        low, _ = measured(prior, least.size, device, gradients=False, tries=2)
     seconds = sum(
-        one.pixels
-        / found.pixels
-        * growth(one.pixels, found.pixels)
-        * (one.forward * found.forward + one.backward * found.backward)
-        for one in work
+        relative(one.pixels, found, low) * (one.forward * found.forward + one.backward * found.backward) for one in work
     )
     return seconds + set_up, int(LAYERS * found.layer * max(1.0, math.prod(largest) / found.pixels))
 
@@ -140,6 +140,14 @@ def _evaluated(prior: Prior, size: tuple[int, int], device: torch.device, gradie
         both = min(times(lambda: torch.autograd.grad(prior(x, 1.0).sum(), x), tries))
         backward = max(0.0, both - forward)
     return Measured(size[0] * size[1], forward, backward, found[0] - forward, layer)
+
+
+def relative(pixels: int, found: Measured, low: Measured | None) -> float:
+    """Seconds of a window over those of the one that was measured, given those of the smallest if that is much smaller."""
+    if low is None or not low.pixels < found.pixels or pixels >= found.pixels:
+        return pixels / found.pixels * growth(pixels, found.pixels)
+    share = max(0.0, (pixels - low.pixels) / (found.pixels - low.pixels))
+    return (low.forward + share * (found.forward - low.forward)) / found.forward
 
 
 def growth(pixels: float, measured: float, rate: float = GROWTH) -> float:

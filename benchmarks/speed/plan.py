@@ -104,6 +104,11 @@ def beyond(row: Row) -> float:
     return float(max(0.0, row["planning"] - row["setting up"] - row["evaluation"]))
 
 
+def timed(shown: Callable[[Row], str]) -> Callable[[Row], str]:
+    """A column of rows whose planning was timed part by part; "-" in others."""
+    return lambda row: shown(row) if "setting up" in row else "-"
+
+
 def off(name: str) -> Callable[[Row], str]:
     return lambda row: against(row[f"planned {name}"], row[name])
 
@@ -128,10 +133,10 @@ PLAN = Section(
         ("planned", off("seconds")),
         ("within the bar", lambda row: verdict(abs(row["planned seconds"] / row["seconds"] - 1), PLAN_BAR)),
         ("planning, s", "{planning:.2f}"),
-        ("the next, s", "{planning the next:.2f}"),
-        ("beyond, s", lambda row: f"{beyond(row):.2f}"),
-        ("of the run", lambda row: f"{100 * beyond(row) / row['seconds']:.0f} %"),
-        ("within the bar", lambda row: verdict(beyond(row), min(SHARE_BAR * row["seconds"], BEYOND_BAR))),
+        ("the next, s", timed(lambda row: f"{row['planning the next']:.2f}")),
+        ("beyond, s", timed(lambda row: f"{beyond(row):.2f}")),
+        ("of the run", timed(lambda row: f"{100 * beyond(row) / row['seconds']:.0f} %")),
+        ("within the bar", timed(lambda row: verdict(beyond(row), min(SHARE_BAR * row["seconds"], BEYOND_BAR)))),
         ("peak, MB", lambda row: f"{row['peak'] / 1e6:.0f}"),
         ("planned", off("peak")),
     ),

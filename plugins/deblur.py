@@ -68,7 +68,7 @@ class Deblur(Task):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
         # Of a model its level alone is used: conjugate gradients within conjugate gradients would take too long.
-        level, _ = noise_of(pixels, options.sigma)
+        level, _ = noise_of(picture, options.sigma)
         sigma_y = max(DOUBTFUL if options.kernel == "auto" else LEAST, level)
         operator = OpenBlur(kernel, picture.size, doubt=BEYOND / sigma_y)
         # Rows of the system count by their weights, those of y, too.

@@ -39,7 +39,7 @@ class Denoise(Task):
         from restore.problem import Problem
 
         pixels = picture.pixels
-        sigma_y, noise = noise_of(pixels, options.sigma)
+        sigma_y, noise = noise_of(picture, options.sigma)
         return Problem(y=pixels, operator=Identity(), sigma_y=sigma_y, shape=tuple(pixels.shape), noise=noise)
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: DenoiseOptions) -> Picture:

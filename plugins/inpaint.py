@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("restore")
 MOSTLY = 0.9  # Share of the picture from which on a mask may be meant the other way round; random pixels are rarer.
-LEAST = 3.0  # Grey levels of measured noise, below which known pixels are taken as exact: fine texture passes for as much.
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Inpaint(Task):
         if share == 0:
             logger.warning("no scratches or dust found, so the picture stays as it is; give --mask FILE")
         keep = ~fill
-        sigma_y, noise = noise_of(pixels, options.sigma, least=LEAST, known=keep)
+        sigma_y, noise = noise_of(picture, options.sigma, known=keep)
         return Problem(
             y=pixels * keep,
             operator=Mask(keep),

@@ -34,13 +34,21 @@ class Denoise(Task):
     Options = DenoiseOptions
 
     def problem(self, picture: Picture, options: DenoiseOptions) -> Problem:
+        from restore.noise.clipping import is_clipped
         from restore.noise.measure import noise_of
         from restore.operators import Identity
         from restore.problem import Problem
 
         pixels = picture.pixels
         sigma_y, noise = noise_of(picture, options.sigma)
-        return Problem(y=pixels, operator=Identity(), sigma_y=sigma_y, shape=tuple(pixels.shape), noise=noise)
+        return Problem(
+            y=pixels,
+            operator=Identity(),
+            sigma_y=sigma_y,
+            shape=tuple(pixels.shape),
+            noise=noise,
+            clipped=sigma_y > 0 and is_clipped(pixels),
+        )
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: DenoiseOptions) -> Picture:
         return picture.with_pixels(picture.pixels.lerp(restored, options.strength) if options.strength < 1 else restored)

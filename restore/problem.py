@@ -29,6 +29,7 @@ class Problem(Generic[Kind]):
             it; None for the operator's initial estimate or pure noise.
         noise: the law of n, where it is not white noise of standard deviation sigma_y; sigma_y is its root mean square then.
         constraint: a set that A(x) + n lies in, where y is only a point of it, such as the cells of a JPEG's coefficients.
+        clipped: whether samples of y at the ends of the range [-1, 1] were cut off there, after the noise came on them.
         only_missing: whether only the pixels that y leaves open are wanted, though the known ones are noisy.
 
     Raises: PictureError if y holds NaN or infinity, or sigma_y is negative.
@@ -42,6 +43,7 @@ class Problem(Generic[Kind]):
     noise: NoiseModel | None = None
     constraint: Constraint | None = None
     only_missing: bool = False
+    clipped: bool = False
 
     def __post_init__(self) -> None:
         if not finite(self.y):

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["errors", "lazy", "spec", "files", "device.memory", "device.dtype"],
     ["operators"],
-    ["noise.model"],
+    ["noise.model", "noise.clipping"],
     ["problem"],
     ["networks"],
     ["priors", "sampling"],

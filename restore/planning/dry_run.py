@@ -144,7 +144,7 @@ def _stand_in(problem: Problem, prior: Prior, schedule: Tensor) -> Problem:
     shape = (1, prior.channels, SIDE, SIDE)
     operator = _small(problem.operator)
     y = operator(torch.zeros(shape))
-    small = Problem(y=y, operator=operator, sigma_y=problem.sigma_y, shape=shape)
+    small = Problem(y=y, operator=operator, sigma_y=problem.sigma_y, shape=shape, clipped=problem.clipped)
     if problem.constraint is not None:
         small = replace(small, constraint=_Anywhere(problem.constraint.instead_of_noise))
     if problem.noise is not None and len(problem.noise.deviation) == prior.channels:

@@ -106,7 +106,8 @@ class Restorer:
         task, own, options = self._read(task, keywords)
         with reading(self.options, self.placement.device):
             given = images.as_picture(image)
-            picture = given.without_colour()
+            shown = given.in_srgb()
+            picture = shown.without_colour()
             problem = task.problem(picture, own)
         plans, fidelity = self._plans(task, problem, own, options)
 
@@ -114,7 +115,7 @@ class Restorer:
             finished = task.finish(picture, problem, result.x, own)
             return replace(
                 result,
-                picture=finished.with_channels(given),
+                picture=finished.with_channels(shown).with_colours_of(given),
                 mask=problem.operator.missing_mask(problem.shape),
                 consistency=consistency(problem, finished.pixels),
                 record={**self._record(task, own, options, plans, result), "found": task.found(problem, own)},
@@ -129,7 +130,7 @@ class Restorer:
         started = time.perf_counter()
         task, own, options = self._read(task, keywords)
         with reading(self.options, self.placement.device):
-            problem = task.problem(images.as_picture(image).without_colour(), own)
+            problem = task.problem(images.as_picture(image).in_srgb().without_colour(), own)
         _ = self.prior_hash  # The first result of a restorer takes time for it.
         seconds = time.perf_counter() - started
         plans, _ = self._plans(task, problem, own, options)

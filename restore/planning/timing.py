@@ -22,7 +22,7 @@ from restore.sampling.noise import Noise
 PART = 128  # Side in pixels of the parts whose transitions are measured.
 # Initial estimates are measured on small pictures, because they can take as long as many evaluations: for pictures up to a
 # side, the small one's side, and the exponent by which seconds grow with pixels. Small ones are mostly overhead of each size of
-# a pyramid. Measured on one core: within a third up to 128 pixels, and for colour hints within 15 % at 256 and 1024; holes there
+# a pyramid. Measured on one core: within a third up to 128 pixels; for colour hints within 15 % at 256 and 1024, where holes
 # take less than this says.
 STAMPS = ((128, 16, 0.3), (255, 64, 0.8))
 GROWTH = 0.06  # For larger ones: increase of the time per pixel when the number of pixels doubles.

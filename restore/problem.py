@@ -57,7 +57,11 @@ class Problem(Generic[Kind]):
         With it, |A x - measurement(x)|^2 is the squared distance to the constraint, and a step that takes it for y
         minimises a majorizer of that distance (Hunter & Lange 2004, "A tutorial on MM algorithms").
         """
-        return self.y if self.constraint is None else self.constraint.project(self.operator(x))
+        return self.y if self.constraint is None else self.nearest(self.operator(x))
+
+    def nearest(self, explained: Tensor) -> Tensor:
+        """`measurement(x)` for `explained` = A(x), where that is known already."""
+        return self.y if self.constraint is None else self.constraint.project(explained)
 
     def prox(self: Problem[Linear], v: Tensor, rho: Tensor | float) -> Tensor:
         """argmin_x (A x - y)' S^-1 (A x - y) + rho |x - v|^2, S the covariance of the noise; without noise, the x nearest v

@@ -64,13 +64,9 @@ class Jpeg(Task):
 
     def guidance(self, problem: Problem, options: JpegOptions) -> Guidance | None:
         from restore.compression import settings_of
-        from restore.guidance import PnP
         from restore.operators.jpeg_cells import JPEGCells
 
-        if not isinstance(problem.constraint, JPEGCells):
-            return None
-        found = settings_of(problem.constraint)
-        return PnP(weight=found.weight, sigma_start=found.sigma_start, sigma_end=found.sigma_end, most=found.steps)
+        return settings_of(problem.constraint).method() if isinstance(problem.constraint, JPEGCells) else None
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: JpegOptions) -> Picture:
         if problem.constraint is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from restore.lazy import lazily
 
 if TYPE_CHECKING:
+    from restore.compression.artefacts import artefacts_of
     from restore.compression.cells import cells_of_pixels, constraint_of
     from restore.compression.estimation import Compression, estimate_compression
     from restore.compression.quality import nearest_quality, quality_of
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Compression": "restore.compression.estimation",
     "Settings": "restore.compression.settings",
+    "artefacts_of": "restore.compression.artefacts",
     "cells_of_pixels": "restore.compression.cells",
     "constraint_of": "restore.compression.cells",
     "estimate_compression": "restore.compression.estimation",
@@ -25,6 +27,7 @@ _HOMES = {
 __all__ = [
     "Compression",
     "Settings",
+    "artefacts_of",
     "cells_of_pixels",
     "constraint_of",
     "estimate_compression",

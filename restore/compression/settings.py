@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from restore.guidance.pnp import PnP
 from restore.operators.jpeg_cells import JPEGCells
 
 
@@ -24,6 +25,10 @@ class Settings:
     weight: float = 3.0
     steps: int = 16
     width: float = 0.6
+
+    def method(self) -> PnP:
+        """Plug-and-play at these settings; the width is one of the cells."""
+        return PnP(weight=self.weight, sigma_start=self.sigma_start, sigma_end=self.sigma_end, most=self.steps)
 
 
 def settings_of(cells: JPEGCells) -> Settings:

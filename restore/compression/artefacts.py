@@ -8,14 +8,15 @@ from torch import Tensor
 
 from restore.compression.cells import constraint_of
 from restore.compression.settings import settings_of
-from restore.noise.quiet import quiet_deviation
+from restore.noise.model import NoiseModel
+from restore.noise.quiet import quiet_share
 from restore.operators.jpeg_cells import JPEGCells
 
 if TYPE_CHECKING:
     from restore.images.picture import Picture
 
 FINE = 4.0  # Grey levels: the mean step of a JPEG whose artefacts are too weak to matter.
-QUIET = 0.38  # Share of the measured noise from which on noise is in quiet places, too. Chosen on crops of the Kodak suite.
+QUIET = 0.4  # Share of the measured noise from which on noise is in quiet places, too. Chosen on crops of the Kodak suite.
 
 
 def artefacts_of(picture: Picture, level: float, *, known: Tensor | None = None) -> JPEGCells | None:
@@ -29,9 +30,8 @@ def artefacts_of(picture: Picture, level: float, *, known: Tensor | None = None)
         level: standard deviation of what was measured as noise, in [-1, 1] units.
         known: bool (1, 1, H, W), false at pixels that are no part of the picture; all are if not given.
     """
-    # Windows with clipped pixels are left out.
-    pixels = picture.pixels if known is None else picture.pixels.where(known, 1.0)
-    if level > 0 and quiet_deviation(pixels) >= QUIET * level:
+    white = NoiseModel.white(level, picture.pixels.shape[1])
+    if level > 0 and quiet_share(picture.pixels, white, known) >= QUIET:
         return None
     cells = constraint_of(picture)
     if cells is None or cells.step <= FINE:

@@ -78,11 +78,11 @@ def estimate_compression(
 
 def _likely_origins(luma: Tensor) -> list[tuple[int, int]]:
     """Where the picture may begin on the grid of blocks: the two best guesses for rows and for columns, and (0, 0)."""
-    rows, columns = (_phases(plane)[:2] for plane in (luma, luma.T))
+    rows, columns = (phases(plane)[:2] for plane in (luma, luma.T))
     return list(dict.fromkeys([(0, 0), *product(rows, columns)]))
 
 
-def _phases(plane: Tensor) -> list[int]:
+def phases(plane: Tensor) -> list[int]:
     """0 to 7, how many rows of the first block are missing, most likely first.
 
     Across a block edge a row differs from the next by more than its neighbours do.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore.compression import estimate_compression, nearest_quality
+from restore.compression import Earlier, cells_of_pixels, earlier_compression, estimate_compression, nearest_quality
 from restore.diagnosis.detail import SIDE, Detail, measure_detail
 from restore.diagnosis.scratches import find_scratches
 from restore.noise.measure import LEAST, LOSSY, described, error_of_compression, measured, of_compression
+from restore.operators.turning import turned_back
 
 if TYPE_CHECKING:
     from restore.images.picture import Picture
@@ -37,11 +39,13 @@ class Compressed:
         quality: 1 to 100, of the Independent JPEG Group's tables that are nearest.
         estimated: from the pixels, as the picture is no JPEG (any more).
         subsampled: whether chroma is; None if unknown.
+        earlier: the compression before, where one shows.
     """
 
     quality: int
     estimated: bool
     subsampled: bool | None
+    earlier: Earlier | None = None
 
     @property
     def error(self) -> float:
@@ -119,6 +123,10 @@ class Diagnosis:
         if self.compressed is not None and self.has_artefacts:
             how = "shows" if self.compressed.estimated else "file"
             found.append(f"JPEG of quality {self.compressed.quality} ({how})")
+        if self.compressed is not None and self.compressed.earlier is not None:
+            before = self.compressed.earlier
+            where = "" if before.same_grid else ", on another grid"
+            found.append(f"compressed before, at a quality of about {before.quality}{where}")
         if self.detail.enlarged is not None and self.is_soft:
             found.append(f"enlarged {self.detail.enlarged:.2g} times (its detail ends at {self.detail.end:.0%} of its size)")
         elif self.is_soft:
@@ -154,6 +162,7 @@ class Diagnosis:
                 "quality": self.compressed.quality,
                 "estimated": self.compressed.estimated,
                 "subsampled": self.compressed.subsampled,
+                "earlier": None if self.compressed.earlier is None else dataclasses.asdict(self.compressed.earlier),
             },
             "blur": round(self.detail.blur, 2),
             "spectrum_ends": round(self.detail.end, 2),
@@ -226,13 +235,18 @@ def noise_by_frequency(noise: NoiseModel, pixels: Tensor) -> np.ndarray:
 
 def _compressed(picture: Picture) -> Compressed | None:
     if picture.jpeg is not None:
-        return Compressed(nearest_quality(picture.jpeg.tables[0]), False, picture.jpeg.subsampling != 0)
+        cells = picture.jpeg.cells()
+        # As the file has it.
+        pixels = turned_back(picture.pixels, picture.jpeg.orientation)
+        earlier = None if cells is None else earlier_compression(pixels, cells)
+        return Compressed(nearest_quality(picture.jpeg.tables[0]), False, picture.jpeg.subsampling != 0, earlier)
     if picture.kind not in ("gray", "colour"):
         return None
     found = estimate_compression(picture.pixels)
-    return (
-        None if found is None else Compressed(found.quality, True, None if found.subsampling is None else found.subsampling > 0)
-    )
+    if found is None:
+        return None
+    earlier = earlier_compression(picture.pixels, cells_of_pixels(picture.pixels, found))
+    return Compressed(found.quality, True, None if found.subsampling is None else found.subsampling > 0, earlier)
 
 
 def _toned(pixels: Tensor) -> bool:

@@ -145,7 +145,7 @@ def _size(small: tuple[int, int], options: SuperResolutionOptions) -> tuple[int,
     height, width = small
     if options.size is not None:
         match = re.fullmatch(r"(\d*)x(\d*)", options.size.strip().lower())
-        if match is None or not any(match.groups()):
+        if match is None or not any(int(most or 0) for most in match.groups()) or "0" in match.groups():
             raise UsageError(f"--size takes WIDTHx, xHEIGHT or WIDTHxHEIGHT, such as 1920x, got {options.size!r}")
         scale = min(int(most) / side for most, side in zip(match.groups(), (width, height), strict=True) if most)
     elif options.megapixels is not None:

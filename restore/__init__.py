@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from restore.restorer import Restorer
     from restore.results.result import Event, Result
     from restore.run_options import RunOptions
-    from restore.shortcuts import colorize, denoise, inpaint, super_resolution
+    from restore.shortcuts import auto, colorize, deblur, denoise, diagnose, inpaint, jpeg, super_resolution
     from restore.solver import solve
     from restore.task import Task
 
@@ -32,10 +32,14 @@ _HOMES = {
     "Result": "restore.results.result",
     "RunOptions": "restore.run_options",
     "Task": "restore.task",
+    "auto": "restore.shortcuts",
     "colorize": "restore.shortcuts",
+    "deblur": "restore.shortcuts",
     "denoise": "restore.shortcuts",
+    "diagnose": "restore.shortcuts",
     "hookimpl": "restore.plugins.manager",
     "inpaint": "restore.shortcuts",
+    "jpeg": "restore.shortcuts",
     "solve": "restore.solver",
     "super_resolution": "restore.shortcuts",
 }
@@ -47,10 +51,14 @@ __all__ = [
     "Result",
     "RunOptions",
     "Task",
+    "auto",
     "colorize",
+    "deblur",
     "denoise",
+    "diagnose",
     "hookimpl",
     "inpaint",
+    "jpeg",
     "solve",
     "super_resolution",
 ]

@@ -1,11 +1,14 @@
-"""One function per task, with the bundled prior."""
+"""One function per task, with the bundled prior, and one that looks first."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from restore.restorer import Restorer
+
+if TYPE_CHECKING:
+    from restore.diagnosis import Diagnosis
 
 
 @lru_cache(maxsize=1)
@@ -31,3 +34,26 @@ def denoise(image: Any, sigma: float | Literal["auto"] = "auto", **keywords: Any
 def colorize(image: Any, hints: Any = None, **keywords: Any) -> Any:
     """Colour a gray picture by hints, a picture that is transparent where nothing is painted. Returns the type of `image`."""
     return _photo()("colorize", image, hints=hints, **keywords).image
+
+
+def jpeg(image: Any, **keywords: Any) -> Any:
+    """Take out what JPEG compression did. Returns the type of `image`; arguments and errors as for `Restorer.stream`."""
+    return _photo()("jpeg", image, **keywords).image
+
+
+def deblur(image: Any, kernel: Any = "auto", **keywords: Any) -> Any:
+    """Take out blur of a known `kernel`, such as "gaussian:1.6", or of one that is estimated; otherwise as `jpeg`."""
+    return _photo()("deblur", image, kernel=kernel, **keywords).image
+
+
+def auto(image: Any, **keywords: Any) -> Any:
+    """Diagnose a picture, and take out in one solve what is wrong with it; otherwise as `jpeg`."""
+    return _photo()("auto", image, **keywords).image
+
+
+def diagnose(image: Any) -> Diagnosis:
+    """What is wrong with a picture of any kind that `Restorer.stream` takes; nothing is restored."""
+    from restore.diagnosis import diagnose as examined
+    from restore.images import as_picture
+
+    return examined(as_picture(image))

@@ -464,3 +464,18 @@ def test_help_and_schema_have_the_options(restore: Command) -> None:
     assert found["mask_grow"]["anyOf"] == [{"type": "integer", "minimum": 0}, {"enum": ["auto"]}]
     assert found["mask_grow"]["default"] == "auto"
     assert found["mask_label"]["type"] == ["integer", "null"]
+
+
+def test_a_mask_may_be_an_array_in_a_file(tmp_path):
+    fill = np.zeros((12, 16), bool)
+    fill[3:6, 4:9] = True
+    for array in (fill, fill.astype(np.uint8), fill.astype(np.float32), fill.astype(np.int64) * 7):
+        np.save(tmp_path / "mask.npy", array)
+        assert np.array_equal(images.read_mask(tmp_path / "mask.npy", (12, 16))[0, 0].numpy(), fill)
+    np.save(tmp_path / "labels.npy", fill.astype(np.int64) * 3)
+    assert np.array_equal(images.read_mask(tmp_path / "labels.npy", (12, 16), label=3)[0, 0].numpy(), fill)
+    np.save(tmp_path / "objects.npy", np.array([None]), allow_pickle=True)
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "mask.npy").read_bytes()[:90])
+    for name in ("objects.npy", "cut.npy"):
+        with pytest.raises(PictureError, match="no NumPy array can be read"):
+            images.read_mask(tmp_path / name, (12, 16))

@@ -26,10 +26,19 @@ def test_each_is_its_task_with_the_bundled_prior():
         (restore.denoise(picture), ("denoise", picture, {})),
         (restore.colorize(gray, steps=2), ("colorize", gray, {"steps": 2})),
         (restore.colorize(gray, hints, steps=2), ("colorize", gray, {"hints": hints, "steps": 2})),
+        (restore.jpeg(picture, assumed_quality=30, steps=2), ("jpeg", picture, {"assumed_quality": 30, "steps": 2})),
+        (restore.deblur(picture, "gaussian:1", steps=2), ("deblur", picture, {"kernel": "gaussian:1", "steps": 2})),
+        (restore.auto(picture, steps=2), ("auto", picture, {"steps": 2})),
     ]
     for found, (task, image, keywords) in calls:
         assert found.dtype == image.dtype
         assert np.array_equal(found, photo()(task, image, **keywords).image), (task, keywords)
+
+
+def test_diagnose_looks_at_any_kind_of_picture():
+    picture = crop("chelsea", 96, 160, 64)
+    assert restore.diagnose(picture).size == (64, 64)
+    assert restore.diagnose(picture[..., 0]).gray
 
 
 def test_the_kind_that_comes_in_goes_out():

@@ -163,7 +163,7 @@ class Batch:
         self._save(job, result)
         seconds += time.perf_counter() - start
         return {
-            **self._consistency(job, result),
+            **self._consistency(job, result, picture),
             "seconds": round(seconds, 3),
             "answer": result.answer,
             "uncertainty": None if job.map is None else str(job.map),
@@ -252,7 +252,7 @@ class Batch:
         common = values_of(self.options, "call")
         return {**common, "name": self.options.name or job.relative.as_posix(), **job.options}
 
-    def _consistency(self, job: Job, result: Result) -> dict[str, Any]:
+    def _consistency(self, job: Job, result: Result, picture: Picture) -> dict[str, Any]:
         """Fields of the `Outcome` of a finished picture: its consistency, and with --strict the error if that is too large."""
         noiseless = result.record.get("sigma_y") == 0
         limit, unit = (NOISELESS, "grey levels") if noiseless else (NOISY, "times the noise")
@@ -260,10 +260,19 @@ class Batch:
         console.logger.debug("%s (%s): consistency %.2f %s", job.out, result.answer, found, unit)
         consistency = None if math.isnan(found) else found
         if not self.options.strict or consistency is None or consistency <= limit:
-            return {"status": "done", "consistency": consistency}
+            return {"status": "unchanged" if _is_same(result, picture) else "done", "consistency": consistency}
         message = f"{job.out} does not agree with its input: {found:.2f} {unit} away, --strict allows {limit:g}"
         console.error(message)
         return {"status": "inconsistent", "consistency": consistency, "error": message, "code": 1}
+
+
+def _is_same(result: Result, picture: Picture) -> bool:
+    """Whether a result's samples are those of the input."""
+    assert result.picture is not None
+    if result.picture.size != picture.size:
+        return False
+    made, given = result.picture.samples(), picture.samples()
+    return made.shape == given.shape and bool((made == given).all())
 
 
 def _input(path: Path) -> dict[str, str]:

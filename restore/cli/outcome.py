@@ -14,7 +14,7 @@ class Outcome:
     """The outcome for one picture, as --json prints it.
 
     Attributes:
-        status: done, planned, skipped, inconsistent or failed.
+        status: done, unchanged (the result is the input), planned, skipped, inconsistent or failed.
         seconds: from reading the picture to writing the result, without loading the prior.
         code: the exit code for this picture alone.
         estimate: the estimated cost, for --plan.
@@ -43,7 +43,7 @@ class Outcome:
             print(json.dumps(told), flush=True)
         elif self.estimate is not None:
             print(f"{self.input}: {_in_words(self.estimate)}", flush=True)
-        elif self.status in ("done", "planned") and self.output != "-":
+        elif self.status in ("done", "unchanged", "planned") and self.output != "-":
             print(self.output, flush=True)
 
 

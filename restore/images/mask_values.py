@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,6 +16,7 @@ from PIL import Image
 
 from restore.errors import PictureError
 from restore.images.convert import as_picture
+from restore.images.file_bytes import file_bytes
 from restore.images.picture import Picture
 from restore.images.samples import Samples, to_gray_or_rgb
 
@@ -86,7 +89,7 @@ def levels(mask: Any) -> Levels:
 
     Raises: PictureError for what is no picture.
     """
-    picture = as_picture(_of_two_numbers(mask))
+    picture = as_picture(_of_two_numbers(_loaded(mask)))
     samples = _samples(picture)
     values = samples.max(axis=2)
     alpha = picture.alpha
@@ -135,6 +138,7 @@ def labels(mask: Any) -> NDArray[np.int64]:
 
     Raises: PictureError for a picture in colour, and for what is no picture.
     """
+    mask = _loaded(mask)
     if isinstance(mask, (torch.Tensor, np.ndarray)) or _is_32_bit(mask):
         array = mask.detach().cpu().numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
         while array.ndim > 2 and array.shape[0] == 1:
@@ -153,6 +157,18 @@ def labels(mask: Any) -> NDArray[np.int64]:
 def name_of(mask: Any) -> str:
     """How an error about a mask begins: the name of its file and a colon, or nothing."""
     return f"{os.fspath(mask)}: " if isinstance(mask, (str, os.PathLike)) else ""
+
+
+def _loaded(mask: Any) -> Any:
+    """The array of a .npy file; other masks as they are."""
+    if not isinstance(mask, (str, os.PathLike)) or not os.fspath(mask).lower().endswith(".npy"):
+        return mask
+    data = file_bytes(Path(mask))
+    try:
+        return np.load(BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        said = " ".join(str(error).split())
+        raise PictureError(f"{mask}: no NumPy array can be read from it ({said}); save it again") from None
 
 
 def _samples(picture: Picture) -> Samples:

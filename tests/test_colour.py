@@ -104,7 +104,7 @@ def test_every_sample_comes_back(curve: bytes, columns: str, depth: int) -> None
     picture = with_profile(samples, icc)
     space, shown = space_of_profile(icc, 3), picture.in_srgb()
     assert space is not None
-    assert np.array_equal(shown.with_colours_of(picture).samples(), samples)
+    assert np.array_equal(shown.with_colours_of(picture, shown).samples(), samples)
     # Changed pixels come back by the curves alone.
     moved = picture.pixels.clamp(-0.9, 0.9)
     torch.testing.assert_close(space.from_srgb(space.to_srgb(moved)), moved, atol=1e-4, rtol=0)
@@ -164,6 +164,22 @@ def test_a_gray_png_with_gamma_is_converted_and_colorize_stays_in_srgb() -> None
     shown = picture.in_srgb()
     signal = 1.055 * (40 / 255) ** (1 / 2.4) - 0.055
     assert abs(float(shown.pixels.mean() + 1) / 2 - signal) < 1e-4
-    assert np.array_equal(shown.with_colours_of(picture).samples(), picture.samples())
+    assert np.array_equal(shown.with_colours_of(picture, shown).samples(), picture.samples())
     colour = shown.with_pixels(shown.pixels.expand(1, 3, 16, 16))
-    assert torch.equal(colour.with_colours_of(picture).pixels, colour.pixels)
+    assert torch.equal(colour.with_colours_of(picture, shown).pixels, colour.pixels)
+
+
+def test_a_jpeg_keeps_its_numbers_unless_they_are_far_from_srgb() -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    samples = np.random.default_rng(2).integers(0, 256, (32, 32, 3), np.uint8)
+    for gamma, converted in ((1.8, False), (1.0, True)):
+        file = BytesIO()
+        Image.fromarray(samples).save(file, "JPEG", icc_profile=profile(curve_of_gamma(gamma)))
+        picture = images.decode(file.getvalue(), "a.jpg")
+        assert picture.jpeg is not None
+        assert (picture.in_srgb().jpeg is None) == converted
+        as_png = dataclasses.replace(picture, jpeg=None)
+        assert as_png.in_srgb() is not as_png

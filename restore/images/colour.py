@@ -20,8 +20,12 @@ _POINTS = 4097  # Of a tone curve. The same broken line is used both ways, so th
 # Linear sRGB to XYZ under D50, the white of profiles (IEC 61966-2-1, adapted by Bradford's matrix).
 _SRGB = np.array([[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]])
 _PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}  # Number of parameters of each parametric curve.
-FOREIGN = 6.0
-"""Grey levels (root mean square over a picture) by which numbers must differ from those in sRGB for it to be converted."""
+FOREIGN, FOREIGN_JPEG = 6.0, 20.0
+"""Grey levels (root mean square over a picture) by which numbers must differ from those in sRGB for it to be converted.
+
+More for a JPEG, whose coefficients say something about its own numbers alone.
+"""
+_LOOKED_AT = 65536  # Pixels at most, to find that distance.
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,11 @@ class ColourSpace:
         light = np.stack([np.interp(plane, samples, curve) for plane, curve in zip(planes, self.curves, strict=True)])
         encoded = _encode(np.einsum("ij,jhw->ihw", self.matrix, light))
         return torch.from_numpy((encoded * 2 - 1).astype(np.float32))[None]
+
+    def distance(self, pixels: Tensor) -> float:
+        """The root mean square by which pixels (1, C, H, W) differ from what they are in sRGB, in grey levels (0 to 255)."""
+        some = pixels.flatten(2)[..., :: 1 + pixels[0, 0].numel() // _LOOKED_AT][..., None]
+        return float((self.to_srgb(some) - some).square().mean().sqrt()) * 127.5
 
     def from_srgb(self, pixels: Tensor) -> Tensor:
         """The inverse of `to_srgb`, clipped to [-1, 1]."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from restore.errors import PictureError
 from restore.images.alpha import resize_alpha
-from restore.images.colour import FOREIGN, ColourSpace, space_of_gamma, space_of_profile
+from restore.images.colour import FOREIGN, FOREIGN_JPEG, ColourSpace, space_of_gamma, space_of_profile
 from restore.images.jpeg import Jpeg
 from restore.images.metadata import Metadata
 from restore.images.samples import Samples, to_gray_or_rgb, to_samples
@@ -101,20 +101,20 @@ class Picture:
         A converted picture knows no JPEG any more, since coefficients are of its own numbers.
         """
         space = self._space()
-        if space is None:
+        if space is None or space.distance(self.pixels) < (FOREIGN if self.jpeg is None else FOREIGN_JPEG):
             return self
-        converted = space.to_srgb(self.pixels)
-        if float((converted - self.pixels).square().mean().sqrt()) * 127.5 < FOREIGN:
-            return self
-        return dataclasses.replace(self, pixels=converted, jpeg=None)
+        return dataclasses.replace(self, pixels=space.to_srgb(self.pixels), jpeg=None)
 
-    def with_colours_of(self, given: Picture) -> Picture:
+    def with_colours_of(self, given: Picture, shown: Picture) -> Picture:
         """The inverse of `in_srgb` for a result: pixels in the space of the picture it was made of, if that was converted.
 
         Pixels that did not change are those of `given`, bit for bit. A result whose profile was dropped, as after colorization,
         stays in sRGB.
+
+        Args:
+            shown: `given.in_srgb()`.
         """
-        space, shown = given._space(), given.in_srgb()
+        space = given._space()
         kept = (self.metadata.icc, self.metadata.png_colour) == (given.metadata.icc, given.metadata.png_colour)
         if space is None or shown is given or not kept:
             return self

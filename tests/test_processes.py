@@ -17,7 +17,7 @@ SLOW_TOY = ["--prior", "toy:slow", *TOY[2:]]
 
 def launch(place: Path, *arguments: str, count: int = 2) -> Ran:
     """The command in so many processes, which meet over the loopback interface."""
-    root = Path(plugins.__file__).parent.parent
+    root = Path(plugins.__file__).parents[2]
     paths = os.pathsep.join([str(place.parent / "site"), str(root)])
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count), "-m", "restore"]
     done = subprocess.run(

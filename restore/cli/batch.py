@@ -16,8 +16,11 @@ from restore.cli import console
 from restore.cli.jobs import Job, jobs_of
 from restore.cli.outcome import Outcome
 from restore.cli.save import save, save_map, save_mask, save_sheet
-from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
-from restore.options import build, describe
+from restore.cli.streams import aside
+from restore.device.memory import is_lack_of_memory
+from restore.errors import OperatorError, OutOfMemoryError, PictureError, PluginError, PriorError, RestoreError, UsageError
+from restore.options import describe
+from restore.plugins.calls import build_options
 from restore.run_options import RunOptions, values_of
 from restore.task import Task
 
@@ -50,7 +53,8 @@ class Batch:
         Raises: RestoreError for errors that concern every picture: in options, model or operator.
         """
         jobs = jobs_of(self.task, inputs, own, self.options)
-        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
+        if not launched:
             codes = self._run(jobs)
         else:
             from restore.device.placement import Placement
@@ -62,13 +66,16 @@ class Batch:
         failed = sum(code > 0 for code in codes)
         if failed and len(codes) > 1:
             console.logger.info("%d of %d pictures failed", failed, len(codes))
-        return OutOfMemoryError.exit_code if OutOfMemoryError.exit_code in codes else int(failed > 0)
+        if failed and launched:
+            console.logger.info("what the launcher reports next says no more than that: a process returned %d", _code(codes))
+        return _code(codes)
 
     def _run(self, jobs: Sequence[Job]) -> list[int]:
         codes = []
         for index, job in enumerate(jobs, 1):
             title = job.source.name if len(jobs) == 1 else f"{index}/{len(jobs)} {job.source.name}"
-            outcome = self._attempt(job, title)
+            with aside():  # Plugins may print.
+                outcome = self._attempt(job, title)
             outcome.print(as_json=self.options.json)
             codes.append(outcome.code)
         return codes
@@ -103,6 +110,11 @@ class Batch:
             return outcome(**self._restore(job, title))
         except (UsageError, OperatorError, PriorError):
             raise
+        except ImportError as error:
+            if is_lack_of_memory(error):
+                raise  # The next picture needs the same packages.
+            console.bug(error, f"{job.source}: ")
+            return failure(f"{type(error).__name__}: {error}", 1)
         except RestoreError as error:
             message = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
             console.error(message)
@@ -186,7 +198,7 @@ class Batch:
             return
         from restore import images
 
-        self.task.problem(images.read(job.source), build(self.task.Options, **job.options))
+        self.task.problem(images.read(job.source), build_options(self.task, **job.options))
 
     def _estimate(self, job: Job) -> dict[str, Any]:
         """The estimated cost of a picture, reading and writing included. Raises PictureError if it cannot be read."""
@@ -219,6 +231,12 @@ class Batch:
         message = f"{job.out} does not agree with its input: {found:.2f} {unit} away, --strict allows {limit:g}"
         console.error(message)
         return {"status": "inconsistent", "consistency": consistency, "error": message, "code": 1}
+
+
+def _code(codes: Sequence[int]) -> int:
+    """The exit code of all pictures together."""
+    special = [code for code in (OutOfMemoryError.exit_code, PluginError.exit_code) if code in codes]
+    return special[0] if special else int(any(codes))
 
 
 def _input(path: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 logger = logging.getLogger("restore")
 TRACES = 5
@@ -25,7 +25,8 @@ class Messages(logging.Handler):
         prefix = PREFIXES.get(record.levelno, "")
         if prefix and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
             prefix = f"{COLOURS[record.levelno]}{prefix}\033[0m"
-        print(f"{prefix}{record.getMessage()}", file=sys.stderr)
+        with suppress(OSError, ValueError):  # A full, closed or hung-up stderr is no reason to stop.
+            print(f"{prefix}{record.getMessage()}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -54,7 +55,8 @@ def error(text: str) -> None:
 def trace() -> None:
     """With -vv, print the traceback of the exception being handled."""
     if logger.isEnabledFor(TRACES):
-        traceback.print_exc(file=sys.stderr)
+        with suppress(OSError, ValueError):
+            traceback.print_exc(file=sys.stderr)
 
 
 def bug(raised: Exception, of: str = "") -> None:

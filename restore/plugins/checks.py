@@ -1,0 +1,184 @@
+"""What the calls of third-party methods, priors and operators may return. See `calls`; `task_checks` has those of tasks.
+
+Every check takes (origin, call, object, arguments, result), returns the result and raises PluginError. Modules that need torch
+are imported inside, as plugins are loaded before it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from restore.errors import PluginError
+from restore.plugins.calls import Check, Origin, guarded, is_foreign
+from restore.plugins.values import check_tensor, check_type
+
+
+def adopt(origin: Origin, thing: Any) -> Any:
+    """An object that a plugin returned, guarded if its class is not the toolkit's; the operators that it holds, too."""
+    from restore.guidance.guidance import Guidance
+    from restore.operators.constraint import Constraint
+    from restore.operators.operator import Operator
+    from restore.priors.prior import Prior
+
+    for kind, methods in ((Guidance, GUIDANCE), (Operator, OPERATOR), (Constraint, CONSTRAINT), (Prior, PRIOR)):
+        if isinstance(thing, kind):
+            if isinstance(thing, Operator | Guidance):
+                for part in vars(thing).values() if hasattr(thing, "__dict__") else ():
+                    if isinstance(part, Guidance | Operator):
+                        adopt(origin, part)
+            return guarded(thing, origin, methods) if is_foreign(type(thing)) else thing
+    return thing
+
+
+def anything(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    return adopt(origin, result)
+
+
+# Guidance methods
+
+
+def method(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    from restore.guidance.guidance import Guidance
+
+    check_type(origin, call, result, Guidance)
+    return adopt(origin, result)
+
+
+def _preset(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], int) and result[1] > 0):
+        raise origin.fault(call, f"returned {result!r}, not a method and a number of steps")
+    return method(origin, call, self, given, result[0]), result[1]
+
+
+def _schedule(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    check_tensor(origin, call, result)
+    if result.ndim != 1 or len(result) < 2 or float(result[-1]) != 0 or bool((result[:-1] <= 0).any()):
+        raise origin.fault(call, "returned no schedule: noise levels (steps + 1,), above 0, and 0 at the end")
+    return result
+
+
+def _state(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    """Of `start` and `step`; a state has the shape of the pictures, unless the method has its own `picture`."""
+    from restore.guidance.guidance import Guidance
+
+    plain = getattr(type(self).picture, "__wrapped__", type(self).picture) is Guidance.picture
+    check_tensor(origin, call, result, given[0].shape if plain and given else None)
+    return result
+
+
+def _pictures(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    check_tensor(origin, call, result, given[0].shape if given else None)
+    return result
+
+
+def _estimate(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    check_tensor(origin, call, result, given[2].shape if len(given) > 2 else None, given=given[2:])
+    return result
+
+
+def _sampler(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    if not callable(result):
+        raise origin.fault(call, f"returned a {type(result).__name__}, not a sampler")
+    return result
+
+
+# Priors
+
+
+def prior(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    from restore.priors.prior import Prior
+
+    check_type(origin, call, result, Prior)
+    numbers = {name: getattr(result, name) for name in ("channels", "multiple_of", "context", "sigma_min", "sigma_max")}
+    whole = all(
+        isinstance(numbers[name], int) and numbers[name] >= least for name, least in (("channels", 1), ("multiple_of", 1))
+    )
+    if not (whole and numbers["context"] >= 0 and 0 < numbers["sigma_min"] < numbers["sigma_max"] < float("inf")):
+        said = ", ".join(f"{name} {value!r}" for name, value in numbers.items())
+        raise origin.fault(call, f"returned a prior of {said}")
+    return adopt(replace(origin, error=PluginError), result)
+
+
+def _denoised(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    check_tensor(origin, call, result, given[0].shape if given else None, given=given[:1])
+    return result
+
+
+# Operators
+
+
+def operator(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    from restore.operators.operator import Operator
+
+    check_type(origin, call, result, Operator)
+    return adopt(origin, result)
+
+
+def _operator_or_none(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    return None if result is None else operator(origin, call, self, given, result)
+
+
+def _measured(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    check_tensor(origin, call, result, given=given)
+    return result
+
+
+def _explained(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    """Of what returns pictures for y alone: their size is in the object only, so that the number and the dimensions remain."""
+    check_tensor(origin, call, result, given=given)
+    if given and (result.ndim != 4 or result.shape[0] != given[0].shape[0]):
+        raise origin.fault(call, f"returned {tuple(result.shape)}, not pictures (B, C, H, W) for B = {given[0].shape[0]}")
+    return result
+
+
+def _like_first(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    check_tensor(origin, call, result, given[0].shape if given else None, given=given)
+    return result
+
+
+def _missing(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    import torch
+
+    if result is None:
+        return None
+    check_type(origin, call, result, torch.Tensor)
+    wanted = (1, 1, *tuple(given[0])[-2:]) if given else tuple(result.shape)
+    if result.dtype != torch.bool or tuple(result.shape) != wanted:
+        raise origin.fault(call, f"returned {tuple(result.shape)} {result.dtype}, where {wanted} bool is needed")
+    return result
+
+
+GUIDANCE: Mapping[str, Check] = MappingProxyType(
+    {
+        "preset": _preset,
+        "check": anything,
+        "start": _state,
+        "schedule": _schedule,
+        "sampler": _sampler,
+        "wrap_prior": prior,
+        "picture": _pictures,
+        "step": _state,
+        "estimate": _estimate,
+    }
+)
+PRIOR: Mapping[str, Check] = MappingProxyType({"denoise": _denoised, "effective_dtype": anything})
+OPERATOR: Mapping[str, Check] = MappingProxyType(
+    {
+        "__call__": _measured,
+        "pinv": _explained,
+        "adjoint": _explained,
+        "initial_estimate": _explained,
+        "prox": _like_first,
+        "solve": _like_first,
+        "missing_mask": _missing,
+        "to": operator,
+        "crop": _operator_or_none,
+        **dict.fromkeys(("s", "vt", "v", "ut", "u"), anything),
+    }
+)
+CONSTRAINT: Mapping[str, Check] = MappingProxyType(
+    {"project": _like_first, "prox": _like_first, "to": anything, "crop": anything}
+)

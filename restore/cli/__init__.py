@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if fault() is None:
                 console.bug(error)
             code = 1
-        except SystemExit:  # Of click, where the reader of stdout has gone.
-            code = 1
+        except SystemExit as end:  # Of click: completion is done, or the reader of stdout has gone.
+            code = end.code if isinstance(end.code, int) else 1
         lost = fault()
         if lost is None:
             return code

@@ -53,21 +53,19 @@ class Batch:
         Raises: RestoreError for errors that concern every picture: in options, model or operator.
         """
         jobs = jobs_of(self.task, inputs, own, self.options)
-        launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
-        if not launched:
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             codes = self._run(jobs)
-        else:
-            from restore.device.placement import Placement
+            _say_failed(codes)
+            return _code(codes)
+        from restore.device.placement import Placement
 
-            # All processes must split the same list, so finished pictures are skipped only later.
-            placement = Placement.current(self.options.device, self.options.dtype)
-            codes = self._run(placement.share(jobs))
-            placement.wait()
-        failed = sum(code > 0 for code in codes)
-        if failed and len(codes) > 1:
-            console.logger.info("%d of %d pictures failed", failed, len(codes))
-        if failed and launched:
-            console.logger.info("what the launcher reports next says no more than that: a process returned %d", _code(codes))
+        # All processes must split the same list, so finished pictures are skipped only later.
+        placement = Placement.current(self.options.device, self.options.dtype)
+        codes = self._run(placement.share(jobs))
+        everyone = placement.gather(codes)
+        if placement.index == 0 and any(everyone):
+            _say_failed(everyone)
+            console.logger.info("the launcher will report exit code %d and a traceback of its own", _code(everyone))
         return _code(codes)
 
     def _run(self, jobs: Sequence[Job]) -> list[int]:
@@ -231,6 +229,12 @@ class Batch:
         message = f"{job.out} does not agree with its input: {found:.2f} {unit} away, --strict allows {limit:g}"
         console.error(message)
         return {"status": "inconsistent", "consistency": consistency, "error": message, "code": 1}
+
+
+def _say_failed(codes: Sequence[int]) -> None:
+    failed = sum(code > 0 for code in codes)
+    if failed and len(codes) > 1:
+        console.logger.info("%d of %d pictures failed", failed, len(codes))
 
 
 def _code(codes: Sequence[int]) -> int:

@@ -44,8 +44,8 @@ def watched_stdout() -> Iterator[Callable[[], OSError | None]]:
 
     Then stdout goes to the null device, as Python would fail again at the end of the program.
     """
-    given = sys.stdout
-    if given is None or given is not sys.__stdout__:  # None, or what a caller put there.
+    given = sys.__stdout__
+    if given is None or sys.stdout is not given:  # None, or what a caller put there.
         yield lambda: None
         return
     raw = Watched(1, "w", closefd=False)

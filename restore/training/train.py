@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -150,6 +151,7 @@ def train(
         on_checkpoint(average, report, losses)
 
     pending: list[Tensor] = []
+    signalled = False  # Whether some process got a signal.
     sync_interval = LOSS_SYNC_INTERVAL.get(accelerator.device.type, 10)
 
     def read(smooth: float) -> float:
@@ -164,10 +166,9 @@ def train(
 
     started, saved = time.monotonic(), time.monotonic()
     report, stopped = Report(step, smooth, earlier, budget.progress(step, earlier)), False
-    signalled = False  # In some process.
     alone = accelerator.num_processes == 1
     with Interrupt() as interrupt:
-        while report.progress < 1 and not stopped:
+        while report.progress < 1 and not (interrupt.number if alone else stopped):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * budget.rate(step, report.seconds)
             clean = crops.batch(share, seed, step, accelerator.process_index, accelerator.device)
@@ -190,8 +191,6 @@ def train(
             if step % sync_interval == 0:
                 smooth = read(smooth)
                 stopped = signalled
-            if alone:
-                stopped = interrupt.number > 0
             seconds = earlier + time.monotonic() - started
             report = Report(step, smooth, seconds, budget.progress(step, seconds))
             on_step(report)
@@ -206,12 +205,13 @@ def train(
                     checkpoint(replace(report, loss=smooth))
                 saved = time.monotonic()
         smooth = read(smooth)
-        report = replace(report, loss=smooth, stopped_by=interrupt.number if report.progress < 1 else 0)
+        cause = interrupt.number or (signal.SIGTERM if stopped else 0)  # 0 where only another process got it.
+        report = replace(report, loss=smooth, stopped_by=int(cause) if report.progress < 1 else 0)
         try:
             checkpoint(report)
         except OSError as error:
             raise not_written(out, error) from None
-    if stopped:
+    if report.stopped_by and accelerator.is_main_process:
         logger.warning("interrupted at step %d; saved, --resume continues", step)
     accelerator.end_training()
     return report

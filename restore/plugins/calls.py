@@ -51,12 +51,16 @@ def blame(origin: Origin, call: str) -> Iterator[None]:
     """Inside, exceptions become PluginErrors; those that the toolkit raises on purpose and lack of memory stay as they are."""
     try:
         yield
-    except (KeyboardInterrupt, GeneratorExit, PluginError):
+    except (KeyboardInterrupt, PluginError):
         raise
     except BaseException as error:  # SystemExit, too: a plugin does not end the program.
-        if is_lack_of_memory(error) or (isinstance(error, RestoreError) and _innermost(error) not in REFUSING):
+        try:
+            said, passes = str(error), is_lack_of_memory(error)
+        except Exception:  # Of an error that cannot be said.
+            said, passes = "", False
+        if passes or (isinstance(error, RestoreError) and _innermost(error) not in REFUSING):
             raise
-        raise origin.fault(call, f"raised {' '.join(f'{type(error).__name__}: {error}'.split())}") from error
+        raise origin.fault(call, f"raised {' '.join(f'{type(error).__name__}: {said}'.split()).rstrip(': ')}") from error
 
 
 def _innermost(error: BaseException) -> str:

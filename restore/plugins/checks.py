@@ -6,7 +6,9 @@ are imported inside, as plugins are loaded before it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import numbers
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -44,6 +46,8 @@ def method(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result:
     from restore.guidance.guidance import Guidance
 
     check_type(origin, call, result, Guidance)
+    if result.answer not in ("sample", "estimate"):
+        raise origin.fault(call, f"returned a method whose answer is {result.answer!r}, neither 'sample' nor 'estimate'")
     return adopt(origin, result)
 
 
@@ -92,18 +96,45 @@ def prior(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: 
     from restore.priors.prior import Prior
 
     check_type(origin, call, result, Prior)
-    numbers = {name: getattr(result, name) for name in ("channels", "multiple_of", "context", "sigma_min", "sigma_max")}
-    whole = all(
-        isinstance(numbers[name], int) and numbers[name] >= least for name, least in (("channels", 1), ("multiple_of", 1))
-    )
-    if not (whole and numbers["context"] >= 0 and 0 < numbers["sigma_min"] < numbers["sigma_max"] < float("inf")):
-        said = ", ".join(f"{name} {value!r}" for name, value in numbers.items())
-        raise origin.fault(call, f"returned a prior of {said}")
+    for name, fits in _ATTRIBUTES.items():
+        value = getattr(result, name)
+        if not fits(value):
+            raise origin.fault(call, f"returned a prior whose {name} is {value!r}")
+    if not result.sigma_min < result.sigma_max:
+        raise origin.fault(call, f"returned a prior from sigma {result.sigma_min} to {result.sigma_max}")
     return adopt(replace(origin, error=PluginError), result)
+
+
+def _is_number(value: Any, least: float = 0.0) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value) and value >= least
+
+
+def _are_levels(value: Any) -> bool:
+    import torch
+
+    return value is None or (isinstance(value, torch.Tensor) and value.ndim == 1 and value.is_floating_point())
+
+
+_ATTRIBUTES: Mapping[str, Callable[[Any], bool]] = {
+    "channels": lambda value: isinstance(value, numbers.Integral) and value >= 1,
+    "multiple_of": lambda value: isinstance(value, numbers.Integral) and value >= 1,
+    "context": lambda value: isinstance(value, numbers.Integral) and value >= 0,
+    "sigma_min": lambda value: _is_number(value, 1e-12),
+    "sigma_max": _is_number,
+    "sigma_start": lambda value: value is None or _is_number(value, 1e-12),
+    "levels": _are_levels,
+}
 
 
 def _denoised(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
     check_tensor(origin, call, result, given[0].shape if given else None, given=given[:1])
+    return result
+
+
+def _dtype(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: Any) -> Any:
+    import torch
+
+    check_type(origin, call, result, torch.dtype)
     return result
 
 
@@ -164,7 +195,9 @@ GUIDANCE: Mapping[str, Check] = MappingProxyType(
         "estimate": _estimate,
     }
 )
-PRIOR: Mapping[str, Check] = MappingProxyType({"denoise": _denoised, "effective_dtype": anything})
+PRIOR: Mapping[str, Check] = MappingProxyType(
+    {"denoise": _denoised, "effective_dtype": _dtype, "to": prior, "state_dict": anything}
+)
 OPERATOR: Mapping[str, Check] = MappingProxyType(
     {
         "__call__": _measured,

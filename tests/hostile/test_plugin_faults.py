@@ -52,6 +52,18 @@ def flat(**parts):
     return type("Flat", (Flat,), parts)()
 
 def fail(*given, **words): raise KeyError("oh no")
+def raising(error): raise error
+
+def bound(**methods):
+    from restore.operators.constraint import Constraint
+    class Bound(Constraint):
+        def project(self, y): return y
+    return type("Bound", (Bound,), methods)()
+
+def pair(first, last):
+    from restore.operators.compose import ComposeLinear
+    return ComposeLinear(first, last)
+
 def leave(*given, **words): raise SystemExit(0)
 
 @dataclass
@@ -86,6 +98,32 @@ TASK, METHOD, PRIOR = "task 'polish'", "guidance 'mine'", "prior 'flat'"
 FAULTS = {
     "problem raises": ("task", "problem=fail", TASK, "Toy.problem raised KeyError: 'oh no'"),
     "problem ends the program": ("task", "problem=leave", TASK, "Toy.problem raised SystemExit: 0"),
+    "problem ends a generator": ("task", "problem=lambda *given: raising(GeneratorExit())", TASK, "raised GeneratorExit"),
+    "problem does not end": ("task", "problem=lambda self, *given: self.problem(*given)", TASK, "raised RecursionError"),
+    "an error that cannot be said": (
+        "task",
+        "problem=lambda *given: raising(type('Mute', (Exception,), {'__str__': fail})())",
+        TASK,
+        "Toy.problem raised Mute",
+    ),
+    "a constraint that raises": (
+        "task",
+        Y.format("constraint=bound(project=fail)"),
+        TASK,
+        "Bound.project raised KeyError",
+    ),
+    "an operator inside one of the toolkit": (
+        "task",
+        Y.format("operator=pair(gain(adjoint=fail), gain()), y=0.25 * picture.pixels"),
+        TASK,
+        "Gain.adjoint raised KeyError",
+    ),
+    "a method of the task raises": (
+        "task",
+        "guidance=lambda *given: mine(estimate=fail)",
+        TASK,
+        "Mine.estimate raised KeyError",
+    ),
     "problem returns another type": ("task", "problem=lambda *given: 7", TASK, "Toy.problem returned a int, not a Problem"),
     "operator of another type": ("task", Y.format("operator=abs"), TASK, "Toy.problem returned a builtin"),
     "y of another shape": ("task", Y.format("y=picture.pixels[..., 1:]"), TASK, "whose parts do not fit"),
@@ -138,6 +176,13 @@ FAULTS = {
         TASK,
         "Gain.prox returned (1, 3, 12, 15)",
     ),
+    "crop of a number": ("task", OPERATOR.format("crop=lambda self, box: 3"), TASK, "Gain.crop returned a int"),
+    "a crop that raises": (
+        "task",
+        OPERATOR.format("crop=lambda self, box: gain(__call__=fail)"),
+        TASK,
+        "Gain.__call__ raised KeyError",
+    ),
     "missing_mask of numbers": (
         "task",
         OPERATOR.format("missing_mask=lambda self, shape: 3"),
@@ -182,11 +227,25 @@ FAULTS = {
         METHOD,
         "Mine.schedule returned no schedule",
     ),
+    "an answer of another kind": ("guidance", "mine(answer='guess')", METHOD, "a method whose answer is 'guess'"),
+    "check raises": ("guidance", "mine(check=fail)", METHOD, "Mine.check raised KeyError"),
+    "picture of another shape": (
+        "guidance",
+        "mine(picture=lambda self, p, x: x[:, :1])",
+        METHOD,
+        "Mine.picture returned (1, 1,",
+    ),
+    "wrap_prior of a number": ("guidance", "mine(wrap_prior=lambda self, prior: 3)", METHOD, "Mine.wrap_prior returned a int"),
+    "a sampler that raises": ("guidance", "mine(sampler=lambda self: fail)", METHOD, "Mine.step raised KeyError"),
     "preset of a number": ("guidance", "mine(preset=lambda *given: 3)", METHOD, "Mine.preset returned 3"),
     "sampler of None": ("guidance", "mine(sampler=lambda self: None)", METHOD, "Mine.sampler returned a NoneType"),
     "loader raises": ("prior", "fail()", PRIOR, "its factory raised KeyError"),
     "loader returns another type": ("prior", "object()", PRIOR, "its factory returned a object, not a Prior"),
-    "a prior without channels": ("prior", "flat(channels=0)", PRIOR, "returned a prior of channels 0"),
+    "a prior without channels": ("prior", "flat(channels=0)", PRIOR, "returned a prior whose channels is 0"),
+    "levels of no tensor": ("prior", "flat(levels=[3, 2, 1])", PRIOR, "returned a prior whose levels is [3, 2, 1]"),
+    "noise levels of None": ("prior", "flat(sigma_max=None)", PRIOR, "returned a prior whose sigma_max is None"),
+    "a dtype of text": ("prior", "flat(effective_dtype=lambda self, device: 'half')", PRIOR, "effective_dtype returned a str"),
+    "a prior that cannot be moved": ("prior", "flat(to=fail)", PRIOR, "Flat.to raised KeyError"),
     "denoise raises": ("prior", "flat(denoise=fail)", PRIOR, "Flat.denoise raised KeyError"),
     "denoise of NaN": ("prior", "flat(denoise=lambda self, x, sigma: x * float('nan'))", PRIOR, "Flat.denoise returned NaN"),
     "denoise of another shape": (

@@ -64,7 +64,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return error.exit_code
     except Exception as error:
         if lacks_memory(error):
-            console.error(NO_MEMORY if not isinstance(error, ImportError) else NO_MEMORY_FOR_IMPORTS)
+            imports = isinstance(error, ImportError) or "restore.cli.root" not in sys.modules
+            console.error(NO_MEMORY_FOR_IMPORTS if imports else NO_MEMORY)
             console.trace()
             return OutOfMemoryError.exit_code
         if isinstance(error, OSError):

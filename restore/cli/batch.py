@@ -108,20 +108,18 @@ class Batch:
             return outcome(**self._restore(job, title))
         except (UsageError, OperatorError, PriorError):
             raise
-        except ImportError as error:
-            if is_lack_of_memory(error):
-                raise  # The next picture needs the same packages.
-            console.bug(error, f"{job.source}: ")
-            return failure(f"{type(error).__name__}: {error}", 1)
         except RestoreError as error:
             message = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
             console.error(message)
             console.trace()
             return failure(message, error.exit_code)
-        except MemoryError:
-            console.error(f"{job.source}: not enough memory; give a smaller --tile")
-            return failure("not enough memory", OutOfMemoryError.exit_code)
         except Exception as error:
+            if isinstance(error, ImportError) and is_lack_of_memory(error):
+                raise  # The next picture needs the same packages.
+            if is_lack_of_memory(error):
+                console.error(f"{job.source}: not enough memory; give a smaller --tile")
+                console.trace()
+                return failure("not enough memory", OutOfMemoryError.exit_code)
             console.bug(error, f"{job.source}: ")
             return failure(f"{type(error).__name__}: {error}", 1)
 

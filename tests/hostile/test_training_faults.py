@@ -31,7 +31,7 @@ from restore.cli import main
 average, calls = train._update_average, []
 def counted(*arguments):
     calls.append(1)
-    if len(calls) == 4:
+    if len(calls) == 4 and os.environ.get("RANK", "0") == "0":
         for name in {names!r}:
             os.kill(os.getpid(), getattr(signal, name))
     average(*arguments)
@@ -99,6 +99,23 @@ def test_a_signal_saves_and_is_told_by_the_exit_code(place: Path, names: list[st
     assert "warning: interrupted at step 4; saved, --resume continues" in done.stderr
     assert torch.load(place / "out" / STATE, weights_only=True)["step"] == 4
     folder.load(place / "out")
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_all_in_the_same_step(place: Path) -> None:
+    (place / "program.py").write_text(STOPPED.format(names=["SIGTERM"]))
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "program.py"],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 1, done.stderr  # The launcher's own word for any failure.
+    assert "exitcode: 143" in " ".join(done.stderr.replace("exitcode  :", "exitcode:").split())
+    assert done.stderr.count("interrupted at step 4; saved, --resume continues") == 1
+    assert torch.load(place / "out" / STATE, weights_only=True)["step"] == 4
 
 
 def test_a_second_ctrl_c_stops_at_once() -> None:

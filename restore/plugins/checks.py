@@ -105,8 +105,12 @@ def prior(origin: Origin, call: str, self: Any, given: tuple[Any, ...], result: 
     return adopt(replace(origin, error=PluginError), result)
 
 
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, numbers.Integral) and int(value) >= least
+
+
 def _is_number(value: Any, least: float = 0.0) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value) and value >= least
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value) and float(value) >= least
 
 
 def _are_levels(value: Any) -> bool:
@@ -116,9 +120,9 @@ def _are_levels(value: Any) -> bool:
 
 
 _ATTRIBUTES: Mapping[str, Callable[[Any], bool]] = {
-    "channels": lambda value: isinstance(value, numbers.Integral) and value >= 1,
-    "multiple_of": lambda value: isinstance(value, numbers.Integral) and value >= 1,
-    "context": lambda value: isinstance(value, numbers.Integral) and value >= 0,
+    "channels": lambda value: _is_whole(value, 1),
+    "multiple_of": lambda value: _is_whole(value, 1),
+    "context": lambda value: _is_whole(value, 0),
     "sigma_min": lambda value: _is_number(value, 1e-12),
     "sigma_max": _is_number,
     "sigma_start": lambda value: value is None or _is_number(value, 1e-12),

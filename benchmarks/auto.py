@@ -20,31 +20,22 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.harness import Results, Row, arguments, by, grouped, report, table
+from benchmarks.harness import Results, Row, arguments, by, grouped, means, report, table
 from benchmarks.metrics import Lpips, psnr
 from benchmarks.pictures import Array, noisy, read, reduced, spread, write
 from restore import Restorer
 from restore.training.scratches import damage
 
-CHAIN: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("inpaint", {"mask": "auto"}),
-    ("denoise", {}),
-    ("super-resolution", {"scale": 2}),
-)
-WAYS = {
+WAYS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "bicubic": (),
     "joint": (("auto", {"scale": 2, "scratches": True}),),
-    "chained": CHAIN,
+    "chained": (("inpaint", {"mask": "auto"}), ("denoise", {}), ("super-resolution", {"scale": 2})),
 }
 
 
 def main() -> None:
-    report(
-        arguments(__doc__, "data", "results", "table", "into", "out", count=10, lpips=Path("lpips-alex.npz")),
-        by("picture", "way"),
-        measure,
-        tables,
-    )
+    parser = arguments(__doc__, "data", "results", "table", "into", "out", count=10, lpips=Path("lpips-alex.npz"))
+    report(parser, by("picture", "way"), measure, tables)
 
 
 def measure(given: argparse.Namespace, results: Results) -> None:
@@ -63,17 +54,11 @@ def _row(
 ) -> dict[str, Any]:
     start = time.perf_counter()
     answer = _restored(restorer, file, WAYS[way])
-    seconds = time.perf_counter() - start
+    seconds = round(time.perf_counter() - start, 1)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        write(out / f"{name}-{way.replace(', ', '-').replace(' ', '-')}.png", answer)
-    return {
-        "picture": name,
-        "way": way,
-        "psnr": psnr(answer, truth),
-        "lpips": distance(answer, truth),
-        "seconds": round(seconds, 1),
-    }
+        write(out / f"{name}-{way}.png", answer)
+    return {"picture": name, "way": way, "psnr": psnr(answer, truth), "lpips": distance(answer, truth), "seconds": seconds}
 
 
 def damaged_file(truth: Array, seed: int) -> Image.Image:
@@ -93,14 +78,9 @@ def _restored(restorer: Restorer, picture: Image.Image, steps: Any) -> Array:
     return np.asarray(found.convert("RGB"))
 
 
+COLUMNS = (("way", "{way}"), ("PSNR, dB", "{psnr:.2f}"), ("LPIPS", "{lpips:.3f}"), ("seconds", "{seconds:.0f}"))
+
+
 def tables(rows: list[Row]) -> list[str]:
-    lines = [
-        {
-            "way": way,
-            "count": len(group),
-            **{name: float(np.mean([row[name] for row in group])) for name in ("psnr", "lpips", "seconds")},
-        }
-        for (way,), group in grouped(rows, "way").items()
-    ]
-    columns = [("way", "{way}"), ("PSNR, dB", "{psnr:.2f}"), ("LPIPS", "{lpips:.3f}"), ("seconds", "{seconds:.0f}")]
-    return [table(columns, lines)]
+    groups = grouped(rows, "way").items()
+    return [table(COLUMNS, [{"way": way, **means(group, ("psnr", "lpips", "seconds"))} for (way,), group in groups])]

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->"
 Row = Any
 # A head, and the cell under it: a format of the row's entries like "{psnr:.2f}", or a function of the row.
@@ -106,6 +108,11 @@ def grouped(rows: Iterable[Row], *names: str) -> dict[tuple[Any, ...], list[Row]
     for row in rows:
         groups.setdefault(by(*names)(row), []).append(row)
     return groups
+
+
+def means(rows: Sequence[Row], names: Iterable[str]) -> dict[str, float]:
+    """Of each entry, over the rows that have it."""
+    return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
 
 
 def table(columns: Sequence[Column], rows: Iterable[Row]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.harness import Results, arguments, by, grouped, report, table
+from benchmarks.harness import Results, arguments, by, grouped, means, report, table
 from benchmarks.metrics import psnr
 from benchmarks.pictures import paths
 from restore import Restorer
@@ -59,31 +59,25 @@ def one(restorer: Restorer, path: Path, kind: str, quality: int) -> dict[str, An
     return row
 
 
+COLUMNS = (
+    ("pictures", "{kind}"),
+    ("quality", "{quality}"),
+    ("number", "{count}"),
+    ("decoder, dB", "{decoder L:.2f}"),
+    ("restored, dB", "{restored L:.2f}"),
+    ("gain over Y", "{gain:+.2f}"),
+    ("least gain", "{least:+.2f}"),
+    ("gain over RGB", "{rgb}"),
+)
+
+
 def tables(rows: list[Any]) -> list[str]:
     lines = []
     cases = sorted(grouped(rows, "kind", "quality").items(), key=lambda item: (item[0][0] != "gray", item[0]))
     for (kind, quality), of_case in cases:
+        line = means(of_case, (name for name in of_case[0] if name.endswith(("L", "RGB"))))
         gains = [row["restored L"] - row["decoder L"] for row in of_case]
-        line = {"kind": kind, "quality": quality, "count": len(of_case), "gain": np.mean(gains), "least": min(gains)}
-        line |= {name: np.mean([row[name] for row in of_case]) for name in of_case[0] if name.endswith(("L", "RGB"))}
+        line |= {"kind": kind, "quality": quality, "count": len(of_case), "gain": np.mean(gains), "least": min(gains)}
         line["rgb"] = f"{line['restored RGB'] - line['decoder RGB']:+.2f}" if "restored RGB" in line else ""
         lines.append(line)
-    return [
-        table(
-            [
-                ("pictures", "{kind}"),
-                ("quality", "{quality}"),
-                ("number", "{count}"),
-                ("decoder, dB", "{decoder L:.2f}"),
-                ("restored, dB", "{restored L:.2f}"),
-                ("gain over Y", "{gain:+.2f}"),
-                ("least gain", "{least:+.2f}"),
-                ("gain over RGB", "{rgb}"),
-            ],
-            lines,
-        )
-    ]
-
-
-if __name__ == "__main__":
-    main()
+    return [table(COLUMNS, lines)]

@@ -44,18 +44,6 @@ class OwnRange(nn.Module):
         return self.denoise(x, torch.as_tensor(sigma, dtype=x.dtype, device=x.device).flatten()[0])
 
 
-class UnitRange(OwnRange):
-    """D in deepinv's [0, 1]: u = (1 + x / half) / 2, so a level is 2 half times as large for us."""
-
-    def __init__(self, denoise: Denoise, half: float) -> None:
-        super().__init__(denoise)
-        self.half = half
-
-    def forward(self, u: Tensor, sigma: Tensor | float) -> Tensor:
-        sigma = torch.as_tensor(sigma, dtype=u.dtype, device=u.device)
-        return to_unit(super().forward(self.half * (2 * u - 1), 2 * self.half * sigma), self.half)
-
-
 def to_unit(x: Tensor, half: float) -> Tensor:
     return (1 + x / half) / 2
 
@@ -71,9 +59,12 @@ def physics(problem: Problem, unit: float) -> deepinv.physics.Inpainting:
 
 
 def in_unit_range(model: Callable[[nn.Module], nn.Module], half: float) -> Draw:
+    """In deepinv's [0, 1]: u = (1 + x / half) / 2, so a level is 2 half times as large for us."""
+
     def draw(denoise: Denoise, problem: Problem, start: float | None) -> Tensor:
         operator = physics(problem, 2 * half)
-        return half * (2 * model(UnitRange(denoise, half))(operator.A(to_unit(problem.y, half)), operator) - 1)
+        unit = OwnRange(lambda u, sigma: to_unit(denoise(half * (2 * u - 1), 2 * half * sigma), half))
+        return half * (2 * model(unit)(operator.A(to_unit(problem.y, half)), operator) - 1)
 
     return draw
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,8 @@ from restore.images import read_mask
 
 NAMES = ("astronaut", "chelsea", "coffee")
 LINE = "The quick brown fox jumps over 12 lazy dogs"
+COLOURS = {"white": (255, 255, 255), "red": (200, 40, 40)}
+MASKS = (("soft", "white"), ("hard", "white"), ("hard", "red"), ("JPEG", "white"), ("blurred", "white"))
 HEADS = ("picture", "colour", "mask", "restore", "`--mask-grow 0`", "Telea", "NS")
 
 
@@ -48,30 +51,22 @@ def main() -> None:
     parser = arguments(__doc__, "out", "only")
     parser.add_argument("samples", type=Path)
     given = parser.parse_args()
-    restorer = Restorer.from_pretrained("photo")
-    rows = []
-    for name in NAMES:
+    restorer, rows = Restorer.from_pretrained("photo"), []
+    for name, (label, colour) in product(NAMES, MASKS):
+        if given.only not in f"{name} {label}":
+            continue
         truth = read(given.samples / "photos" / f"{name}.png")
-        for label, (cover, mask) in masks(text(*truth.shape[:2])).items():
-            for colour in ((255, 255, 255), (200, 40, 40)) if label == "hard" else ((255, 255, 255),):
-                if given.only not in f"{name} {label}":
-                    continue
-                share = cover[..., None] / 255
-                damaged = rounded(truth * (1 - share) + share * np.array(colour))
-                auto = restorer("inpaint", damaged, mask=mask)
-                same = torch.equal(auto.mask, read_mask(mask, mask.shape))
-                exact = auto if same else restorer("inpaint", damaged, mask=mask, mask_grow=0)
-                answers = {
-                    "restore": auto.image,
-                    "grow 0": exact.image,
-                    "Telea": cv2.inpaint(damaged, mask, 3, cv2.INPAINT_TELEA),
-                    "NS": cv2.inpaint(damaged, mask, 3, cv2.INPAINT_NS),
-                }
-                figures = [f"{psnr(answer, truth, cover > 0):.2f}" for answer in answers.values()]
-                rows.append((name, "white" if min(colour) == 255 else "red", label, *figures))
-                print(*rows[-1], flush=True)
-                if given.out is not None:
-                    given.out.mkdir(parents=True, exist_ok=True)
-                    pictures = np.hstack([damaged, *list(answers.values())[:3]])
-                    write(given.out / f"{name}-{label}-{rows[-1][1]}.png", pictures)
+        cover, mask = masks(text(*truth.shape[:2]))[label]
+        share = cover[..., None] / 255
+        damaged = rounded(truth * (1 - share) + share * np.array(COLOURS[colour]))
+        auto = restorer("inpaint", damaged, mask=mask)
+        same = torch.equal(auto.mask, read_mask(mask, mask.shape))
+        exact = auto if same else restorer("inpaint", damaged, mask=mask, mask_grow=0)
+        others = [cv2.inpaint(damaged, mask, 3, how) for how in (cv2.INPAINT_TELEA, cv2.INPAINT_NS)]
+        answers = [auto.image, exact.image, *others]
+        rows.append((name, colour, label, *(f"{psnr(answer, truth, cover > 0):.2f}" for answer in answers)))
+        print(*rows[-1], flush=True)
+        if given.out is not None:
+            given.out.mkdir(parents=True, exist_ok=True)
+            write(given.out / f"{name}-{label}-{colour}.png", np.hstack([damaged, *answers[:3]]))
     print(markdown(HEADS, rows))

@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.harness import Results, Row, arguments, by, grouped, report, table
+from benchmarks.harness import Results, Row, arguments, by, grouped, means, report, table
 from benchmarks.pictures import Array, read, rounded, spread, tensor
 from restore.diagnosis import find_scratches
 from restore.training.scratches import damage
@@ -29,12 +29,7 @@ CONDITIONS = ("clean", "grain")
 
 
 def main() -> None:
-    report(
-        arguments(__doc__, "data", "results", "table", "into", count=20),
-        by("picture", "condition"),
-        measure,
-        tables,
-    )
+    report(arguments(__doc__, "data", "results", "table", "into", count=20), by("picture", "condition"), measure, tables)
 
 
 def measure(given: argparse.Namespace, results: Results) -> None:
@@ -82,20 +77,19 @@ def _found(picture: Array, condition: str) -> np.ndarray:
     return find_scratches(tensor(picture))[0, 0].numpy()
 
 
+MEANS = ("damaged", "precision", "recall", "energy", *KINDS, "undamaged", "seconds")
+COLUMNS = (
+    ("pictures", "{count}, {condition}"),
+    ("damaged, % of pixels", lambda row: f"{100 * row['damaged']:.2f}"),
+    *((name, f"{{{name}:.2f}}") for name in ("precision", "recall", "energy", *KINDS)),
+    ("marked on undamaged, %", lambda row: f"{100 * row['undamaged']:.3f}"),
+    ("the most", lambda row: f"{100 * row['worst']:.2f}"),
+    ("seconds", "{seconds:.1f}"),
+)
+
+
 def tables(rows: list[Row]) -> list[str]:
-    lines = []
-    for (condition,), group in grouped(rows, "condition").items():
-        means = {
-            name: float(np.mean([row[name] for row in group if name in row]))
-            for name in ("damaged", "precision", "recall", "energy", *KINDS, "undamaged", "seconds")
-        }
-        lines.append({"condition": condition, "count": len(group), "worst": max(row["undamaged"] for row in group), **means})
-    columns = [
-        ("pictures", "{count}, {condition}"),
-        ("damaged, % of pixels", lambda row: f"{100 * row['damaged']:.2f}"),
-        *((name, f"{{{name}:.2f}}") for name in ("precision", "recall", "energy", *KINDS)),
-        ("marked on undamaged, %", lambda row: f"{100 * row['undamaged']:.3f}"),
-        ("the most", lambda row: f"{100 * row['worst']:.2f}"),
-        ("seconds", "{seconds:.1f}"),
+    groups = [(group, max(row["undamaged"] for row in group)) for group in grouped(rows, "condition").values()]
+    return [
+        table(COLUMNS, [{**group[0], "count": len(group), "worst": worst, **means(group, MEANS)} for group, worst in groups])
     ]
-    return [table(columns, lines)]

@@ -137,7 +137,7 @@ class Auto(Task):
         if problem.sigma_y == 0:
             return ENLARGING
         if problem.shape[-2:] == problem.y.shape[-2:]:
-            return PnP(weight=0.8, most=10)  # Blur alone, as in `deblur`.
+            return PnP(weight=0.8, sigma_start=1.0, most=6)  # Blur alone, as in `deblur`.
         return TwoScales(first=Whitening(), first_steps=Whitening.steps)
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: AutoOptions) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,14 +30,19 @@ class ColorizeOptions:
 
 
 class Colorize(Task):
-    """y is luma everywhere and chroma at the strokes. Strokes set the chroma only; the picture keeps its luma."""
+    """y is luma everywhere and chroma at the strokes. Strokes set the chroma only; the picture keeps its luma.
+
+    Luma of a JPEG is known as far as its cells say: artefacts are taken out.
+    """
 
     name = "colorize"
     help = "Give a gray picture colour, led by painted hints."
     Options = ColorizeOptions
 
     def problem(self, picture: Picture, options: ColorizeOptions) -> Problem:
+        from restore.compression import artefacts_of
         from restore.operators import Gray, GrayWithHints
+        from restore.operators.luma_cells import LumaCells
         from restore.problem import Problem
 
         pixels = picture.pixels
@@ -48,14 +54,28 @@ class Colorize(Task):
         colour, painted = _strokes(options.hints, (shape[2], shape[3]))
         operator = GrayWithHints(painted)
         # The stroke's colour with the picture's own luma.
-        hinted = colour + (gray - Gray()(colour))
-        return Problem(y=operator(hinted), operator=operator, sigma_y=0.0, shape=shape)
+        y = operator(colour + (gray - Gray()(colour)))
+        cells = artefacts_of(picture, 0.0)
+        if cells is not None:
+            logger.info("luma is that of a JPEG, and compression artefacts are taken out of it")
+        constraint = None if cells is None else LumaCells(y, operator, cells)
+        return Problem(y=y, operator=operator, sigma_y=0.0, shape=shape, constraint=constraint)
 
     def guidance(self, problem: Problem, options: ColorizeOptions) -> Guidance | None:
+        from restore.compression import settings_of
         from restore.guidance import PnP
+        from restore.operators.jpeg_cells import JPEGCells
+        from restore.operators.luma_cells import LumaCells
 
+        if isinstance(problem.constraint, LumaCells) and isinstance(problem.constraint.cells, JPEGCells):
+            return settings_of(problem.constraint.cells).method()
         # The initial estimate (hints spread up to edges) is accurate, and at higher noise levels the prior desaturates it.
         return PnP(sigma_start=0.03, most=8) if options.hints is not None else None
+
+    def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: ColorizeOptions) -> Picture:
+        finished = super().finish(picture, problem, restored, options)
+        # Written with its old tables its luma would be the old one again.
+        return finished if problem.constraint is None else dataclasses.replace(finished, jpeg=None)
 
 
 def _strokes(value: Any, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from restore.errors import OperatorError, PictureError, UsageError
 from restore.plugins.manager import hookimpl
@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 
     from restore.guidance.guidance import Guidance
     from restore.images import Picture
+    from restore.noise.model import NoiseModel
     from restore.operators import OpenBlur
     from restore.problem import Problem
 
 logger = logging.getLogger("restore")
 
 LEAST = 0.5 / 127.5  # Deviation of the noise that is assumed at least: files are rounded, and a kernel is never exact.
+CAUTIOUS = 4.0  # Weight of denoising where the noise is coarse, or a motion was estimated.
+COARSE = 20.0  # Peak of the noise's spectrum about its mean: white noise has 1, a JPEG's errors 8 to 16, grain 30.
+QUIETEST = 0.1  # Share of the noise that it is taken for at least, by frequency and by brightness.
 BEYOND = 0.5  # Standard deviation of what lies beyond the border about its continuation, in [-1, 1] units.
 SHARP = 1.1  # Pixels; fine texture of sharp photographs is as soft.
+ROUND = 0.88  # Similarity to a Gaussian from which a kernel is taken for one.
+SHAKEN, AGREED = 1.5, 0.6  # Pixels of width that a motion has at least, and how alike halves of the picture see it.
 NARROWER = 0.8  # Share of the width found that is taken out: too much makes rings, too little is only soft.
-DOUBTFUL = 2 / 127.5  # As LEAST, for a kernel that was estimated.
+DOUBTFUL, GUESSED = 2 / 127.5, 8 / 127.5  # As LEAST, for the width that was estimated, and for a motion.
 SHAPES = {"gaussian": 1, "motion": 2, "defocus": 1}  # Numbers that each takes.
 FORMS = "auto, gaussian:DEVIATION, motion:LENGTH,ANGLE, defocus:RADIUS, a file"
 
@@ -37,9 +43,12 @@ class DeblurOptions:
         default="auto",
         metadata={
             "help": "what blurred the picture: gaussian:DEVIATION, motion:LENGTH,ANGLE (degrees, counter-clockwise) or "
-            "defocus:RADIUS, in pixels; a file, .npy or a picture of how a point of light looks; auto: a Gaussian of the "
-            "width that the edges show"
+            "defocus:RADIUS, in pixels; a file, .npy or a picture of how a point of light looks; auto: a motion, if both "
+            "halves of the picture show the same, or a Gaussian of the width that the edges show"
         },
+    )
+    write_kernel: Optional[str] = field(  # noqa: UP045 - resolved at run time, on Python 3.10 too
+        default=None, metadata={"help": "write the kernel that was taken out to this .npy file, or as a 16-bit .png"}
     )
     sigma: float | Literal["auto"] = field(
         default="auto", metadata={"min": 0, "help": "noise of the picture, in grey levels (0-255); auto: estimated"}
@@ -50,7 +59,8 @@ class Deblur(Task):
     """y = k * x + noise, with one kernel k for the whole picture. What lies beyond the border is not known; see `OpenBlur`.
 
     With several kernels in one picture, as where only the background is out of focus, the wrong one leaves rings or does
-    nothing. `auto` knows no motion: it estimates the width of a Gaussian, which stands for a lens out of focus, too.
+    nothing. `auto` looks for a motion (`estimate_kernel`), then for the width of a Gaussian, which stands for a lens out of
+    focus, too.
     """
 
     name = "deblur"
@@ -62,18 +72,18 @@ class Deblur(Task):
         from restore.operators import OpenBlur
         from restore.problem import Problem
 
+        _check_target(options.write_kernel)
         pixels = picture.pixels
-        kernel = _estimated(pixels) if options.kernel == "auto" else _kernel(options.kernel)
+        kernel, least = _estimated(pixels) if options.kernel == "auto" else (_kernel(options.kernel), LEAST)
         if any(side > whole for side, whole in zip(kernel.shape, picture.size, strict=True)):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
-        # Of a model its level alone is used: conjugate gradients within conjugate gradients would take too long.
-        level, _ = noise_of(pixels, options.sigma)
-        sigma_y = max(DOUBTFUL if options.kernel == "auto" else LEAST, level)
-        operator = OpenBlur(kernel, picture.size, doubt=BEYOND / sigma_y)
-        # Rows of the system count by their weights, those of y, too.
-        y = operator.weights.to(pixels) * pixels
-        return Problem(y=y, operator=operator, sigma_y=sigma_y, shape=tuple(pixels.shape))
+        level, noise = noise_of(picture, options.sigma)
+        sigma_y = max(least, level)
+        whitening = {} if noise is None or level < sigma_y else _whitening(noise, pixels, level)
+        operator = OpenBlur(kernel, picture.size, doubt=BEYOND / sigma_y, **whitening)
+        y = operator.whitened(pixels)
+        return Problem(y=y, operator=operator, sigma_y=sigma_y, shape=tuple(pixels.shape), start=pixels)
 
     def found(self, problem: Problem[OpenBlur], options: DeblurOptions) -> dict[str, Any]:
         """The width is that of a Gaussian as wide as the kernel."""
@@ -85,26 +95,60 @@ class Deblur(Task):
             variance += float((share * (place - (share * place).sum()) ** 2).sum()) / 2
         return {"sigma": 127.5 * problem.sigma_y, "width": round(math.sqrt(variance), 3)}
 
-    def guidance(self, problem: Problem, options: DeblurOptions) -> Guidance:
+    def guidance(self, problem: Problem[OpenBlur], options: DeblurOptions) -> Guidance:
         from restore.guidance.pnp import PnP
 
-        # Chosen on photographs, of Kodak and of samples, for four kernels; weights from 0.5 to 1 differ little.
-        return PnP(weight=0.8, most=10)
+        # `python -m benchmarks deblur-weight`: with less weight, or in more steps, runs drift away from the truth. The prior
+        # takes noise that is not white for detail, and keeps what of it comes in early.
+        guessed = options.kernel == "auto" and problem.sigma_y >= GUESSED
+        return PnP(weight=CAUTIOUS if problem.operator.whitens or guessed else 0.8, sigma_start=1.0, most=6)
+
+    def finish(self, picture: Picture, problem: Problem[OpenBlur], restored: Tensor, options: DeblurOptions) -> Picture:
+        if options.write_kernel is not None:
+            _write_kernel(Path(options.write_kernel), problem.operator.kernel)
+        return picture.with_pixels(restored)
 
 
-def _estimated(pixels: Tensor) -> Tensor:
-    """A Gaussian as wide as the picture's edges.
+def _whitening(noise: NoiseModel, pixels: Tensor, level: float) -> dict[str, Any]:
+    """What makes noise white in `OpenBlur`: equations divided by its deviation at a pixel, and by the root of its spectrum.
+
+    Nothing for noise that is not as coarse as film grain: what a JPEG did depends on the picture, and its law is no help.
+    """
+    from restore.noise.model import filtered, smoothed
+
+    spectrum = noise.spectrum((pixels.shape[-2], pixels.shape[-1])).clamp_min(QUIETEST)
+    if float(spectrum[0].flatten().sort().values[int(0.98 * spectrum[0].numel())]) < COARSE:
+        return {}
+    gain = spectrum.rsqrt()
+    precision = (level / noise.deviation_at(smoothed(pixels)).clamp_min(level * QUIETEST)).clamp_max(1 / QUIETEST)
+    return {"precision": precision, "whitening": (lambda r: filtered(r, gain), (1 / spectrum).mean(dim=0))}
+
+
+def _estimated(pixels: Tensor) -> tuple[Tensor, float]:
+    """A motion that both halves of the picture show, or a Gaussian as wide as its edges; and the noise that stands for what is
+    wrong with it, as LEAST.
 
     Raises: PictureError for a picture whose edges are sharp.
     """
     from restore.blur_estimation import estimate_blur_width
+    from restore.kernel_estimation import estimate_kernel, similarity
     from restore.operators import kernels
 
+    found = estimate_kernel(pixels)
+    if found is not None and found.agreement >= AGREED and found.widths[1] >= SHAKEN:
+        likeness = max(similarity(found.kernel, kernels.gaussian(0.25 * quarter)) for quarter in range(2, 17))
+        if likeness < ROUND:
+            logger.info(
+                "blur estimated as a motion, kernel %dx%d; halves of the picture agree by %.2f",
+                *reversed(found.kernel.shape),
+                found.agreement,
+            )
+            return found.kernel, GUESSED
     width = estimate_blur_width(pixels)
     if width < SHARP:
         raise PictureError(f"no blur found, the edges are as sharp as a Gaussian of {width:.1f} pixels; name one by --kernel")
     logger.info("blur estimated as a Gaussian of %.1f pixels; %.1f of them are taken out", width, NARROWER * width)
-    return kernels.gaussian(NARROWER * width)
+    return kernels.gaussian(NARROWER * width), DOUBTFUL
 
 
 def _kernel(spec: str) -> Tensor:
@@ -149,6 +193,38 @@ def _read_kernel(path: Path) -> Tensor:
     if values.ndim != 2 or not bool(values.isfinite().all()) or bool((values < 0).any()) or not float(values.sum()) > 0:
         raise PictureError(f"{path}: a blur kernel is a table (height, width) of numbers of 0 or more, and not all 0")
     return values / values.sum()
+
+
+def _check_target(target: str | None) -> None:
+    """Raises: UsageError for a kernel file that is there already, or of another kind."""
+    if target is None:
+        return
+    if Path(target).suffix.lower() not in (".npy", ".png"):
+        raise UsageError(f"--write-kernel takes a .npy or .png file, got {target!r}")
+    if Path(target).exists():
+        raise UsageError(
+            f"--write-kernel: {target} exists already; each picture has a kernel of its own, so give it another name"
+        )
+
+
+def _write_kernel(path: Path, kernel: Tensor) -> None:
+    import io
+
+    import cv2
+    import numpy as np
+
+    from restore.files import write_atomically
+
+    if path.suffix.lower() == ".npy":
+        stream = io.BytesIO()
+        np.save(stream, kernel.numpy())
+        content = stream.getvalue()
+    else:
+        content = cv2.imencode(".png", (kernel / kernel.max() * 65535).round().numpy().astype(np.uint16))[1].tobytes()
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise PictureError(f"--write-kernel: {path} cannot be written ({error.strerror})") from None
 
 
 @hookimpl

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("restore")
 MOSTLY = 0.9  # Share of the picture from which on a mask may be meant the other way round; random pixels are rarer.
-LEAST = 3.0  # Grey levels of measured noise, below which known pixels are taken as exact: fine texture passes for as much.
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,7 @@ class Inpaint(Task):
     Options = InpaintOptions
 
     def problem(self, picture: Picture, options: InpaintOptions) -> Problem:
+        from restore.compression import artefacts_of
         from restore.images import grow_rim
         from restore.noise.measure import noise_of
         from restore.operators import Mask
@@ -90,7 +90,12 @@ class Inpaint(Task):
         if share == 0:
             logger.warning("no scratches or dust found, so the picture stays as it is; give --mask FILE")
         keep = ~fill
-        sigma_y, noise = noise_of(pixels, options.sigma, least=LEAST, known=keep)
+        sigma_y, noise = noise_of(picture, options.sigma, known=keep)
+        # Known pixels stay, so cells could speak of blocks across the rim only, and damage was compressed with those.
+        compressed = options.sigma == "auto" and sigma_y > 0 and _keeps_grain(options)
+        if compressed and artefacts_of(picture, sigma_y, known=keep) is not None:
+            logger.info("it is what JPEG compression did, and no noise, so holes get no grain")
+            sigma_y, noise = 0.0, None
         return Problem(
             y=pixels * keep,
             operator=Mask(keep),

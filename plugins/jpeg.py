@@ -25,7 +25,7 @@ logger = logging.getLogger("restore")
 
 @dataclass(frozen=True)
 class JpegOptions:
-    jpeg_quality: Optional[int] = field(  # noqa: UP045 - resolved at run time, on Python 3.10 too
+    assumed_quality: Optional[int] = field(  # noqa: UP045 - resolved at run time, on Python 3.10 too
         default=None,
         metadata={"min": 1, "max": 100, "help": "quality it was saved at; read from a JPEG, estimated from other files"},
     )
@@ -55,7 +55,7 @@ class Jpeg(Task):
         pixels, cells = picture.pixels, _cells(picture, options)
         shape = tuple(pixels.shape)
         if cells is None:
-            logger.warning("no sign of JPEG compression, so the picture stays as it is; --jpeg-quality N says otherwise")
+            logger.warning("no sign of JPEG compression, so the picture stays as it is; --assumed-quality N says otherwise")
             # Nothing is missing, so nothing is evaluated.
             return Problem(y=pixels, operator=Mask(torch.ones_like(pixels[:, :1], dtype=torch.bool)), sigma_y=0.0, shape=shape)
         return Problem(
@@ -64,13 +64,9 @@ class Jpeg(Task):
 
     def guidance(self, problem: Problem, options: JpegOptions) -> Guidance | None:
         from restore.compression import settings_of
-        from restore.guidance import PnP
         from restore.operators.jpeg_cells import JPEGCells
 
-        if not isinstance(problem.constraint, JPEGCells):
-            return None
-        found = settings_of(problem.constraint)
-        return PnP(weight=found.weight, sigma_start=found.sigma_start, sigma_end=found.sigma_end, most=found.steps)
+        return settings_of(problem.constraint).method() if isinstance(problem.constraint, JPEGCells) else None
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: JpegOptions) -> Picture:
         if problem.constraint is None:
@@ -83,11 +79,11 @@ def _cells(picture: Picture, options: JpegOptions) -> JPEGCells | None:
     from restore.compression import cells_of_pixels, constraint_of, estimate_compression
 
     origin = _origin(options.grid)
-    if options.jpeg_quality is None and picture.jpeg is not None:
+    if options.assumed_quality is None and picture.jpeg is not None:
         if origin is not None:
             raise UsageError("--grid is for pictures that are no longer JPEG files; this one has its own")
         return constraint_of(picture)
-    found = estimate_compression(picture.pixels, quality=options.jpeg_quality, origin=origin)
+    found = estimate_compression(picture.pixels, quality=options.assumed_quality, origin=origin)
     if found is None:
         return None
     return cells_of_pixels(picture.pixels, found)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("restore")
 
 SCALE, LARGEST = 4.0, 16  # By default, and at most.
-LEAST = 1.6  # Grey levels; noise below this does no harm, and what is found of it in clean pictures is detail.
-ABOVE = 1.15  # How much noise may be above what it is in the quietest windows.
 ROUNDED = 0.5 / 127.5  # The deviation of a picture of whole numbers, and a little for the kernel's error.
 FINE = 4.0  # Grey levels: the mean step of a JPEG whose artefacts are as weak.
 
@@ -80,7 +78,7 @@ class SuperResolution(Task):
             operator = Downsample.between(size, small, kernel)
         except OperatorError as error:
             raise UsageError(f"--reduced-by: {error}") from None
-        logger.info("%s; reduced by %s; from %dx%d to %dx%d pixels", found.words, kernel, *small[::-1], *size[::-1])
+        logger.info("reduced by %s; from %dx%d to %dx%d pixels", kernel, *small[::-1], *size[::-1])
         return Problem(
             y=pixels,
             operator=operator,
@@ -126,34 +124,17 @@ class _Found:
     noise: NoiseModel | None = None
     constraint: JPEGCells | None = None
 
-    @property
-    def words(self) -> str:
-        if self.sigma_y == 0:
-            return "taken as exact"
-        if self.constraint is not None:
-            return f"JPEG artefacts and noise of {127.5 * self.sigma_y:.1f} grey levels"
-        kind = "" if self.noise is None or self.noise.is_white else ", not white"
-        return f"noise of {127.5 * self.sigma_y:.1f} grey levels{kind}"
-
 
 def _measured(picture: Picture) -> _Found:
-    """The noise of a picture; none where it is too little to tell it from detail."""
+    """The noise of a picture, and the cells of a JPEG whose artefacts are more than that."""
     from restore.compression import constraint_of, settings_of
     from restore.noise.measure import noise_of
-    from restore.noise.quiet import quiet_deviation
 
-    pixels = picture.pixels
-    sigma_y, noise = noise_of(pixels, "auto", least=LEAST)
-    if sigma_y == 0:
-        return _Found(0.0)
-    cells = constraint_of(picture)
-    if cells is not None and cells.step > FINE:
-        return _Found(sigma_y, noise, cells.with_width(settings_of(cells).width))
-    # Detail all over a picture is taken for noise at times; no noise is weaker than it is where the picture is quiet.
-    share = min(1.0, ABOVE * quiet_deviation(pixels) / sigma_y)
-    if 127.5 * share * sigma_y < LEAST:
-        return _Found(0.0)
-    return _Found(share * sigma_y, None if noise is None else noise.scaled(share))
+    sigma_y, noise = noise_of(picture, "auto")
+    cells = constraint_of(picture) if sigma_y > 0 else None
+    if cells is None or cells.step <= FINE:
+        return _Found(sigma_y, noise)
+    return _Found(sigma_y, noise, cells.with_width(settings_of(cells).width))
 
 
 def _size(small: tuple[int, int], options: SuperResolutionOptions) -> tuple[int, int]:

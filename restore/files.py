@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import platform
+import re
 import uuid
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +26,7 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, o
     Raises: OSError if the file cannot be written; FileExistsError (an OSError) if it exists and `overwrite` is False.
     """
     # Not built from path.name, which may already be as long as the file system allows.
-    temporary = path.with_name(f".restore-{uuid.uuid4().hex}.part")
+    temporary = path.with_name(f".restore-{_machine()}-{os.getpid()}-{uuid.uuid4().hex}.part")
     try:
         if callable(content):
             content(temporary)
@@ -34,3 +38,27 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, o
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def clear_parts(folder: Path) -> None:
+    """Remove temporary files of `write_atomically` whose process, on this machine, has ended without removing them."""
+    with contextlib.suppress(OSError):  # The folder may be missing, or another process clear it.
+        for path in folder.glob(".restore-*.part"):
+            found = re.fullmatch(rf"\.restore-{_machine()}-(\d+)-[0-9a-f]{{32}}\.part", path.name)
+            if found is not None and not _is_alive(int(found[1])):
+                path.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    """A short name of this machine: processes of others, which share its folders, have numbers of their own."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # Another person's.
+        return True
+    return True

@@ -30,6 +30,7 @@ class Problem(Generic[Kind]):
             it; None for the operator's initial estimate or pure noise.
         noise: the law of n, where it is not white noise of standard deviation sigma_y; sigma_y is its root mean square then.
         constraint: a set that A(x) + n lies in, where y is only a point of it, such as the cells of a JPEG's coefficients.
+        clipped: whether samples of y at the ends of the range [-1, 1] were cut off there, after the noise came on them.
         only_missing: whether only the pixels that y leaves open are wanted, though the known ones are noisy.
 
     Raises: PictureError if y holds NaN or infinity, or sigma_y is negative.
@@ -43,6 +44,7 @@ class Problem(Generic[Kind]):
     noise: NoiseModel | None = None
     constraint: Constraint | None = None
     only_missing: bool = False
+    clipped: bool = False
 
     def __post_init__(self) -> None:
         if not finite(self.y):
@@ -56,7 +58,11 @@ class Problem(Generic[Kind]):
         With it, |A x - measurement(x)|^2 is the squared distance to the constraint, and a step that takes it for y
         minimises a majorizer of that distance (Hunter & Lange 2004, "A tutorial on MM algorithms").
         """
-        return self.y if self.constraint is None else self.constraint.project(self.operator(x))
+        return self.y if self.constraint is None else self.nearest(self.operator(x))
+
+    def nearest(self, explained: Tensor) -> Tensor:
+        """`measurement(x)` for `explained` = A(x), where that is known already."""
+        return self.y if self.constraint is None else self.constraint.project(explained)
 
     def prox(self: Problem[Linear], v: Tensor, rho: Tensor | float) -> Tensor:
         """argmin_x (A x - y)' S^-1 (A x - y) + rho |x - v|^2, S the covariance of the noise; without noise, the x nearest v

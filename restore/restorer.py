@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
+
+import torch
 
 from restore import images, pretrained
 from restore.device import memory
@@ -29,6 +32,7 @@ from restore.solver import last, prepare, run
 from restore.task import Task
 
 logger = logging.getLogger("restore")
+SMALL_READ = 50_000_000  # Bytes that reading a picture may take whatever the bound.
 
 
 class Restorer:
@@ -40,7 +44,8 @@ class Restorer:
         name: the prior's name in records.
         keywords: fields of `RunOptions` of scope "prior": `tile`, the largest side of a window in pixels (1024 by default, less
             where memory is short); `max_memory`, the memory limit of the whole process (on a GPU, of its memory), as "2GB" or
-            bytes; `compile`, whether to compile the network with torch.compile (equal results up to rounding).
+            bytes; `max_pixels`, the largest picture that is read; `compile`, whether to compile the network with torch.compile
+            (equal results up to rounding).
 
     Raises: UsageError for an unknown keyword, a tile below 64 or an invalid size of memory.
     """
@@ -100,16 +105,18 @@ class Restorer:
         Raises: UsageError, PictureError, OperatorError, PriorError, OutOfMemoryError.
         """
         task, own, options = self._read(task, keywords)
-        given = images.as_picture(image)
-        picture = given.without_colour()
-        problem = task.problem(picture, own)
+        with reading(self.options, self.placement.device):
+            given = images.as_picture(image)
+            shown = given.in_srgb()
+            picture = shown.without_colour()
+            problem = task.problem(picture, own)
         plans, fidelity = self._plans(task, problem, own, options)
 
         def finish(result: Result) -> Result:
             finished = task.finish(picture, problem, result.x, own)
             return replace(
                 result,
-                picture=finished.with_channels(given),
+                picture=finished.with_channels(shown).with_colours_of(given),
                 mask=problem.operator.missing_mask(problem.shape),
                 consistency=consistency(problem, finished.pixels),
                 record={**self._record(task, own, options, plans, result), "found": task.found(problem, own)},
@@ -123,7 +130,8 @@ class Restorer:
         held = memory.used(self.placement.device)
         started = time.perf_counter()
         task, own, options = self._read(task, keywords)
-        problem = task.problem(images.as_picture(image).without_colour(), own)
+        with reading(self.options, self.placement.device):
+            problem = task.problem(images.as_picture(image).in_srgb().without_colour(), own)
         _ = self.prior_hash  # The first result of a restorer takes time for it.
         seconds = time.perf_counter() - started
         plans, _ = self._plans(task, problem, own, options)
@@ -165,3 +173,14 @@ class Restorer:
             "device": str(self.placement.device),
             "versions": provenance.versions(),
         }
+
+
+def reading(options: RunOptions, device: torch.device) -> AbstractContextManager[None]:
+    """Inside, pictures, masks and hints are bound by `max_pixels`, and on a CPU by what is left of `max_memory`.
+
+    Small pictures are read in any case: the plan says what they need.
+    """
+    bound = options.max_memory
+    on_cpu = bound is not None and device.type == "cpu"
+    left = max(memory.room(device, memory.parse(bound)), SMALL_READ) if bound is not None and on_cpu else None
+    return images.limited(options.max_pixels, left)

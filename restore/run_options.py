@@ -88,14 +88,35 @@ class RunOptions:
     max_memory: str | int | None = field(
         default=None, metadata=_about("prior", "memory limit of the whole process, such as 500MB or 1.5GiB", metavar="SIZE")
     )
+    max_pixels: int = field(
+        default=100_000_000,
+        metadata=_about("prior", "largest picture that is read, checked before it is decoded", min=1, metavar="PIXELS"),
+    )
     compile: bool = field(default=False, metadata=_about("prior", "compile the network with torch.compile, for long runs"))
 
     # Files and messages of the command.
     threads: int | None = field(
         default=None, metadata=_about("command", "CPU threads; by default torch's choice", min=1, metavar="N")
     )
+    page: int | None = field(
+        default=None,
+        metadata=_about("command", "page or frame of files that have several, from 1 on", min=1, metavar="N", recorded=True),
+    )
     out: str | None = field(
         default=None, metadata=_about("command", "where results go: a file, or a folder", short="-o", metavar="OUT")
+    )
+    format: Literal["png", "jpg", "tif", "webp", "bmp", "gif", "avif", "jp2", "heic", "jxl"] | None = field(
+        default=None, metadata=_about("command", "format of results; by default that of the input, or of OUT")
+    )
+    jpeg_quality: int | None = field(
+        default=None,
+        metadata=_about(
+            "command", "of JPEG results; by default that of a JPEG input, else 95", min=1, max=100, metavar="Q", recorded=True
+        ),
+    )
+    suffix: str | None = field(
+        default=None,
+        metadata=_about("command", "what names of results have behind the input's; by default .TASK", metavar="TEXT"),
     )
     uncertainty: str | None = field(
         default=None,

@@ -156,7 +156,7 @@ def test_diagnose_command(tmp_path, capfd):
     assert "broken.png" in broken["error"]
     assert "broken.png" in err
     assert found["input"].endswith("a.jpg")
-    assert found["jpeg"] == {"quality": 60, "estimated": False, "subsampled": True}
+    assert found["jpeg"] == {"quality": 60, "estimated": False, "subsampled": True, "earlier": None}
     assert found["kind"] == "colour"
     strip = cv2.imread(found["strip"])
     assert strip.shape == (128, 3 * 128 + 16, 3)

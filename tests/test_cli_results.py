@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -40,7 +43,8 @@ def test_a_folder_is_mirrored_and_results_are_no_inputs(restore: Command, place:
     ran = restore("soften", "in", "-o", "in/out", *TOY)
     assert (ran.code, ran.out.split()) == (0, ["in/out/a.png", "in/out/deep/b.png"])
     ran = restore("soften", "in", "-o", "in/out", *TOY)
-    assert (ran.code, ran.out, len(ran.err.splitlines())) == (0, "", 2)
+    said = "in: left out 2 results of earlier runs (a.soften.png, deep/b.soften.png)"
+    assert (ran.code, ran.out, len(ran.err.splitlines()), ran.err.splitlines()[0]) == (0, "", 3, said)
     ran = restore("soften", "img.png", "-o", "new/", *TOY)
     assert (ran.code, ran.out) == (0, "new/img.png\n")
     assert (place / "in/a.soften.png").read_bytes() == (place / "in/out/a.png").read_bytes()
@@ -196,3 +200,104 @@ def test_threads_are_those_asked_for(place: Path, restore: Command) -> None:
     finally:
         torch.set_num_threads(before)
     assert restore("soften", "img.png", *TOY, "--threads", "0").code == 2
+
+
+def test_results_of_other_tasks_and_other_files_are_left_out_and_named(restore: Command, place: Path) -> None:
+    picture(place / "in/a.png", 1)
+    picture(place / "in/b.patch.png", 2)  # No b.*: a picture of this name.
+    picture(place / "in/a.patch.png", 3)
+    (place / "in/notes.txt").write_text("x")
+    (place / "in/none").write_text("x")
+    ran = restore("soften", "in", *TOY)
+    assert ran.out.split() == ["in/a.soften.png", "in/b.patch.soften.png"]
+    assert ran.err.splitlines() == [
+        "in: left out 1 results of earlier runs (a.patch.png)",
+        "in: left out 2 files that are no pictures by their suffix (none, notes.txt)",
+    ]
+
+
+def test_format_quality_and_suffix_of_results(restore: Command, place: Path) -> None:
+    assert restore("soften", "img.png", *TOY, "--format", "jpg", "--jpeg-quality", "60").out == "img.soften.jpg\n"
+    small = (place / "img.soften.jpg").stat().st_size
+    assert restore("soften", "img.png", *TOY, "--suffix", "-new", "--format", "jpg").out == "img-new.jpg\n"
+    assert (place / "img-new.jpg").stat().st_size > small
+    picture(place / "in/a.png", 1)
+    assert restore("soften", "in", "-o", "out", *TOY, "--format", "tif").out == "out/a.tif\n"
+    ran = restore("soften", "img.png", *TOY, "--format", "jpg", "-o", "x.png")
+    assert ran.code == 2
+    assert "--format jpg, but -o x.png names another format" in ran.err
+    for suffix in ("", "a/b"):
+        assert restore("soften", "img.png", *TOY, "--suffix", suffix).code == 2
+
+
+def test_a_run_that_was_stopped_between_its_files_is_completed(restore: Command, place: Path) -> None:
+    words = ["soften", "img.png", *TOY, "--guidance", "denoising-samples", "--samples", "2", "--uncertainty", "map.png"]
+    assert restore(*words).code == 0
+    whole = {name: (place / name).read_bytes() for name in files(place)}
+    (place / "img.soften.png").unlink()  # The picture is written last.
+    (place / ".restore-00000000-1-0.part").write_bytes(b"x")  # Of another machine.
+    assert restore(*words).code == 0
+    assert {name: (place / name).read_bytes() for name in whole} == whole
+    (place / "map.png").unlink()
+    ran = restore(*words)
+    assert ran.code == 1
+    assert "img.soften.png exists already, without map.png; --overwrite makes all of them" in ran.err
+    picture(place / "map.png", 5)  # A person's own file.
+    (place / "img.soften.png").unlink()
+    assert "map.png exists already" in restore(*words).err
+
+
+def test_parts_of_dead_processes_are_cleared(restore: Command, place: Path) -> None:
+    from restore.files import _machine
+
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    dead, alive = (place / f".restore-{_machine()}-{number}-{'0' * 32}.part" for number in (ended.pid, os.getpid()))
+    for path in (dead, alive):
+        path.write_bytes(b"x")
+    assert restore("soften", "img.png", *TOY).code == 0
+    assert alive.exists()
+    assert not dead.exists()
+
+
+def test_another_process_may_make_a_result_meanwhile(restore: Command, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from restore.cli import batch
+
+    def late(path: Path, *rest: object) -> None:
+        Path(path).write_bytes(b"made elsewhere")
+        save(path, *rest)
+
+    save = batch.save
+    monkeypatch.setattr(batch, "save", late)
+    ran = restore("soften", "img.png", *TOY)
+    assert (ran.code, ran.out) == (0, "")
+    assert "skipped, another process has made img.soften.png meanwhile" in ran.err
+    assert (place / "img.soften.png").read_bytes() == b"made elsewhere"
+
+
+def test_a_pipe_carries_pictures(place: Path) -> None:
+    data = (place / "img.png").read_bytes()
+    ran = subprocess.run(
+        [sys.executable, "-m", "restore", "denoise", "-", "--sigma", "10", "--dtype", "float32", "--format", "jpg"],
+        input=data,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "RESTORE_PLUGINS": ""},
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert images.decode(ran.stdout, "out").size == (12, 16)
+    assert files(place) == ["img.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-", "img.png"], "takes one picture"),
+        (["img.png", "-o", "-", "--json"], "no place for --json"),
+        (["img.png", "-o", "-", "--record"], "no place for --json or --record"),
+    ],
+)
+def test_what_standard_output_cannot_carry(words: list[str], said: str, restore: Command) -> None:
+    ran = restore("soften", *words, *TOY)
+    assert ran.code == 2
+    assert said in ran.err

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from restore.blur_estimation import estimate_blur_width
 from restore.errors import OperatorError, PictureError, UsageError
+from restore.kernel_estimation import estimate_kernel, similarity
 from restore.operators import OpenBlur, kernels
 from restore.testing import check_linear
 
@@ -26,11 +27,28 @@ def lopsided(height=3, width=4):
     return kernel / kernel.sum()
 
 
+def smoothing(r):
+    """A symmetric map: the mean with left and right neighbours, around."""
+    return 0.7 * r + 0.15 * (r.roll(1, -1) + r.roll(-1, -1))
+
+
+def gain_of_smoothing(height, width):
+    """Its squared gain by frequency (H, W // 2 + 1)."""
+    return (0.7 + 0.3 * torch.cos(2 * math.pi * torch.arange(width // 2 + 1) / width)).square().expand(height, -1)
+
+
 OPERATORS = {
     "lopsided": OpenBlur(lopsided(), (8, 9), doubt=3, iterations=40),
     "no doubt": OpenBlur(lopsided(4, 3), (9, 8), iterations=40),
     "gaussian": OpenBlur(kernels.gaussian(0.45), (9, 7), doubt=2, iterations=50),
     "row": OpenBlur(torch.tensor([[0.2, 0.6, 0.2]]), (5, 7), doubt=1, iterations=40),
+    "whitened": OpenBlur(
+        lopsided(),
+        (8, 9),
+        iterations=60,
+        precision=torch.linspace(0.5, 1, 9).expand(1, 1, 8, 9),
+        whitening=(smoothing, gain_of_smoothing(8, 9)),
+    ),
     "none": OpenBlur(torch.ones(1, 1), (4, 6), doubt=9),
 }
 
@@ -208,3 +226,44 @@ def test_sharp_pictures_have_no_blur_to_take_out():
     for name in ("chelsea", "coffee", "astronaut"):
         with pytest.raises(PictureError, match="no blur found"):
             cheap()("deblur", crop(name, 60, 60, 192))
+
+
+def test_both_halves_of_a_shaken_picture_show_the_motion():
+    kernel = kernels.motion(9, 30)
+    given, _ = blurred("coffee", 192, kernel, sigma=1, top=40, left=100)
+    pixels = torch.from_numpy(given.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
+    found = estimate_kernel(pixels, side=15)
+    assert similarity(found.kernel, kernel) > 0.7
+    assert found.agreement > 0.6
+    assert found.widths[1] > 1.5 * found.widths[0]
+    assert estimate_kernel(pixels[..., :64]) is None
+
+
+def test_similarity_does_not_depend_on_place_and_scale():
+    kernel = lopsided()
+    moved = F.pad(3 * kernel, (2, 0, 0, 5))
+    assert similarity(kernel, moved) == pytest.approx(1)
+    assert similarity(kernels.motion(9, 0), kernels.motion(9, 90)) < 0.5
+
+
+def test_the_kernel_is_written(tmp_path):
+    given, _ = blurred(side=48)
+    for name in ("k.npy", "k.png"):
+        wanted = cheap()("deblur", given, kernel="gaussian:1.6", steps=1, sigma=3, write_kernel=str(tmp_path / name)).samples
+        again = cheap()("deblur", given, kernel=str(tmp_path / name), steps=1, sigma=3).samples
+        torch.testing.assert_close(again, wanted, atol=1e-2, rtol=0)
+    with pytest.raises(UsageError, match="exists already"):
+        cheap()("deblur", given, kernel="gaussian:1.6", write_kernel=str(tmp_path / "k.npy"))
+    with pytest.raises(UsageError, match=r"\.npy or \.png"):
+        cheap()("deblur", given, kernel="gaussian:1.6", write_kernel=str(tmp_path / "k.txt"))
+
+
+def test_noise_with_a_spectrum_is_whitened():
+    kernel = kernels.gaussian(1.6)
+    given, truth = blurred(kernel=kernel, sigma=0)
+    drawn = cv2.GaussianBlur(np.random.default_rng(0).standard_normal((96, 96)), (0, 0), 1.0)
+    grainy = (given + 6 * (drawn / drawn.std())[..., None]).round().clip(0, 255).astype(np.uint8)
+    known = photo()("deblur", grainy, kernel="gaussian:1.6")
+    level = known.record["found"]["sigma"]
+    white = photo()("deblur", grainy, kernel="gaussian:1.6", sigma=level).image
+    assert psnr(known.image, truth) > psnr(white, truth) + 1

@@ -11,8 +11,16 @@ from PIL import Image
 from test_jpeg_cells import compressed, original, ycc
 
 from restore import Restorer, images
-from restore.compression import Compression, cells_of_pixels, constraint_of, estimate_compression, settings_of
+from restore.compression import (
+    Compression,
+    artefacts_of,
+    cells_of_pixels,
+    constraint_of,
+    estimate_compression,
+    settings_of,
+)
 from restore.errors import UsageError
+from restore.noise.estimation import estimate_noise
 from restore.operators.jpeg import tables
 
 PHOTO = crop("coffee", 100, 100, 160)
@@ -147,3 +155,62 @@ def test_a_clean_picture_comes_back_as_it_is(restorer, caplog):
 def test_a_grid_that_is_none_is_refused(restorer, grid):
     with pytest.raises(UsageError, match="two numbers from 0 to 15"):
         restorer("jpeg", PHOTO, grid=grid)
+
+
+def opened(samples, quality):
+    data = io.BytesIO()
+    Image.fromarray(samples).save(data, "JPEG", quality=quality)
+    return Image.open(io.BytesIO(data.getvalue()))
+
+
+def with_noise(samples, deviation):
+    noise = np.random.default_rng(0).standard_normal(samples.shape)
+    return (samples + deviation * noise).clip(0, 255).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("noise", "quality", "only_compressed"), [(0, 20, True), (0, 75, True), (10, 90, False), (15, 75, False)]
+)
+def test_what_compression_did_is_told_from_noise(noise, quality, only_compressed):
+    picture = images.as_picture(opened(with_noise(PHOTO, noise), quality))
+    model = estimate_noise(picture.pixels)
+    assert (artefacts_of(picture, model.root_mean_square(picture.pixels)) is not None) == only_compressed
+
+
+def test_pixels_that_are_no_part_of_the_picture_are_not_its_quiet_places():
+    samples = with_noise(PHOTO, 15)
+    samples[40:100, 40:100] = 128
+    picture = images.as_picture(opened(samples, 75))
+    known = torch.ones(1, 1, 160, 160, dtype=torch.bool)
+    known[..., 36:104, 36:104] = False
+    assert artefacts_of(picture, 12 / 127.5) is not None
+    assert artefacts_of(picture, 12 / 127.5, known=known) is None
+
+
+def test_a_picture_without_tables_or_with_fine_ones_has_no_artefacts():
+    assert artefacts_of(images.as_picture(PHOTO), 0.0) is None
+    assert artefacts_of(images.as_picture(opened(PHOTO, 99)), 0.0) is None
+
+
+def test_denoising_a_jpeg_takes_artefacts_out(restorer, caplog):
+    """It is the task `jpeg` then, to the same bytes; with a level of noise it is not."""
+    samples = PHOTO[:96, :96]  # Opened anew each time, as a loaded image has no file.
+    with caplog.at_level(logging.INFO, "restore"):
+        found = restorer("denoise", opened(samples, 40), steps=4)
+    assert "it is what JPEG compression did" in caplog.text
+    assert np.array_equal(found.image, restorer("jpeg", opened(samples, 40), steps=4).image)
+    assert found.picture.jpeg is None
+    noisy = restorer("denoise", opened(samples, 40), sigma=5, steps=4)
+    assert noisy.record["sigma_y"] == pytest.approx(5 / 127.5)
+
+
+def test_holes_of_a_jpeg_get_no_grain(restorer, caplog):
+    image = opened(PHOTO[:96, :96], 40)
+    fill = np.zeros((96, 96), np.uint8)
+    fill[40:52, 30:60] = 255
+    with caplog.at_level(logging.INFO, "restore"):
+        found = restorer("inpaint", image, mask=fill, steps=4)
+    assert "holes get no grain" in caplog.text
+    assert np.array_equal(found.image, restorer("inpaint", image, mask=fill, steps=4, sigma=0).image)
+    kept = fill == 0
+    assert np.array_equal(np.asarray(found.image)[kept], np.asarray(image)[kept])

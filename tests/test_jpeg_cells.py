@@ -11,8 +11,9 @@ from PIL import Image
 from restore import images
 from restore.errors import OperatorError
 from restore.images.samples import apply_orientation
+from restore.operators.cell_plane import CellPlane
 from restore.operators.jpeg import TO_YCC, from_blocks, tables, to_blocks
-from restore.operators.jpeg_cells import CellPlane, JPEGCells
+from restore.operators.jpeg_cells import JPEGCells
 
 KINDS = [("gray", False), (0, False), (1, False), (2, False), (2, True), ("gray", True)]
 

@@ -44,7 +44,13 @@ def test_other_sizes_are_refused(size):
 
 
 def test_sizes_are_spelt():
-    assert [memory.spell(size) for size in (3.4e6, 999e6, 1e9, 12.34e9)] == ["3 MB", "999 MB", "1.0 GB", "12.3 GB"]
+    assert [memory.spell(size) for size in (442368, 3.4e6, 999e6, 1e9, 12.34e9)] == [
+        "442 kB",
+        "3 MB",
+        "999 MB",
+        "1.0 GB",
+        "12.3 GB",
+    ]
     assert [memory.spell(size, up=True) for size in (3.4e6, 3e6, 1.01e9, 12.3e9)] == ["4 MB", "3 MB", "1.1 GB", "12.3 GB"]
 
 

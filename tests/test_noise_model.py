@@ -10,10 +10,12 @@ from restore import Restorer
 from restore.engine import reverse
 from restore.errors import PictureError
 from restore.guidance import Denoising, PnP, Whitening
+from restore.images import as_picture
 from restore.noise import model as module
 from restore.noise.estimation import estimate_noise
-from restore.noise.measure import noise_of
+from restore.noise.measure import described, measured, noise_of, of_compression
 from restore.noise.model import NoiseModel, basis
+from restore.noise.quiet import quiet_share
 from restore.operators import Downsample, Identity, Mask
 from restore.planning.methods import choose_methods
 from restore.priors.prior import Prior
@@ -217,7 +219,49 @@ def test_what_is_no_part_of_the_picture_is_left_out():
 
 
 def test_a_level_that_is_given_is_white():
-    assert noise_of(pixels(PHOTO), 12.75) == (0.1, None)
+    assert noise_of(as_picture(PHOTO), 12.75) == (0.1, None)
+
+
+def flat_with(model, seed=0, side=96):
+    """A flat picture with noise of a model."""
+    flat = torch.full((1, len(model.correlation), side, side), 0.1)
+    return flat + model.draw(flat, torch.randn(flat.shape, generator=torch.Generator().manual_seed(seed)))
+
+
+@pytest.mark.parametrize("law", [NoiseModel.white(0.05), blurred(deviation=0.05), blurred(1, deviation=0.05)])
+def test_quiet_windows_have_the_noise_of_the_law_and_no_more(law):
+    drawn = flat_with(law)
+    assert quiet_share(drawn, law) == pytest.approx(1, abs=0.1)
+    assert quiet_share(drawn, law.scaled(3)) == pytest.approx(1 / 3, abs=0.04)
+
+
+def test_detail_clipping_and_what_is_unknown_do_not_raise_the_bound():
+    law = NoiseModel.white(0.05)
+    half = flat_with(law) + torch.where(torch.arange(96) < 48, 0.0, 0.4) * flat_with(NoiseModel.white(1.0), 1)
+    assert quiet_share(half, law) == pytest.approx(1, abs=0.15)
+    assert quiet_share(torch.linspace(-0.9, 0.9, 96).expand(1, 3, 96, 96), law) < 1e-6
+    known = (torch.arange(96) >= 48).expand(1, 1, 96, 96)
+    quiet = flat_with(law) * known
+    assert quiet_share(quiet, law) < 0.1 < 0.9 < quiet_share(quiet, law, known)
+    assert quiet_share(torch.ones(1, 3, 64, 64), law) == math.inf
+    assert quiet_share(torch.zeros(1, 3, 4, 64), law) == math.inf
+
+
+def test_texture_with_a_quiet_place_is_no_noise_unless_a_jpeg_made_the_place_quiet():
+    textured = pixels(noisy("white", 12)).clone()
+    textured[..., :96, :96] = 0.1
+    free, lossy = measured(textured), measured(textured, lambda: 60)
+    assert free.root_mean_square(textured) * 127.5 < 1 < 5 < lossy.root_mean_square(textured) * 127.5
+
+
+def test_a_coarser_jpeg_passes_for_more_noise():
+    assert of_compression(10) > of_compression(60) > of_compression(90) > 0
+
+
+def test_words_say_only_what_is_not_as_white_noise_is():
+    assert described(NoiseModel.white(0.1)) == ""
+    assert described(blurred()).startswith(", neighbours correlated by 0.68")
+    assert "6.0 in shadows, 18.0 in highlights" in described(blurred(deviation=12 / 127.5))
 
 
 @pytest.mark.parametrize(

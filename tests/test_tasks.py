@@ -249,9 +249,10 @@ def test_the_noise_is_estimated_unless_given(caplog):
     assert f"noise estimated at {estimated.record['sigma_y'] * 127.5:.1f} grey levels" in caplog.text
     told = cheap()("denoise", given, sigma=10)
     assert told.record["sigma_y"] == pytest.approx(10 / 127.5)
-    # The posterior mean of white pictures under that noise.
-    wanted = images.as_picture(given).pixels / (1 + (10 / 127.5) ** 2)
-    torch.testing.assert_close(told.mean, wanted)
+    # The posterior mean of white pictures under that noise, which clipped samples are not left with.
+    pixels = images.as_picture(given).pixels
+    inside = pixels.abs() < 1
+    torch.testing.assert_close(told.mean[inside], pixels[inside] / (1 + (10 / 127.5) ** 2))
     assert told.answer == "estimate"
 
 

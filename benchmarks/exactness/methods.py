@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -69,6 +69,13 @@ def rows(case: Case, proof: int, *, quick: bool) -> Iterable[Row]:
         Row("DAPS", DAPS(), 200),
     ]
     return [row for row in chosen if row.steps <= QUICK and not isinstance(row.guidance, TDS)] if quick else chosen
+
+
+def cheap(proof: int) -> list[Row]:
+    """What many problems can be asked of."""
+    dps = replace(norm_rule(proof), name="DPS")
+    once = {"MMPS": mmps(), "MMPS, ancestral steps": mmps(spread=0), "PiGDM": PiGDM(), "PiGDM adaptive": PiGDM(adaptive=True)}
+    return [FLOOR, PRIOR, *(Row(name, method, 100) for name, method in once.items()), dps]
 
 
 def budgets(name: str, guidance: Guidance, *steps: int) -> list[Row]:

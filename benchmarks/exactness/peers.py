@@ -6,8 +6,9 @@ python -m benchmarks exactness-peers
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 
 import torch
@@ -26,7 +27,7 @@ HALF = 4.0  # Standard deviations from the middle to the edge of deepinv's [0, 1
 
 @dataclass(frozen=True)
 class Peer:
-    """One of theirs."""
+    """One of theirs, at `steps`."""
 
     name: str
     draw: libraries.Draw
@@ -35,40 +36,39 @@ class Peer:
     problems: int | None = None
 
 
-def peers(steps: int) -> Iterator[Peer]:
-    pigdm, mmps, dps = sampling.PiGDMDataFidelity, sampling.MomentMatchingDataFidelity, sampling.DPSDataFidelity
-    if steps <= 100:
-        yield Peer("DDRM, deepinv", libraries.deepinv_ddrm(steps, HALF), steps)
-        yield Peer("DiffPIR, deepinv", libraries.deepinv_diffpir(steps, HALF), steps)
-        yield Peer("DiffPIR, azula", libraries.azula_diffpir(steps), steps)
-        yield Peer("PiGDM, deepinv", libraries.deepinv_posterior(steps, pigdm), steps)
-        yield Peer("PiGDM, azula", libraries.azula_pgdm(steps), steps)
-        yield Peer("PiGDM, azula, eta=1", libraries.azula_pgdm(steps, eta=1.0), steps)
-        yield Peer("MMPS, deepinv", libraries.deepinv_posterior(steps, mmps), steps)
-        yield Peer("MMPS, deepinv, 8 it.", libraries.deepinv_posterior(steps, mmps, cg_max_iter=8), steps)
-        yield Peer("MMPS, azula", libraries.azula_mmps(steps), steps)
-        yield Peer("MMPS, azula, CG, 8 it.", libraries.azula_mmps(steps, solver="cg", iterations=8), steps)
-    if steps >= 100:
-        yield Peer("DPS, deepinv", libraries.deepinv_posterior(steps, dps), steps)
-        yield Peer("DPS, deepinv, annealed", libraries.deepinv_posterior(steps, dps, guidance="annealed"), steps)
-        yield Peer("DPS, azula, in one batch", libraries.azula_dps(steps), steps)
-        if steps == 100:
-            yield Peer("DPS, azula, one by one", libraries.azula_dps(steps), steps, alone=60)
+PIGDM, MOMENTS, DPS_FIDELITY = sampling.PiGDMDataFidelity, sampling.MomentMatchingDataFidelity, sampling.DPSDataFidelity
+# Of steps: up to 100, and from 100 on.
+FEW: dict[str, Callable[[int], libraries.Draw]] = {
+    "DDRM, deepinv": partial(libraries.deepinv_ddrm, half=HALF),
+    "DiffPIR, deepinv": partial(libraries.deepinv_diffpir, half=HALF),
+    "DiffPIR, azula": libraries.azula_diffpir,
+    "PiGDM, deepinv": partial(libraries.deepinv_posterior, fidelity=PIGDM),
+    "PiGDM, azula": libraries.azula_pgdm,
+    "PiGDM, azula, eta=1": partial(libraries.azula_pgdm, eta=1.0),
+    "MMPS, deepinv": partial(libraries.deepinv_posterior, fidelity=MOMENTS),
+    "MMPS, deepinv, 8 it.": partial(libraries.deepinv_posterior, fidelity=MOMENTS, cg_max_iter=8),
+    "MMPS, azula": libraries.azula_mmps,
+    "MMPS, azula, CG, 8 it.": partial(libraries.azula_mmps, solver="cg", iterations=8),
+}
+MANY: dict[str, Callable[[int], libraries.Draw]] = {
+    "DPS, deepinv": partial(libraries.deepinv_posterior, fidelity=DPS_FIDELITY),
+    "DPS, deepinv, annealed": partial(libraries.deepinv_posterior, fidelity=DPS_FIDELITY, guidance="annealed"),
+    "DPS, azula, in one batch": libraries.azula_dps,
+}
+OURS_FEW = {"DDRM": DDRM(), "DiffPIR": DiffPIR(), "PiGDM": PiGDM(), "PiGDM adaptive": PiGDM(adaptive=True)}
+OURS_FEW |= {"MMPS": cg(MMPS), "MMPS, ancestral steps": cg(MMPS, spread=0)}
+OURS_MANY = {"DPS": DPS(annealed=False), "DPS annealed": DPS(annealed=True)}
 
 
-def ours(steps: int) -> Iterator[Row]:
+def rows(steps: int) -> Iterator[Row | Peer]:
     if steps == 20:
         yield FLOOR
-    if steps <= 100:
-        yield Row("DDRM", DDRM(), steps)
-        yield Row("DiffPIR", DiffPIR(), steps)
-        yield Row("PiGDM", PiGDM(), steps)
-        yield Row("PiGDM adaptive", PiGDM(adaptive=True), steps)
-        yield Row("MMPS", cg(MMPS), steps)
-        yield Row("MMPS, ancestral steps", cg(MMPS, spread=0), steps)
-    if steps >= 100:
-        yield Row("DPS", DPS(annealed=False), steps)
-        yield Row("DPS annealed", DPS(annealed=True), steps)
+    ours = (OURS_FEW if steps <= 100 else {}) | (OURS_MANY if steps >= 100 else {})
+    theirs = (FEW if steps <= 100 else {}) | (MANY if steps >= 100 else {})
+    yield from (Row(name, method, steps) for name, method in ours.items())
+    yield from (Peer(name, method(steps), steps) for name, method in theirs.items())
+    if steps == 100:
+        yield Peer("DPS, azula, one by one", libraries.azula_dps(steps), steps, alone=60)
 
 
 def drawn(case: Case, row: Row | Peer, count: int, seed: int) -> Tensor:
@@ -92,5 +92,5 @@ def main() -> None:
         cases = [hole(seed, sigma_y=sigma_y) for seed in range(given.problems)]
         for steps in given.steps:
             title = f"sigma_y = {sigma_y:g}, {steps} evaluations; {given.problems} measurements, {given.count} samples each"
-            lines = measured(cases, lambda case, steps=steps: [*ours(steps), *peers(steps)], given.count, given.only, drawn)
+            lines = measured(cases, lambda _, steps=steps: rows(steps), given.count, given.only, drawn)
             publish([f"### {title}\n\n{table(columns(GAUSSIAN), lines)}"])

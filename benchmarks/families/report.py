@@ -1,10 +1,12 @@
-"""Measures the priors that `families-train` trained, and draws one figure of each.
+"""Trains one prior of every family, with the same network, time and number of pictures a step, measures and draws them.
 
-    python -m benchmarks families runs/families --figures docs/reports/families
+    python -m benchmarks families mnist-10k.npz --out runs/families --minutes 9 [--figures docs/reports/families]
 
-For every family that is done: samples from nothing, and held-out pictures with the right half hidden and filled (RePaint), with
-noise of 80 grey levels and denoised, and reduced by 2 and enlarged, PSNR over so many of them; bits a dimension by `restore
-evaluate`. What was measured lies in OUT/FAMILY/measures.json, so that only new families are measured; the table is printed.
+DATA is an .npz with `images` (N, H, W) or (N, H, W, C) uint8, the last 500 of which are held out. A run that was stopped is
+continued by the same command, and a family that is done is left alone. With --figures every family that is done is measured:
+samples from nothing, and held-out pictures with the right half hidden and filled (RePaint), with noise of 80 grey levels and
+denoised, and reduced by 2 and enlarged, PSNR over so many of them; bits a dimension by `restore evaluate`. What was measured
+lies in OUT/FAMILY/measures.json, so that only new families are measured; the table is printed.
 """
 
 from __future__ import annotations
@@ -29,7 +31,28 @@ from restore.sampling.samplers import ddim
 
 Pictures = NDArray[np.uint8]
 SIGMA, COLUMNS, MEASURED, ZOOM, MARGIN = 80, 12, 32, 2, 104
-ORDER = ("ddpm", "vp", "subvp", "ve", "ncsn", "edm", "flow")
+HELD_OUT = 500
+# Digits, and most things, have a right way up.
+COMMON = ["--no-flip", "--network", "whole-small", "--batch", "64", "--lr", "2e-3", "--ema", "0.998", "--dtype", "bfloat16"]
+# Song & Ermon 2020, technique 1: sigma_max is the largest distance between two pictures, 29 for digits in [-1, 1].
+FAR = ["--sigma-max", "30", "--sigma-min", "0.02"]
+DDPM = ["--schedule", "cosine", "--prediction", "v", "--variance", "learned"]
+FAMILIES: dict[str, list[str]] = {"ddpm": DDPM, "vp": [], "subvp": [], "ve": FAR, "ncsn": FAR, "edm": [], "flow": []}
+
+
+def train(data: Path, out: Path, family: str, minutes: float) -> None:
+    train, held = out / "train.npy", out / "held-out.npy"
+    if not held.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        images = np.load(data)["images"]
+        np.save(train, images[:-HELD_OUT])
+        np.save(held, images[-HELD_OUT:])
+    _, size, _, *channels = np.load(train, mmap_mode="r").shape
+    words = ["train", train, "-o", out / family, "--family", family, "--resume", "--channels", *(channels or [1])]
+    words += ["--size", size, "--minutes", minutes, *COMMON, *FAMILIES[family]]
+    if subprocess.run([sys.executable, "-m", "restore", *map(str, words)]).returncode:
+        sys.exit(f"{family}: training failed; the same command continues it")
+    (out / family / "done").touch()
 
 
 def mean_psnr(found: Pictures, truth: Pictures) -> tuple[float, float]:
@@ -126,17 +149,18 @@ HEADS = (
 
 
 def main() -> None:
-    parser = arguments(__doc__, out=Path, count=64)
-    parser.add_argument("--figures", type=Path, required=True)
-    given = parser.parse_args()
-    rows = []
-    for family in ORDER:
-        folder = given.out / family
-        kept = folder / "measures.json"
+    parser = arguments(__doc__, "out!", data=Path, minutes=9.0, families=",".join(FAMILIES), count=64)
+    parser.add_argument("--figures", type=Path)
+    given, rows = parser.parse_args(), []
+    for family in given.families.split(","):
+        if not (given.out / family / "done").exists():
+            train(given.data, given.out, family, given.minutes)
+    for family in FAMILIES if given.figures else ():
+        folder, kept = given.out / family, given.out / family / "measures.json"
         if not (folder / "done").exists():
             continue
         if not kept.exists():
             kept.write_text(json.dumps(measure(folder, given.out / "held-out.npy", given.figures, given.count), indent=2))
         rows.append({"family": family, **json.loads(kept.read_text())})
     as_given = [f"{name} {row[name][0]:.2f}" for row in rows[:1] for name in ("noisy", "bicubic")]
-    publish([table(HEADS, rows), *([f"As given, in dB: {', '.join(as_given)}."] if as_given else [])])
+    publish([table(HEADS, rows), f"As given, in dB: {', '.join(as_given)}."] if rows else [])

@@ -6,6 +6,9 @@ Denoising: noise of sigma in [0, 255] is added to whole 8-bit pictures without r
 one evaluation of D, clipped; the mean over the folder.
 Tasks: the default guidance on the middle 256 x 256 pixels; PSNR over the filled pixels for masks, over all for the rest.
 
+`--guidance NAME --steps N` takes another method, or other settings of one, in the tasks that `--only` picks. Settings are to be
+chosen on pictures that nothing is reported on.
+
 What FILE holds is not measured again: about 40 minutes of one core for 68 pictures, a third of it the others. Figures of a
 prior are kept under the hash of its weights, those of the others for good. Delete FILE when a method has changed.
 """
@@ -42,12 +45,12 @@ def denoised(restorer: Restorer, picture: Array, sigma: float, told: float, seed
 Cell = tuple[str, str, Callable[[], Array], Array, Array | None]
 
 
-def cells(restorer: Restorer, picture: Array, index: int) -> Iterator[Cell]:
-    """(task, method, how to answer, the truth, the pixels that count) of one picture."""
+def cells(restorer: Restorer, picture: Array, index: int, **words: Any) -> Iterator[Cell]:
+    """(task, method, how to answer, the truth, the pixels that count) of one picture; `words` are options of every task."""
     for sigma in SIGMAS:
         for told, factor in TOLD.items():
             yield f"noise {sigma}", told, partial(denoised, restorer, picture, sigma, factor * sigma, index), picture, None
-    for task, answers, truth, where in tasks(restorer, middle(picture, SIDE), index):
+    for task, answers, truth, where in tasks(partial(restorer, **words), middle(picture, SIDE), index):
         for method, answer in answers.items():
             yield task, method, answer, truth, where
 
@@ -94,15 +97,17 @@ TASK_COLUMNS = (
 
 
 def main() -> None:
-    given = arguments(__doc__, "data!", "prior", "results", "into", "only", "every").parse_args()
+    parser = arguments(__doc__, "data!", "prior", "results", "into", "only", "every", guidance="", steps=0)
+    given = parser.parse_args()
+    words = {name: value for name in ("guidance", "steps") if (value := getattr(given, name))}
     restorer = Restorer.from_pretrained(given.prior)
     dtype = str(restorer.prior.effective_dtype(restorer.placement.device)).removeprefix("torch.")
-    prior = f"{restorer.prior_hash} {dtype}"
+    prior = " ".join([restorer.prior_hash, dtype, *map(str, words.values())])
     photographs = paths(given.data)
     results = Results(given.results, lambda row: tuple(row[:-1]))
     picked = range(0, len(photographs), given.every)
     for index in picked:
-        for task, method, answer, truth, where in cells(restorer, read(photographs[index]), index):
+        for task, method, answer, truth, where in cells(restorer, read(photographs[index]), index, **words):
             if given.only in task:
                 ours = method == OURS or method in TOLD
                 key = (prior if ours else None, task, method, index)

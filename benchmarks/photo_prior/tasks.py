@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from benchmarks.photo_prior.others import colourings, denoisers, enlargements, fills
 from benchmarks.pictures import reduced, rounded
-from restore import Restorer
 
 Array = NDArray[Any]
 Answers = dict[str, Callable[[], Array]]
@@ -29,7 +28,7 @@ def masks(size: int, seed: int) -> Iterator[tuple[str, Array]]:
     yield "missing under text", np.where(text > 127, 255, 0).astype(np.uint8)
 
 
-def tasks(restorer: Restorer, truth: Array, seed: int) -> Iterator[tuple[str, Answers, Array, Array | None]]:
+def tasks(restorer: Callable[..., Any], truth: Array, seed: int) -> Iterator[tuple[str, Answers, Array, Array | None]]:
     """(task, ways to answer it, the truth, the pixels that count) of one square picture."""
 
     def ours(task: str, picture: Array, **options: Any) -> Answers:

@@ -21,3 +21,5 @@ NOISE: dict[str, Damage] = {
     "white 20, reduced 1.5 times": resized(20, 1.5),
     "clean": compressed(None),
 }
+
+WHITE = {"white 5": 5, "white 15": 15, "white 25": 25, "white 50, clipped": 50}  # The level that --sigma is told.

@@ -2,7 +2,7 @@
 
     python -m benchmarks samplers mnist-10k.npz --families runs/families --out runs/samplers    hours on one core
 
-FAMILIES is what `families-train` left, a folder a family. The measure is the Frechet distance (Heusel et al. 2017,
+FAMILIES is what `families` left, a folder a family. The measure is the Frechet distance (Heusel et al. 2017,
 1706.08500) between Gaussians fitted to features of drawn and of held-out digits, in percent of the variance of the latter.
 Features are the last hidden layer of a small classifier, trained here first on half of the digits that the priors have seen;
 the other half says how small the distance can be. Every sampler walks the same schedule, Karras' grid of EDM's range as far as

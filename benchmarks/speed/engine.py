@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import median
 
@@ -22,29 +22,10 @@ from restore.problem import Problem
 from restore.tiling.layout import overlap_for, shift_at, windows
 
 SIGMA = 25
-FORWARD_BAR, GRADIENT_BAR = 1.05, 1.10
-# Task, guidance, transitions; the fewer, the more a run's beginning and end weigh.
-FORWARD = {
-    "ddnm": ("inpaint", "ddnm", 20),
-    "ddrm": ("inpaint", "ddrm", 20),
-    "diffpir": ("inpaint", "diffpir", 20),
-    "repaint": ("inpaint", "repaint:jump=5,repeat=2", 12),
-    "pnp": ("inpaint", "pnp", 20),
-    "denoising": ("denoise", "denoising", 1),
-    "denoising-samples": ("denoise", "denoising-samples", 10),
-}
-GRADIENT = {"pigdm": ("inpaint", "pigdm", 6), "dps": ("inpaint", "dps", 6), "mmps": ("inpaint", "mmps", 2)}
+# Transitions; the fewer, the more a run's beginning and end weigh.
+FORWARD = {"ddnm": 20, "ddrm": 20, "diffpir": 20, "repaint": 12, "pnp": 20, "denoising": 1, "denoising-samples": 10}
+GRADIENT = {"pigdm": 6, "dps": 6, "mmps": 2}
 METHODS = {**FORWARD, **GRADIENT}
-
-
-def whole_run(setting: Setting, method: str, size: int) -> Callable[[], object]:
-    """One call of `Restorer`, from picture to picture."""
-    task, guidance, steps = METHODS[method]
-    steps = steps if size <= 256 else (steps + 1) // 2
-    clean = photograph(setting.data, size, size)
-    if task == "denoise":
-        return partial(setting.restorer, task, noisy(clean, SIGMA), sigma=SIGMA, guidance=guidance, steps=steps)
-    return partial(setting.restorer, task, clean, mask=lost(size), guidance=guidance, steps=steps)
 
 
 def lost(size: int) -> np.ndarray:
@@ -52,17 +33,19 @@ def lost(size: int) -> np.ndarray:
     return np.random.default_rng(0).random((size, size)) < 0.8
 
 
-def overhead_cells(setting: Setting) -> Iterator[Cell]:
-    if setting.quick:
-        yield from ({"method": method, "size": 256} for method in ("ddnm", "denoising", "pigdm"))
-    else:
-        yield from ({"method": method, "size": 256} for method in METHODS)
-        yield from ({"method": method, "size": 512} for method in ("ddnm", "ddrm", "diffpir", "repaint"))
+def run_of(setting: Setting, task: str, method: str, steps: int, size: int) -> Callable[[Restorer], object]:
+    """One call of a `Restorer`, from picture to picture: noise taken out, or four fifths of the pixels filled."""
+    picture = photograph(setting.data, size, size)
+    picture, own = (noisy(picture, SIGMA), {"sigma": SIGMA}) if task == "denoise" else (picture, {"mask": lost(size)})
+    return lambda restorer: restorer(task, picture, guidance=method, steps=steps, **own)
 
 
 def overhead(setting: Setting, cell: Cell) -> Found:
     prior, (method, size) = setting.restorer.prior, (cell["method"], cell["size"])
-    run = whole_run(setting, method, size)
+    steps = METHODS[method] if size <= 256 else (METHODS[method] + 1) // 2
+    guidance = "repaint:jump=5,repeat=2" if method == "repaint" else method
+    call = run_of(setting, "denoise" if method.startswith("denoising") else "inpaint", guidance, steps, size)
+    run = partial(call, setting.restorer)
     bare = Bare.of(prior, (1, 3, size, size), setting.restorer.placement.device)
     with watched(prior) as seen:
         run()  # Warms up, too.
@@ -91,7 +74,7 @@ def overhead(setting: Setting, cell: Cell) -> Found:
 
 def bar(row: Row) -> float:
     """What the ratio may be at most: gradients cost more beside the network."""
-    return GRADIENT_BAR if row["method"] in GRADIENT else FORWARD_BAR
+    return 1.10 if row["method"] in GRADIENT else 1.05
 
 
 def without_products(name: str) -> Callable[[Row], str]:
@@ -105,7 +88,10 @@ OVERHEAD = Section(
     "A whole call of `Restorer`, from array to array, over as many calls of the network alone with the same shape, arithmetic "
     "and threads; for methods that take gradients, forwards that keep their graph and as many products through it. *Before* is "
     "all up to the first evaluation, *after* all from the last one on.",
-    overhead_cells,
+    lambda _: [
+        *({"method": method, "size": 256} for method in METHODS),
+        *({"method": method, "size": 512} for method in ("ddnm", "ddrm", "diffpir", "repaint")),
+    ],
     overhead,
     (
         ("method", "{method}"),
@@ -127,25 +113,11 @@ OVERHEAD = Section(
 # Windows
 
 
-def tiled_cells(setting: Setting) -> Iterator[Cell]:
-    side = 512 if setting.quick else 1024
-    yield {"task": "denoise", "guidance": "denoising", "steps": 1, "size": side, "tile": side // 2}
-    yield {"task": "denoise", "guidance": "pnp", "steps": 4, "size": side, "tile": side // 2}
-    if not setting.quick:
-        yield {"task": "denoise", "guidance": "pnp", "steps": 4, "size": side, "tile": side // 4}
-        yield {"task": "inpaint", "guidance": "ddnm", "steps": 5, "size": side, "tile": side // 2}
-
-
 def tiled(setting: Setting, cell: Cell) -> Found:
-    size, tile, restorer = cell["size"], cell["tile"], setting.restorer
-    words = {"guidance": cell["guidance"], "steps": cell["steps"]}
-    picture = photograph(setting.data, size, size)
-    if cell["task"] == "denoise":
-        picture, words["sigma"] = noisy(picture, SIGMA), SIGMA
-    else:
-        words["mask"] = lost(size)
-    small = Restorer(restorer.prior, placement=restorer.placement, tile=tile)
-    whole, parts = restorer(cell["task"], picture, **words).image, small(cell["task"], picture, **words).image
+    size, restorer = cell["size"], setting.restorer
+    run = run_of(setting, cell["task"], cell["guidance"], cell["steps"], size)
+    small = Restorer(restorer.prior, placement=restorer.placement, tile=cell["tile"])
+    whole, parts = run(restorer).image, run(small).image
     return {"psnr": psnr(parts, whole), "seam": seam(parts, whole, borders(small, cell, size))}
 
 
@@ -174,7 +146,15 @@ TILED = Section(
     "### Windows against the whole\n\n"
     "The same picture through the bundled prior in windows of a side at most, and whole; and the gradient across the borders "
     "between windows of the last evaluation, against elsewhere.",
-    tiled_cells,
+    lambda _: [
+        {"task": task, "guidance": guidance, "steps": steps, "size": 1024, "tile": tile}
+        for task, guidance, steps, tile in (
+            ("denoise", "denoising", 1, 512),
+            ("denoise", "pnp", 4, 512),
+            ("denoise", "pnp", 4, 256),
+            ("inpaint", "ddnm", 5, 512),
+        )
+    ],
     tiled,
     (
         ("task", "{task}"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -22,14 +21,6 @@ STEPS, BAR = 20, 0.95
 BATCH = {256: 16, 512: 4, 1024: 1}  # Pictures that go through together, as many pixels at each size.
 
 
-def cells(setting: Setting) -> Iterator[Cell]:
-    if not torch.cuda.is_available():
-        return
-    for size in (256,) if setting.quick else BATCH:
-        for dtype in ("bfloat16", "float32"):
-            yield from ({"size": size, "dtype": dtype, "compiled": compiled} for compiled in (False, True))
-
-
 def measure(setting: Setting, cell: Cell) -> Found:
     size, count = cell["size"], BATCH[cell["size"]]
     restorer = Restorer.from_pretrained("photo", device="cuda", dtype=cell["dtype"])
@@ -40,15 +31,10 @@ def measure(setting: Setting, cell: Cell) -> Found:
     problem = Problem(pixels * keep, Mask(keep), 0.0, tuple(pixels.shape))
     names = tuple(map(str, range(count)))
     plan = partial(make_plan, problem, restorer.prior, DDNM(), steps=STEPS, names=names, device=restorer.placement.device)
-
-    def run() -> None:
-        for _ in solver.run([plan()], 0.0, 0):
-            pass
-
     bare = Bare.of(restorer.prior, (count, 3, size, size), restorer.placement.device)
-    alone = partial(bare.forwards, STEPS)
-    run(), alone()  # Warms up, and compiles.
-    wholes, bares = in_turns([run, alone], 5)
+    works = lambda: list(solver.run([plan()], 0.0, 0)), partial(bare.forwards, STEPS)
+    in_turns(works, 1)  # Warms up, and compiles.
+    wholes, bares = in_turns(works, 5)
     return {"pictures": count / middle(wholes), "share": 1 / ratio(wholes, bares)}
 
 
@@ -57,7 +43,12 @@ GPU = Section(
     f"### On a GPU\n\n`ddnm` of {STEPS} transitions; "
     + ", ".join(f"{count} pictures of {size}²" for size, count in BATCH.items())
     + " together.",
-    cells,
+    lambda _: [
+        {"size": size, "dtype": dtype, "compiled": compiled}
+        for size in (BATCH if torch.cuda.is_available() else ())
+        for dtype in ("bfloat16", "float32")
+        for compiled in (False, True)
+    ],
     measure,
     (
         ("pixels", "{size}²"),

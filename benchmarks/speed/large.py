@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.harness import Row, verdict
@@ -11,47 +11,23 @@ from benchmarks.pictures import noisy, photograph, read, scratch, write
 from benchmarks.speed.engine import SIGMA
 from benchmarks.speed.sections import Cell, Found, Section, Setting, command
 
-SIZES = {1: (1000, 1000), 3: (1500, 2000), 12: (3000, 4000), 50: (6144, 8192)}  # Megapixels: height and width.
+SIZES = {12: (3000, 4000), 50: (6144, 8192)}  # Megapixels: height and width.
 SCRATCH_BAR, DENOISE_BAR, PLAN_BAR = 60.0, 2.5e9, 0.25
-
-
-def made(setting: Setting, kind: str, megapixels: int) -> Path:
-    """A picture made once, for all cells that read it: clean, grainy, or a scratch of 9 pixels, local (across a fifth of the
-    width) or from corner to corner."""
-    path = setting.work / f"{kind}-{megapixels}.png"
-    height, width = SIZES[megapixels]
-    if path.exists():
-        return path
-    if kind == "local":
-        picture = scratch(height, width, (height // 3, width // 3), (height // 2, width // 3 + width // 5))
-    elif kind == "across":
-        picture = scratch(height, width, (0, 0), (height - 1, width - 1))
-    else:
-        picture = photograph(setting.data, height, width)
-        picture = noisy(picture, SIGMA) if kind == "grainy" else picture
-    write(path, picture)
-    return path
-
-
-# Time and memory
-
-
-def large_cells(setting: Setting) -> Iterator[Cell]:
-    size, extra = (3, ["--quality", "fast"]) if setting.quick else (12, [])
-    yield {"what": "inpaint, a local scratch", "megapixels": size, "flags": extra}
-    yield {"what": "inpaint, corner to corner", "megapixels": size, "flags": extra}
-    yield {"what": "denoise", "megapixels": size, "flags": []}
-    if not setting.quick:
-        yield {"what": "inpaint, corner to corner", "megapixels": size, "flags": ["--quality", "fast"]}
-        yield {"what": "denoise", "megapixels": 50, "flags": ["--max-memory", "3GB"]}
+LOCAL, ACROSS = "inpaint, a local scratch", "inpaint, corner to corner"
 
 
 def large(setting: Setting, cell: Cell) -> Found:
-    size, out, clean = cell["megapixels"], setting.work / "out.png", made(setting, "clean", cell["megapixels"])
-    words, where = ["denoise", made(setting, "grainy", size), "--sigma", str(SIGMA)], None
-    if cell["what"] != "denoise":
-        mask = made(setting, "local" if cell["what"].endswith("local scratch") else "across", size)
-        words, where = ["inpaint", clean, "--mask", mask], read(mask)[..., 0]
+    """One photograph, with noise or with a scratch of 9 pixels: across a fifth of the width, or from corner to corner."""
+    height, width = SIZES[cell["megapixels"]]
+    clean, given, out = (setting.work / f"{name}.png" for name in ("clean", "given", "out"))
+    write(clean, picture := photograph(setting.data, height, width))
+    if cell["what"] == "denoise":
+        write(given, noisy(picture, SIGMA))
+        words: list[str | Path] = ["denoise", given, "--sigma", str(SIGMA)]
+    else:
+        local = (height // 3, width // 3), (height // 2, width // 3 + width // 5)
+        write(given, scratch(height, width, *(local if cell["what"] == LOCAL else ((0, 0), (height - 1, width - 1)))))
+        words = ["inpaint", clean, "--mask", given]
     planned = command(setting, *words, *cell["flags"], "--plan")["out"]["estimate"]
     ran = command(setting, *words, *cell["flags"], "-o", out, "--overwrite")
     return {
@@ -59,7 +35,7 @@ def large(setting: Setting, cell: Cell) -> Found:
         "seconds": ran["out"]["seconds"],
         **{name: planned[name] for name in ("evaluations", "windows")},
         **{f"planned {name}": planned[name] for name in ("peak", "seconds")},
-        "psnr": psnr(read(out), read(clean), where),
+        "psnr": psnr(read(out), picture, None if cell["what"] == "denoise" else read(given)[..., 0]),
     }
 
 
@@ -94,7 +70,11 @@ LARGE = Section(
     "### Large pictures by the command line\n\n"
     "`restore` in a process of its own, from start to finished file; PSNR over filled pixels for `inpaint`. The last two "
     "columns say how far `--plan`, asked just before, was off, the bar being 25 %: peak memory, and the picture's seconds.",
-    large_cells,
+    lambda _: [
+        *({"what": what, "megapixels": 12, "flags": []} for what in (LOCAL, ACROSS, "denoise")),
+        {"what": ACROSS, "megapixels": 12, "flags": ["--quality", "fast"]},
+        {"what": "denoise", "megapixels": 50, "flags": ["--max-memory", "3GB"]},
+    ],
     large,
     (
         ("command", lambda row: " ".join([row["what"], *row["flags"]])),
@@ -111,36 +91,5 @@ LARGE = Section(
         ("met", kept(memory_bar, "peak")),
         ("memory planned", lambda row: against(row["planned peak"], row["peak"])),
         ("time planned", lambda row: against(row["planned seconds"], row["seconds"])),
-    ),
-)
-
-
-# What peak memory grows with
-
-
-def memory_cells(setting: Setting) -> Iterator[Cell]:
-    sizes = (1, 3) if setting.quick else (1, 3, 12)
-    yield from ({"what": "picture", "megapixels": size, "words": ["--steps", "1"]} for size in sizes)
-    yield from ({"what": "transitions", "megapixels": 1, "words": ["--steps", str(steps)]} for steps in (2, 8))
-    yield from ({"what": "samples", "megapixels": 1, "words": ["--steps", "1", "--samples", str(n)]} for n in (2, 4, 8))
-
-
-def memory(setting: Setting, cell: Cell) -> Found:
-    words = ["denoise", made(setting, "grainy", cell["megapixels"]), "--sigma", str(SIGMA), "--guidance", "denoising-samples"]
-    ran = command(setting, *words, *cell["words"], "-o", setting.work / "out.png", "--overwrite")
-    return {name: ran[name] for name in ("wall", "peak")}
-
-
-MEMORY = Section(
-    "memory",
-    "### What memory grows with\n\n`restore denoise --guidance denoising-samples` with more pixels, transitions and samples.",
-    memory_cells,
-    memory,
-    (
-        ("what grows", "{what}"),
-        ("megapixels", "{megapixels}"),
-        ("flags", lambda row: f"`{' '.join(row['words'])}`"),
-        ("peak memory, MB", lambda row: f"{row['peak'] / 1e6:.0f}"),
-        ("seconds", "{wall:.1f}"),
     ),
 )

@@ -5,9 +5,10 @@ Their own classes run at their own defaults but for what a row's name says and w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -38,7 +39,7 @@ class Pair:
         steps: that both are given.
         theirs: of `libraries`, a function of the steps and `words`.
         pictures: that PSNR is the mean of.
-        noisy: whether known pixels carry noise.
+        sigma_y: noise of known pixels.
         eta: of ours in place of its own: 0 walks without fresh noise.
         same_levels: ours asks at their levels, not at its own.
     """
@@ -48,7 +49,7 @@ class Pair:
     theirs: str
     words: dict[str, Any] = field(default_factory=dict)
     pictures: int = 2
-    noisy: bool = True
+    sigma_y: float = SIGMA_Y
     eta: float | None = None
     same_levels: bool = False
 
@@ -69,64 +70,41 @@ PAIRS = {
     "MMPS of one iteration, azula": Pair(mmps(1), 10, "azula_mmps"),
     "MMPS of one iteration, azula; ours at its levels": Pair(mmps(1), 10, "azula_mmps", same_levels=True),
     "MMPS of eight iterations, azula": Pair(mmps(8), 5, "azula_mmps", {"iterations": 8}),
-    "RePaint, diffusers": Pair(RePaint(**TRAVEL), 10, "diffusers_repaint", TRAVEL, pictures=3, noisy=False),
+    "RePaint, diffusers": Pair(RePaint(**TRAVEL), 10, "diffusers_repaint", TRAVEL, pictures=3, sigma_y=0.0),
 }
-
-
-def cells(setting: Setting) -> Iterator[Cell]:
-    quick = ("DDRM, deepinv", "PiGDM, azula", "RePaint, diffusers")
-    for name in quick if setting.quick else PAIRS:
-        yield {"pair": name, "pictures": 1 if setting.quick else PAIRS[name].pictures, "size": 128 if setting.quick else 256}
 
 
 def measure(setting: Setting, cell: Cell) -> Found:
     from benchmarks import libraries  # Here: tables need no other libraries.
 
-    pair, prior = PAIRS[cell["pair"]], setting.restorer.prior
+    pair, prior, found = PAIRS[cell["pair"]], setting.restorer.prior, {}
     draw = getattr(libraries, pair.theirs)(pair.steps, **pair.words)
-    answers: dict[str, Tensor] = {}
-    both, quality, counts = ([], []), {"ours": [], "theirs": []}, {}
-    for index, (truth, problem) in enumerate(problems(setting, cell["pictures"], cell["size"], pair.noisy)):
-        works: dict[str, Callable[[], Tensor]] = {
-            "ours": partial(ours, setting, pair, problem),
-            "theirs": partial(seeded, partial(draw, partial(within, prior), problem, start(prior))),
-        }
-        for name, work in works.items() if index == 0 else ():
+    taken, quality = ([], []), ([], [])
+    for index, truth in enumerate(crops(setting.held_out, cell["pictures"], cell["size"])):
+        problem = measured(truth, index, pair.sigma_y, setting.restorer.placement.device)
+        works = partial(ours, setting, pair, problem), partial(theirs, draw, prior, problem)
+        for name, work in zip(("ours", "theirs"), works, strict=True) if index == 0 else ():
             with watched(prior) as seen:
                 work()  # Warms up, too.
-            counts |= {f"{name} NFE": seen.pictures, f"{name} VJP": seen.products}
-        kept = [partial(keep, answers, name, work) for name, work in works.items()]
-        for found, taken in zip(both, in_turns(kept, 2 if index == 0 else 1), strict=True):
-            found.extend(taken)
-        for name, values in quality.items():
-            values.append(psnr(answers[name].float().clamp(-1, 1).cpu(), truth, peak=2))
-    return {
-        **counts,
-        "ours": middle(both[0]),
-        "theirs": middle(both[1]),
-        "ratio": ratio(*both),
-        "process": ratio(*both, "process"),
-        **{f"{name} psnr": sum(values) / len(values) for name, values in quality.items()},
-    }
+            found |= {f"{name} NFE": seen.pictures, f"{name} VJP": seen.products}
+        for some, values, goes in zip(taken, quality, in_turns(works, 2 if index == 0 else 1), strict=True):
+            some.extend(goes)
+            values.append(psnr(goes[-1].answer.float().clamp(-1, 1).cpu(), truth, peak=2))
+    found |= {"ours": middle(taken[0]), "theirs": middle(taken[1])}
+    found |= {"ratio": ratio(*taken), "process": ratio(*taken, "process")}
+    return found | {"ours psnr": fmean(quality[0]), "theirs psnr": fmean(quality[1])}
 
 
-def keep(answers: dict[str, Tensor], name: str, work: Callable[[], Tensor]) -> None:
-    answers[name] = work()
-
-
-def problems(setting: Setting, count: int, size: int, noisy: bool) -> Iterator[tuple[Tensor, Problem]]:
-    """Truth, and the picture with four fifths of its pixels missing."""
-    for index, x in enumerate(crops(setting.held_out, count, size)):
-        generator = torch.Generator().manual_seed(index)
-        keep = torch.rand(1, 1, size, size, generator=generator) >= 0.8
-        sigma_y = SIGMA_Y if noisy else 0.0
-        y = (x + sigma_y * torch.randn(x.shape, generator=generator)) * keep
-        yield x, Problem(y.to(setting.restorer.placement.device), Mask(keep), sigma_y, tuple(x.shape))
+def measured(x: Tensor, index: int, sigma_y: float, device: torch.device) -> Problem:
+    """A picture with four fifths of its pixels missing."""
+    generator = torch.Generator().manual_seed(index)
+    keep = torch.rand(1, 1, *x.shape[2:], generator=generator) >= 0.8
+    y = (x + sigma_y * torch.randn(x.shape, generator=generator)) * keep
+    return Problem(y.to(device), Mask(keep), sigma_y, tuple(x.shape))
 
 
 def ours(setting: Setting, pair: Pair, problem: Problem) -> Tensor:
-    prior = setting.restorer.prior
-    device = setting.restorer.placement.device
+    prior, device = setting.restorer.prior, setting.restorer.placement.device
     sampler = None if pair.eta is None else samplers.ddim(pair.eta)
     plan = make_plan(problem, prior, pair.ours, sampler, steps=pair.steps, names=("0",), device=device)
     if pair.same_levels:
@@ -135,6 +113,14 @@ def ours(setting: Setting, pair: Pair, problem: Problem) -> Tensor:
         plan = replace(plan, schedule=azula_levels(start(prior), pair.steps))
     *_, last = solver.run([plan], 0.0, 0)
     return last.result.samples
+
+
+@torch.no_grad()
+def theirs(draw: Callable[..., Tensor], prior: Prior, problem: Problem) -> Tensor:
+    """They draw from torch's one generator, which is put back afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return draw(partial(within, prior), problem, start(prior))
 
 
 def start(prior: Prior) -> float:
@@ -147,20 +133,8 @@ def within(prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
     return prior(x, sigma.clamp(prior.sigma_min, prior.sigma_max))
 
 
-@torch.no_grad()
-def seeded(work: Callable[[], Tensor]) -> Tensor:
-    """They draw from torch's one generator, which is put back afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return work()
-
-
 def both(kind: str) -> Callable[[Row], str]:
-    def shown(row: Row) -> str:
-        ours, theirs = row[f"ours {kind}"], row[f"theirs {kind}"]
-        return str(ours) if ours == theirs else f"{ours} and {theirs}"
-
-    return shown
+    return lambda row: " and ".join(map(str, dict.fromkeys((row[f"ours {kind}"], row[f"theirs {kind}"]))))
 
 
 def as_good(row: Row) -> str:
@@ -173,7 +147,7 @@ PEERS = Section(
     "The bundled network in each; the middles of pictures it was not trained on, four fifths of their pixels missing, noise of "
     "10 grey levels on the rest (none for RePaint). Seconds are medians of goes taken in turns, the ratio that of neighbours "
     f"in time, equal within {100 * SLACK:.0f} %; PSNR over the whole picture.",
-    cells,
+    lambda _: [{"pair": name, "pictures": pair.pictures, "size": 256} for name, pair in PAIRS.items()],
     measure,
     (
         ("method, beside", "{pair}"),

@@ -1,11 +1,12 @@
-"""What runs take beside their network, how time and memory grow, and other libraries with the same network.
+"""What runs take beside their network, what plans say beforehand, and other libraries with the same network.
 
     python -m benchmarks speed --data FOLDER --held-out FOLDER --results FILE.jsonl           # measures what FILE does not hold
-    python -m benchmarks speed --results FILE.jsonl --table [--into docs/reports/speed.md] [--plot docs/reports/speed.png]
+    python -m benchmarks speed --results FILE.jsonl --table [--into docs/reports/speed.md]
 
 FOLDER of --data holds photographs of 1000 pixels a side or more, that of --held-out small ones the prior was not trained on.
 Seconds of a busy machine say little, so what is compared is taken in turns, in one process where it can be, and told as ratios;
-a whole run takes some twenty minutes of two quiet cores, --quick a few. Side by side needs the extra `peers`.
+a whole run takes some twenty minutes of two quiet cores. --quick takes the first cell of every section, fewer times, and
+--section one of them. Side by side needs the extra `peers`.
 """
 
 from __future__ import annotations
@@ -19,16 +20,15 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.harness import Results, Row, arguments, report
-from benchmarks.speed.curves import CURVES, plot
+from benchmarks.harness import Results, Row, arguments, grouped, report, table
 from benchmarks.speed.engine import OVERHEAD, TILED
 from benchmarks.speed.gpu import GPU
-from benchmarks.speed.large import LARGE, MEMORY
+from benchmarks.speed.large import LARGE
 from benchmarks.speed.peers import PEERS
 from benchmarks.speed.plan import PLAN
 from benchmarks.speed.sections import Section, Setting, machine
 
-SECTIONS = {section.name: section for section in (OVERHEAD, TILED, LARGE, PLAN, MEMORY, PEERS, CURVES, GPU)}
+SECTIONS = {section.name: section for section in (OVERHEAD, TILED, LARGE, PLAN, PEERS, GPU)}
 
 
 def run(given: argparse.Namespace, results: Results) -> None:
@@ -38,7 +38,7 @@ def run(given: argparse.Namespace, results: Results) -> None:
     with tempfile.TemporaryDirectory() as work:
         setting = Setting(given.data, given.held_out, Path(work), given.threads, given.quick)
         for section in (SECTIONS[name] for name in given.section or SECTIONS):
-            for cell in section.cells(setting):
+            for cell in list(section.cells(setting))[: 1 if given.quick else None]:
                 results.take(key({"section": section.name, "cell": cell}), partial(measured, setting, section, cell))
 
 
@@ -54,30 +54,26 @@ def key(row: Row) -> str:
 
 def tables(rows: Sequence[Row]) -> list[str]:
     """A table a section, above all what it was measured on."""
+    found = grouped(rows, "section")
     texts = [machines(rows)] if rows else []
-    for section in SECTIONS.values():
-        if found := of_section(rows, section):
-            texts.append(f"{section.text}\n\n{section.shown(found)}")
+    for (name,), some in sorted(found.items(), key=lambda item: list(SECTIONS).index(*item[0])):
+        section = SECTIONS[name]
+        texts.append(f"{section.text}\n\n{table(section.columns, [row['cell'] | row['found'] for row in some])}")
     return texts
-
-
-def of_section(rows: Sequence[Row], section: Section) -> list[Row]:
-    return [{**row["cell"], **row["found"]} for row in rows if row["section"] == section.name]
 
 
 def machines(rows: Sequence[Row]) -> str:
     """What each section was measured on."""
-    found: dict[str, dict[str, None]] = {}
-    for row in rows:
-        on = row["on"]
-        place = f"{on['cpu']}, {on['cores']} cores of which {on['threads']} were used" + (f", {on['gpu']}" if on["gpu"] else "")
-        place += f"; torch {on['torch']}, network in {on['dtype']}, prior {on['prior'][:12]}"
-        found.setdefault(place, {})[row["section"]] = None
-    return "".join(f"Measured on {place}: {', '.join(sections)}.\n\n" for place, sections in found.items())
+    form = "{cpu}, {cores} cores of which {threads} were used{gpu}; torch {torch}, network in {dtype}, prior {prior:.12}"
+    placed = [
+        {**row, "on": form.format(**row["on"] | {"gpu": f", {gpu}" if (gpu := row["on"]["gpu"]) else ""})} for row in rows
+    ]
+    found = {place: ", ".join(*zip(*grouped(some, "section"), strict=True)) for (place,), some in grouped(placed, "on").items()}
+    return "".join(f"Measured on {place}: {sections}.\n\n" for place, sections in found.items())
 
 
 def main() -> None:
-    parser = arguments(__doc__, "results!", "data", "quick", "table", "into", "plot", threads=2)
+    parser = arguments(__doc__, "results!", "data", "quick", "table", "into", threads=2)
     parser.add_argument("--held-out", type=Path)
     parser.add_argument("--section", choices=SECTIONS, action="append", help="one of the sections; may be given several times")
-    report(parser, key, run, tables, lambda path, rows: plot(path, of_section(rows, CURVES)))
+    report(parser, key, run, tables)

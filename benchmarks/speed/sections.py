@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.harness import Column, table
+from benchmarks.harness import Column
 from restore import Restorer
 
 Cell = dict[str, Any]  # What to measure, in words and numbers that JSON can hold.
@@ -32,7 +32,7 @@ class Setting:
         held_out: small pictures that the prior was not trained on.
         work: folder for pictures that other processes read.
         threads: that torch may use.
-        quick: few cells, small pictures.
+        quick: a first look.
     """
 
     data: Path
@@ -60,7 +60,6 @@ class Section:
         cells: what to measure, in order.
         measure: figures of one cell.
         columns: of its table, whose rows are each a cell and what was found.
-        tables: Markdown of the rows, where one table is not enough.
     """
 
     name: str
@@ -68,10 +67,6 @@ class Section:
     cells: Callable[[Setting], Iterable[Cell]]
     measure: Callable[[Setting, Cell], Found]
     columns: Sequence[Column]
-    tables: Callable[[Sequence[Found]], str] | None = None
-
-    def shown(self, rows: Sequence[Found]) -> str:
-        return self.tables(rows) if self.tables else table(self.columns, rows)
 
 
 def machine(setting: Setting) -> Found:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,18 +20,19 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds of one go: by the clock, and of all this process's threads."""
+    """Seconds of one go, by the clock and of all this process's threads, and what came of it."""
 
     wall: float
     process: float
+    answer: Any = None
 
 
 def took(work: Work) -> Took:
     started = time.perf_counter(), time.process_time()
-    work()
+    answer = work()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return Took(time.perf_counter() - started[0], time.process_time() - started[1])
+    return Took(time.perf_counter() - started[0], time.process_time() - started[1], answer)
 
 
 def in_turns(works: Sequence[Work], repeats: int) -> list[list[Took]]:
@@ -56,21 +56,6 @@ def middle(taken: Sequence[Took], of: str = "wall") -> float:
 def least(work: Work, rounds: int) -> float:
     """Seconds of processor time of the shortest go, so that other work on the machine hardly shows."""
     return min(took(work).process for _ in range(rounds))
-
-
-@dataclass(frozen=True)
-class Line:
-    """y = intercept + slope x, by least squares, and the share of y's variance that it explains."""
-
-    intercept: float
-    slope: float
-    r2: float
-
-    @classmethod
-    def through(cls, x: Sequence[float], y: Sequence[float]) -> Line:
-        slope, intercept = np.polyfit(x, y, 1)
-        left = np.asarray(y) - (intercept + slope * np.asarray(x))
-        return cls(float(intercept), float(slope), float(1 - left.var() / np.var(y)))
 
 
 # The bare network

@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.cli import console
+from restore.cli.inputs import STREAM
 from restore.cli.jobs import Job, jobs_of
 from restore.cli.outcome import Outcome
-from restore.cli.save import save, save_map, save_mask, save_sheet
+from restore.cli.save import is_companion, save, save_map, save_mask, save_sheet, save_to_stream
 from restore.cli.streams import aside
 from restore.device.memory import is_lack_of_memory
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PluginError, PriorError, RestoreError, UsageError
+from restore.files import clear_parts
 from restore.options import describe
 from restore.plugins.calls import build_options
 from restore.run_options import RunOptions, values_of
@@ -70,12 +74,13 @@ class Batch:
 
     def _run(self, jobs: Sequence[Job]) -> list[int]:
         codes = []
-        for index, job in enumerate(jobs, 1):
-            title = job.source.name if len(jobs) == 1 else f"{index}/{len(jobs)} {job.source.name}"
-            with aside():  # Plugins may print.
-                outcome = self._attempt(job, title)
-            outcome.print(as_json=self.options.json)
-            codes.append(outcome.code)
+        with console.progress_of(len(jobs)) as show:
+            for index, job in enumerate(jobs):
+                show(index, job.source.name)
+                with console.about(str(job.source) if len(jobs) > 1 else None), aside():  # Plugins may print.
+                    outcome = self._attempt(job, partial(_show_share, show, index, job.source.name))
+                outcome.print(as_json=self.options.json)
+                codes.append(outcome.code)
         return codes
 
     @cached_property
@@ -89,13 +94,14 @@ class Batch:
         keywords = values_of(self.options, "prior")
         return Restorer.from_pretrained(keywords.pop("prior"), **keywords)
 
-    def _attempt(self, job: Job, title: str) -> Outcome:
+    def _attempt(self, job: Job, show: Callable[[float], None]) -> Outcome:
         def outcome(status: str, **more: Any) -> Outcome:
             return Outcome(str(job.source), str(job.out), self.task.name, status, self.options.seed, **more)
 
         def failure(message: str, code: int) -> Outcome:
             return outcome("failed", error=message, code=code)
 
+        began = False
         try:
             if self.options.plan:
                 return outcome("planned", estimate=self._estimate(job))
@@ -105,10 +111,14 @@ class Batch:
             if self.options.dry_run:
                 self._look(job)
                 return outcome("planned")
-            return outcome(**self._restore(job, title))
+            began = True
+            return outcome(**self._restore(job, show))
         except (UsageError, OperatorError, PriorError):
             raise
         except RestoreError as error:
+            if began and isinstance(error, PictureError) and not job.named and not self.options.overwrite and job.out.exists():
+                console.logger.info("%s: skipped, another process has made %s meanwhile", job.source, job.out)
+                return outcome("skipped")
             message = str(error) if str(job.source) in str(error) else f"{job.source}: {error}"
             console.error(message)
             console.trace()
@@ -124,26 +134,37 @@ class Batch:
             return failure(f"{type(error).__name__}: {error}", 1)
 
     def _is_done(self, job: Job) -> bool:
-        """Whether the result exists and is skipped. Raises PictureError if a named file exists or the job has an error."""
+        """Whether the result and all its companions exist and are skipped.
+
+        The picture is written last, so companions without it are those of a run that was stopped, and are replaced.
+
+        Raises: PictureError if a named file exists, a companion is missing, or the job has an error.
+        """
         if job.error is not None:
             raise job.error
-        if self.options.overwrite:
+        if self.options.overwrite or job.out == STREAM:
             return False
-        if job.out.exists() and not job.named:
-            return True
         for target in job.targets:
-            if target.exists():
+            if target.exists() and (job.named if target == job.out else not is_companion(target)):
                 raise PictureError(f"{target} exists already; add --overwrite, or name another file")
-        return False
+        if not job.out.exists():
+            return False
+        missing = [str(target) for target in job.targets if not target.exists()]
+        if missing:
+            raise PictureError(f"{job.out} exists already, without {', '.join(missing)}; --overwrite makes all of them")
+        return True
 
-    def _restore(self, job: Job, title: str) -> dict[str, Any]:
-        """Restore a picture and write all its files; returns fields of its `Outcome`."""
+    def _restore(self, job: Job, show: Callable[[float], None]) -> dict[str, Any]:
+        """Restore a picture and write all its files; returns fields of its `Outcome`.
+
+        Args:
+            show: called with the share that is done.
+        """
         picture, seconds = self._read(job)
         restorer = self._restorer
         start = time.perf_counter()
-        with console.progress(title) as show:
-            for event in restorer.stream(self.task, picture, **self._keywords(job)):
-                show(event.step, event.steps)
+        for event in restorer.stream(self.task, picture, **self._keywords(job)):
+            show(event.step / event.steps)
         result = event.result
         assert result is not None
         self._save(job, result)
@@ -161,9 +182,10 @@ class Batch:
         """The picture of a job and the seconds to read it. Raises PictureError if it or a target cannot be read or written."""
         from restore import images
 
-        read = images.read  # The first use imports torch, which is not counted.
+        read = self._reader()  # The first use imports torch, which is not counted.
         start = time.perf_counter()
-        picture = read(job.source)
+        with self._reading():
+            picture = read(job.source)
         seconds = time.perf_counter() - start
         for target in job.targets:
             try:
@@ -171,14 +193,30 @@ class Batch:
             except OSError as error:
                 place = target.parent
                 raise PictureError(f"{place}: no folder can be made here ({error.strerror}); name another place") from None
-        images.check_target(job.out, picture, overwrite=self.options.overwrite)
+            clear_parts(target.parent)
+        if job.out != STREAM:
+            images.check_target(job.out, picture, overwrite=self.options.overwrite)
         return picture, seconds
+
+    def _reader(self) -> Callable[[Path], Picture]:
+        from restore import images
+
+        def read(source: Path) -> Picture:
+            if source == STREAM:
+                return images.decode(sys.stdin.buffer.read(), "standard input", page=self.options.page)
+            return images.read(source, page=self.options.page)
+
+        return read
+
+    def _reading(self) -> AbstractContextManager[None]:
+        from restore.device.placement import Placement
+        from restore.restorer import reading
+
+        return reading(self.options, Placement.current(self.options.device, self.options.dtype).device)
 
     def _save(self, job: Job, result: Result) -> None:
         if self.prior_hash not in (None, result.record["prior_hash"]):
             console.logger.warning("%s: prior %s has changed since the record was made", job.source, self.options.prior)
-        record = {**result.record, "input": _input(job.source)} if self.options.record else None
-        save(job.out, result, record, metadata=self.options.metadata, overwrite=self.options.overwrite)
         if job.map is not None and result.std is not None:
             save_map(job.map, result)
         if job.sheet is not None:
@@ -187,14 +225,19 @@ class Batch:
             if result.mask is None:
                 raise PictureError(f"{self.task.name} fills nothing that a mask could show; leave --write-mask out")
             save_mask(job.mask, result.mask)
+        if job.out == STREAM:
+            save_to_stream(result, self.options)
+            return
+        record = {**result.record, "input": _input(job.source)} if self.options.record else None
+        save(job.out, result, record, self.options)  # Last: it counts as done when it is there.
 
     def _look(self, job: Job) -> None:
         """Reads the picture and the mask, if the task takes one, so that the share filled is logged and errors are found."""
         if "mask" not in (option.name for option in describe(self.task.Options)):
             return
-        from restore import images
 
-        self.task.problem(images.read(job.source), build_options(self.task, **job.options))
+        with self._reading():
+            self.task.problem(self._reader()(job.source), build_options(self.task, **job.options))
 
     def _estimate(self, job: Job) -> dict[str, Any]:
         """The estimated cost of a picture, reading and writing included. Raises PictureError if it cannot be read."""
@@ -204,7 +247,8 @@ class Batch:
             raise job.error
         restorer = self._restorer
         start = time.perf_counter()
-        picture = images.read(job.source)
+        with self._reading():
+            picture = self._reader()(job.source)
         reading = time.perf_counter() - start
         found = restorer.estimate(self.task, picture, **self._keywords(job))
         writing = images.seconds_to_write(job.out, picture, found.width * found.height)
@@ -243,3 +287,7 @@ def _code(codes: Sequence[int]) -> int:
 
 def _input(path: Path) -> dict[str, str]:
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _show_share(show: Callable[[float, str], None], index: int, name: str, share: float) -> None:
+    show(index + share, name)

@@ -11,9 +11,11 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 
 logger = logging.getLogger("restore")
 TRACES = 5
+_picture: ContextVar[str | None] = ContextVar("picture", default=None)
 COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
 
@@ -25,8 +27,11 @@ class Messages(logging.Handler):
         prefix = PREFIXES.get(record.levelno, "")
         if prefix and sys.stderr.isatty() and "NO_COLOR" not in os.environ:
             prefix = f"{COLOURS[record.levelno]}{prefix}\033[0m"
+        text, picture = record.getMessage(), _picture.get()
+        if picture is not None and picture not in text:
+            text = f"{picture}: {text}"
         with suppress(OSError, ValueError):  # A full, closed or hung-up stderr is no reason to stop.
-            print(f"{prefix}{record.getMessage()}", file=sys.stderr, flush=True)
+            print(f"{prefix}{text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -67,15 +72,41 @@ def bug(raised: Exception, of: str = "") -> None:
 
 
 @contextmanager
+def about(picture: str | None) -> Iterator[None]:
+    """Inside, messages that do not name the picture begin with its name; None leaves them as they are."""
+    token = _picture.set(picture)
+    try:
+        yield
+    finally:
+        _picture.reset(token)
+
+
+@contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar with the time left, if stderr is a terminal; yields the function to call with (step, steps)."""
+    with progress_of(1) as show:
+        yield lambda step, steps: show(step / steps, title)
+
+
+@contextmanager
+def progress_of(pictures: int) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar over all pictures with the time left for them, if stderr is a terminal.
+
+    Yields: the function to call with the number of pictures that are done, with its fraction, and the name of the present one.
+    """
     if not sys.stderr.isatty() or not logger.isEnabledFor(logging.INFO):
-        yield lambda step, steps: None
+        yield lambda done, name: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task(title.replace("[", "\\["), total=None)
-        yield lambda step, steps: bar.update(task, completed=step, total=steps)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    both = sys.stdout.isatty()  # Paths of results would be written into the bar.
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=both) as bar:
+        task = bar.add_task("", total=pictures)
+
+        def show(done: float, name: str) -> None:
+            place = f"{min(int(done) + 1, pictures)}/{pictures} " if pictures > 1 else ""
+            bar.update(task, completed=done, description=f"{place}{name}".replace("[", "\\["))
+
+        yield show

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from restore.cli.inputs import STREAM, pictures_of
 from restore.errors import PictureError, UsageError
+from restore.images.formats import SUFFIXES
 from restore.options import describe
+from restore.plugins.manager import load
 from restore.run_options import RunOptions
 from restore.task import Task
 
@@ -24,6 +28,8 @@ class Job:
         named: the output file was named explicitly, so an existing one is an error and not skipped.
         options: the task's own; in place of a folder of pictures, the file that belongs to this picture.
         error: an error found before anything runs.
+
+    The path - (`STREAM`) is standard input as `source`, and standard output as `out`.
     """
 
     source: Path
@@ -38,7 +44,8 @@ class Job:
 
     @property
     def targets(self) -> list[Path]:
-        return [target for target in (self.out, self.map, self.sheet, self.mask) if target is not None]
+        """The files that will be written, the picture last."""
+        return [target for target in (self.map, self.sheet, self.mask, self.out) if target not in (None, STREAM)]
 
 
 def jobs_of(task: Task, inputs: Sequence[Path], own: Mapping[str, Any], options: RunOptions) -> list[Job]:
@@ -51,27 +58,57 @@ def jobs_of(task: Task, inputs: Sequence[Path], own: Mapping[str, Any], options:
     """
     _check_pictures(task, own)
     several = len(inputs) > 1 or any(given.is_dir() for given in inputs)
-    out = _Target(options.out, several, "-o")
+    streamed = options.out == str(STREAM) or (options.out is None and STREAM in inputs)
+    if streamed:
+        _check_stream(inputs, options)
+    out = _Target(None if streamed else options.out, several, "-o")
     maps = _Target(options.uncertainty, several, "--uncertainty", suffix=".png")
     sheets = _Target(options.contact_sheet, several, "--contact-sheet", suffix=".png")
     masks = _Target(options.write_mask, several, "--write-mask", suffix=".png")
-    places = [target.path for target in (out, maps, sheets, masks) if target.folder and target.path is not None]
-    found, lost = _find(task, inputs, places)
+    named = out.path is not None and not out.folder
+    if named and options.format is not None and _format(out.path) != _format(Path(f".{options.format}")):
+        raise UsageError(f"--format {options.format}, but -o {options.out} names another format; leave one out")
+    folders = [target.path for target in (out, maps, sheets, masks) if target.folder and target.path is not None]
+    ending = _ending(task, options)
+    found, failed = pictures_of(inputs, {ending, *(f".{name}" for name in load().tasks)}, folders)
     jobs = []
     for source, relative in found.items():
-        beside = source.with_name(f"{source.stem}.{task.name}{source.suffix}")
+        result = relative if options.format is None else relative.with_suffix(f".{options.format}")
+        beside = source.with_name(f"{source.stem}{ending}{result.suffix}")
         job = Job(
             source,
             relative,
-            out.place(relative) or beside,
+            STREAM if streamed else out.place(result) or beside,
             maps.place(relative),
             sheets.place(relative),
             masks.place(relative),
-            named=bool(out.path and not out.folder),
+            named=streamed or named,
         )
         jobs.append(_with_options(job, own))
     _refuse_collisions(jobs)
-    return jobs + lost
+    return jobs + [Job(given, Path(given.name), given, error=error) for given, error in failed.items()]
+
+
+def _format(path: Path | None) -> str | None:
+    return None if path is None else SUFFIXES.get((path.suffix or path.name).lower())
+
+
+def _ending(task: Task, options: RunOptions) -> str:
+    """What the names of results have behind their stem."""
+    ending = f".{task.name}" if options.suffix is None else options.suffix
+    if not ending or ending != Path(ending).name:
+        raise UsageError(f"--suffix {options.suffix!r}: give some letters that can stand in a file's name")
+    return ending
+
+
+def _check_stream(inputs: Sequence[Path], options: RunOptions) -> None:
+    """Raises UsageError where a result cannot go to standard output."""
+    if len(inputs) > 1 or any(given.is_dir() for given in inputs):
+        raise UsageError("standard output (-) takes one picture; name a folder with -o")
+    if options.json or options.record:
+        raise UsageError("with the picture on standard output there is no place for --json or --record; name a file with -o")
+    if sys.stdout.isatty() and not (options.dry_run or options.plan):
+        raise UsageError("the picture would be written to the terminal; redirect the output, or name a file with -o")
 
 
 @dataclass(frozen=True)
@@ -109,36 +146,6 @@ class _Target:
         if self.path is None or not self.folder:
             return self.path
         return self.path / (relative.with_suffix(self.suffix) if self.suffix else relative)
-
-
-def _find(task: Task, inputs: Sequence[Path], folders: list[Path]) -> tuple[dict[Path, Path], list[Job]]:
-    """Pictures with their relative paths, and a failed job for each input without any. Results of earlier runs are left out."""
-    from restore.images.finding import find
-
-    found: dict[Path, Path] = {}
-    lost = []
-    for given in inputs:
-        try:
-            pictures = find([given])
-            if given.is_dir():
-                inside = [folder for folder in folders if _inside(folder, given)]
-                pictures = [pair for pair in pictures if not _earlier(pair[0], task.name, inside)]
-            if not pictures:
-                raise PictureError(f"{given}: nothing but results of earlier runs in this folder")
-        except PictureError as error:
-            lost.append(Job(given, Path(given.name), given, error=error))
-            continue
-        for path, relative in pictures:
-            found.setdefault(path, relative)
-    return found, lost
-
-
-def _inside(inner: Path, outer: Path) -> bool:
-    return Path(os.path.abspath(outer)) in Path(os.path.abspath(inner)).parents
-
-
-def _earlier(path: Path, task: str, folders: list[Path]) -> bool:
-    return path.stem.endswith(f".{task}") or any(_inside(path, folder) for folder in folders)
 
 
 def _refuse_collisions(jobs: list[Job]) -> None:

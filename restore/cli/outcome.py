@@ -43,7 +43,7 @@ class Outcome:
             print(json.dumps(told), flush=True)
         elif self.estimate is not None:
             print(f"{self.input}: {_in_words(self.estimate)}", flush=True)
-        elif self.status in ("done", "planned"):
+        elif self.status in ("done", "planned") and self.output != "-":
             print(self.output, flush=True)
 
 
@@ -51,9 +51,11 @@ def _in_words(estimate: dict[str, Any]) -> str:
     windows = " and ".join(f"{count} of {width}x{height}" for count, width, height in estimate["windows"]) or "none"
     seconds = estimate["seconds"]
     length = f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+    roughly = "roughly " if estimate["coarse"] else ""
     picture, window, peak = (spell(estimate[name]) for name in ("picture", "window", "peak"))
     return (
         f"{estimate['width']}x{estimate['height']} pixels; windows: {windows}; transitions: {estimate['transitions']}; "
-        f"evaluations: {estimate['evaluations']}; memory: {picture} for the picture, {window} for windows, {peak} in all; "
+        f"evaluations: {estimate['evaluations']}; memory: {roughly}{picture} for the picture, {window} for windows, "
+        f"{peak} in all; "
         f"time: about {length}"
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from restore.cli.streams import results
 from restore.errors import PictureError
 from restore.files import write_atomically
 
@@ -17,12 +19,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restore.results.result import Result
+    from restore.run_options import RunOptions
+
+COMPANION, RECORD = "companion", "restore"  # A text of a PNG, and its key, which is that of records.
 
 
-def save(
-    path: Path, result: Result, record: dict[str, Any] | None, *, metadata: Literal["keep", "strip"], overwrite: bool
-) -> None:
-    """Write the picture of a result, with its record in the text of a PNG or in a JSON file beside another format.
+def save(path: Path, result: Result, record: dict[str, Any] | None, options: RunOptions) -> None:
+    """Write the picture of a result, with its record in the text of a PNG, or first in a JSON file beside another format.
 
     Raises: PictureError if it cannot be written.
     """
@@ -31,9 +34,41 @@ def save(
     text = None if record is None else json.dumps(record)
     inside = path.suffix.lower() == ".png"
     assert result.picture is not None
-    images.write(path, result.picture, metadata=metadata, record=text if inside else None, overwrite=overwrite)
     if text is not None and not inside:
         put(sidecar(path), (json.dumps(record, indent=2) + "\n").encode())
+    images.write(
+        path,
+        result.picture,
+        metadata=options.metadata,
+        record=text if inside else None,
+        overwrite=options.overwrite,
+        quality=options.jpeg_quality,
+    )
+
+
+def save_to_stream(result: Result, options: RunOptions) -> None:
+    """Write the picture of a result to standard output, as PNG unless another format is asked for.
+
+    Raises: PictureError if it cannot be written.
+    """
+    from restore import images
+
+    assert result.picture is not None
+    name = f"-.{options.format or 'png'}"
+    data = images.to_bytes(Path(name), result.picture, metadata=options.metadata, quality=options.jpeg_quality)
+    try:
+        with results():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+    except OSError as error:
+        raise PictureError(f"standard output cannot be written ({error.strerror})") from None
+
+
+def is_companion(path: Path) -> bool:
+    """Whether a file is a map, sheet or mask that this command wrote."""
+    from restore import images
+
+    return path.suffix.lower() == ".png" and images.read_record(path) == COMPANION
 
 
 def save_map(path: Path, result: Result) -> None:
@@ -59,11 +94,13 @@ def save_mask(path: Path, mask: Tensor) -> None:
 
 
 def put_picture(path: Path, canvas: NDArray[np.uint8]) -> None:
-    """Write a PNG. Raises PictureError if it cannot be written."""
+    """Write a PNG with a mark that tells it from a person's own file. Raises PictureError if it cannot be written."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
-    file = BytesIO()
-    Image.fromarray(canvas).save(file, "PNG")
+    mark, file = PngInfo(), BytesIO()
+    mark.add_text(RECORD, COMPANION)
+    Image.fromarray(canvas).save(file, "PNG", pnginfo=mark)
     put(path, file.getvalue())
 
 

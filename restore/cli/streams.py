@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
+_asides: list[tuple[int, Any]] = []  # Of each `aside`: the descriptor of the stdout outside, and Python's object.
+
 
 def open_all() -> None:
     """Opens standard streams that are closed on the null device.
@@ -82,6 +84,7 @@ def aside() -> Iterator[None]:
     if sys.stdout is not None:
         sys.stdout.flush()
     saved = os.dup(1)
+    _asides.append((saved, sys.stdout))
     try:
         os.dup2(2, 1)
         with redirect_stdout(sys.stderr):
@@ -89,5 +92,23 @@ def aside() -> Iterator[None]:
     finally:
         if sys.__stdout__ is not None and not sys.__stdout__.closed:
             sys.__stdout__.flush()  # Of a plugin that wrote there.
+        _asides.pop()
         os.dup2(saved, 1)
         os.close(saved)
+
+
+@contextmanager
+def results() -> Iterator[None]:
+    """Inside `aside`, what is written to stdout goes there nevertheless. For pictures that are written to it."""
+    if not _asides:
+        yield
+        return
+    saved, stdout = _asides[-1]
+    redirected = os.dup(1)
+    try:
+        os.dup2(saved, 1)
+        with redirect_stdout(stdout):
+            yield
+    finally:
+        os.dup2(redirected, 1)
+        os.close(redirected)

@@ -44,10 +44,10 @@ def parse(size: str | int) -> int:
 
 
 def spell(size: float, *, up: bool = False) -> str:
-    """Bytes in words, such as 350 MB or 2.1 GB, rounded to the nearest, or with `up` upwards."""
-    unit, step = ("GB", 1e8) if size >= 1e9 else ("MB", 1e6)
+    """Bytes in words, such as 350 kB, 350 MB or 2.1 GB, rounded to the nearest, or with `up` upwards."""
+    step = 1e8 if size >= 1e9 else 1e6 if size >= 1e6 else 1e3
     size = (math.ceil(size / step) if up else round(size / step)) * step
-    return f"{size / 1e9:.1f} GB" if unit == "GB" else f"{size / 1e6:.0f} MB"
+    return f"{size / 1e9:.1f} GB" if step == 1e8 else f"{size / 1e6:.0f} MB" if step == 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def used(device: torch.device) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore.compression import estimate_compression
+from restore.compression import Earlier, cells_of_pixels, earlier_compression, estimate_compression, nearest_quality
 from restore.diagnosis.detail import SIDE, Detail, measure_detail
 from restore.diagnosis.scratches import find_scratches
-from restore.noise.estimation import estimate_noise
-from restore.noise.quiet import quiet_deviation
-from restore.operators.jpeg import tables
+from restore.noise.measure import LEAST, LOSSY, described, error_of_compression, measured, of_compression
+from restore.operators.turning import turned_back
 
 if TYPE_CHECKING:
     from restore.images.picture import Picture
     from restore.noise.model import NoiseModel
 
-NOISY = 2.5  # Grey levels; fine texture passes for as much noise.
-BEYOND = 1.3  # Times the error of compression from where on noise is more than that.
-COARSE, COMPRESSED = 75, 8.5  # Up to this quality a JPEG of a clean picture passes for noise of up to so many grey levels.
-ABOVE = 1.15  # How much noise may be above what it is in the quietest windows.
-LOSSY = 93  # Qualities from here on leave no artefacts to be seen.
 SOFT = 0.7  # Pixels; photographs that were reduced are blurred by up to 0.5.
 SOFT_AT_BEST = 1.1  # The same where noise or compression hide the finest detail.
 DAMAGED = 3e-5  # Share of pixels; less is no more than what is marked by mistake.
@@ -44,16 +39,18 @@ class Compressed:
         quality: 1 to 100, of the Independent JPEG Group's tables that are nearest.
         estimated: from the pixels, as the picture is no JPEG (any more).
         subsampled: whether chroma is; None if unknown.
+        earlier: the compression before, where one shows.
     """
 
     quality: int
     estimated: bool
     subsampled: bool | None
+    earlier: Earlier | None = None
 
     @property
     def error(self) -> float:
         """What compression did to a photograph, as a root mean square in grey levels: about 9 at quality 10, 3 at 80."""
-        return 0.55 * float(tables(self.quality)[0].float().mean()) ** 0.5
+        return error_of_compression(self.quality)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +88,7 @@ class Diagnosis:
     @property
     def has_noise(self) -> bool:
         """Whether there is more noise than compression alone leaves."""
-        least = NOISY
-        if self.compressed is not None:
-            least = max(least, BEYOND * self.compressed.error, COMPRESSED if self.compressed.quality <= COARSE else 0.0)
+        least = LEAST if self.compressed is None else max(LEAST, of_compression(self.compressed.quality))
         return self.noise_level >= least
 
     @property
@@ -118,11 +113,7 @@ class Diagnosis:
     @property
     def neighbours(self) -> float:
         """The correlation of the noise of neighbouring pixels, in the mean of both directions; 0 without noise."""
-        if self.noise is None or self.noise.correlation.shape[-1] < 3 or self.noise.correlation.shape[-2] < 3:
-            return 0.0
-        luma = self.noise.correlation[0]
-        row, column = luma.shape[0] // 2, luma.shape[1] // 2
-        return float((luma[row + 1, column] + luma[row, column + 1]) / (2 * luma[row, column].clamp_min(1e-9)))
+        return 0.0 if self.noise is None else self.noise.neighbours
 
     def findings(self) -> list[str]:
         """In words, what is wrong; nothing for a picture that is as it should be."""
@@ -132,6 +123,10 @@ class Diagnosis:
         if self.compressed is not None and self.has_artefacts:
             how = "shows" if self.compressed.estimated else "file"
             found.append(f"JPEG of quality {self.compressed.quality} ({how})")
+        if self.compressed is not None and self.compressed.earlier is not None:
+            before = self.compressed.earlier
+            where = "" if before.same_grid else ", on another grid"
+            found.append(f"compressed before, at a quality of about {before.quality}{where}")
         if self.detail.enlarged is not None and self.is_soft:
             found.append(f"enlarged {self.detail.enlarged:.2g} times (its detail ends at {self.detail.end:.0%} of its size)")
         elif self.is_soft:
@@ -167,6 +162,7 @@ class Diagnosis:
                 "quality": self.compressed.quality,
                 "estimated": self.compressed.estimated,
                 "subsampled": self.compressed.subsampled,
+                "earlier": None if self.compressed.earlier is None else dataclasses.asdict(self.compressed.earlier),
             },
             "blur": round(self.detail.blur, 2),
             "spectrum_ends": round(self.detail.end, 2),
@@ -179,17 +175,13 @@ class Diagnosis:
 
     def _noise_in_words(self) -> str:
         assert self.noise is not None
-        found = f"noise of {self.noise_level:.1f} grey levels"
-        deviation = self.noise.deviation.mean(dim=0) * 127.5
-        if float(deviation.max()) > 1.4 * float(deviation.min()):
-            found += f" ({float(deviation[0]):.1f} in the dark, {float(deviation[-1]):.1f} in the light)"
-        return found + (", shared by neighbouring pixels" if self.neighbours > 0.25 else "")
+        return f"noise of {self.noise_level:.1f} grey levels{described(self.noise)}"
 
 
 def diagnose(picture: Picture) -> Diagnosis:
     """Look at a picture: its noise, compression, blur, tones, scratches and dust.
 
-    Noise is that of `estimate_noise`, compression that of the file's tables or `estimate_compression`, blur and enlargement
+    Noise is that of `measured`, compression that of the file's tables or `estimate_compression`, blur and enlargement
     those of `measure_detail`, scratches those of `find_scratches`. They are measured one by one, and bias one another: what a
     JPEG added counts as noise, and strong noise hides blur.
 
@@ -203,12 +195,8 @@ def diagnose(picture: Picture) -> Diagnosis:
     # Scratches are no noise and no detail.
     whole = without(pixels, damaged)
     compressed = _compressed(picture)
-    noise = estimate_noise(whole)
+    noise = measured(whole, lambda: None if compressed is None else compressed.quality)
     level = 0.0 if noise is None else noise.root_mean_square(whole)
-    if noise is not None and (compressed is None or compressed.quality >= LOSSY):
-        # Detail all over a picture passes for noise; but noise is everywhere. (Compression takes it from quiet places.)
-        share = min(1.0, ABOVE * quiet_deviation(whole) / level)
-        noise, level = noise.scaled(share), share * level
     luma = ((whole.mean(dim=1)[0].double() + 1) * 127.5).numpy()
     low, high = np.quantile(luma[::2, ::2], [0.01, 0.99])
     return Diagnosis(
@@ -247,15 +235,18 @@ def noise_by_frequency(noise: NoiseModel, pixels: Tensor) -> np.ndarray:
 
 def _compressed(picture: Picture) -> Compressed | None:
     if picture.jpeg is not None:
-        luma = torch.tensor(picture.jpeg.tables[0], dtype=torch.float32).sort().values
-        away = [float((tables(quality)[0].flatten().float().sort().values - luma).abs().sum()) for quality in range(1, 101)]
-        return Compressed(int(np.argmin(away)) + 1, False, picture.jpeg.subsampling != 0)
+        cells = picture.jpeg.cells()
+        # As the file has it.
+        pixels = turned_back(picture.pixels, picture.jpeg.orientation)
+        earlier = None if cells is None else earlier_compression(pixels, cells)
+        return Compressed(nearest_quality(picture.jpeg.tables[0]), False, picture.jpeg.subsampling != 0, earlier)
     if picture.kind not in ("gray", "colour"):
         return None
     found = estimate_compression(picture.pixels)
-    return (
-        None if found is None else Compressed(found.quality, True, None if found.subsampling is None else found.subsampling > 0)
-    )
+    if found is None:
+        return None
+    earlier = earlier_compression(picture.pixels, cells_of_pixels(picture.pixels, found))
+    return Compressed(found.quality, True, None if found.subsampling is None else found.subsampling > 0, earlier)
 
 
 def _toned(pixels: Tensor) -> bool:

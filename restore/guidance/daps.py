@@ -28,6 +28,8 @@ class DAPS(Guidance):
     x0 <- x0 + h grad log p + sqrt(2 h) z, with h = rate / (1 / r^2 + 1 / sigma_y^2), which is stable for operators of norm at
     most 1.
 
+    With a constraint y is its point nearest to A of the state: of O + r z, and in every Langevin step.
+
     Two measures give the dynamics the right variance. They start at a sample of the first factor, because directions that y
     does not determine mix slowly. Neighbouring steps share noise, sqrt(h / 2) (z + z'), which removes the bias of the step
     size for Gaussian posteriors (Leimkuhler & Matthews 2013).
@@ -39,6 +41,7 @@ class DAPS(Guidance):
         floor: the smallest sigma_y that the Langevin steps use, because their step size must be above 0; the paper's beta_y.
     """
 
+    takes_constraint: ClassVar[bool] = True
     steps: ClassVar[int] = 200
     ranges: ClassVar[Ranges] = {
         "ode": (1, math.inf),
@@ -66,9 +69,10 @@ class DAPS(Guidance):
         return x
 
     def _draw(self, problem: Problem, x0: Tensor, r: Tensor, noise: Noise) -> Tensor:
-        operator, y = problem.operator, problem.y
+        operator = problem.operator
         if isinstance(operator, Linear):
             centre = x0 + r * noise(x0)
+            y = problem.measurement(centre)
             if problem.sigma_y > 0:
                 y = y + problem.sigma_y * noise(operator(x0))
             return operator.prox(centre, y, problem.sigma_y**2 / r**2)
@@ -80,7 +84,7 @@ class DAPS(Guidance):
             with torch.enable_grad():
                 x0 = x0.detach().requires_grad_()
                 explained = operator(x0)
-                (pulled,) = torch.autograd.grad(explained, x0, problem.y - explained.detach())
+                (pulled,) = torch.autograd.grad(explained, x0, problem.nearest(explained.detach()) - explained.detach())
             down = (centre - x0.detach()) / r**2 + pulled / sigma_y**2
             z, before = noise(centre), z
             x0 = x0.detach() + size * down + (size / 2).sqrt() * (z + before)

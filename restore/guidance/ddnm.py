@@ -32,6 +32,7 @@ class DDNM(Guidance):
     """
 
     needs: ClassVar[type] = Operator
+    takes_constraint: ClassVar[bool] = True
     steps: ClassVar[int] = 50
     ranges: ClassVar[Ranges] = {"eta": (0, 1)}
     eta: float = 0.85
@@ -66,7 +67,7 @@ class DDNM(Guidance):
         s = operator.s.to(x)
         brought = (1 - kept) * problem.sigma_y / s
         scale = (deviation / brought).clamp(max=1)
-        x0 = x0 + operator.v(scale / s * (operator.ut(problem.y) - s * operator.vt(x0)))
+        x0 = x0 + operator.v(scale / s * (operator.ut(problem.measurement(x0)) - s * operator.vt(x0)))
         z = noise(x)
         reduced = (deviation**2 - (scale * brought) ** 2).clamp(min=0).sqrt()
         # Fresh noise: reduced in the row space, full outside it.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from restore.guidance.guidance import Estimator, Guidance
+from restore.noise.clipping import uncensored
 from restore.operators.identity import Identity
 from restore.priors.prior import Prior
 from restore.priors.views.self_ensemble import GeometricSelfEnsemble
@@ -21,6 +22,9 @@ from restore.sampling.samplers import Sampler
 @dataclass(frozen=True)
 class Denoising(Estimator[Identity]):
     """E[x0 | y] = D(y, sigma_y): the posterior mean, by one evaluation.
+
+    Where noise was clipped at the ends of the range, y is put back in the mean by that estimate, and D evaluated again: a step
+    of EM (`uncensored`), of which more gain hundredths of a dB.
 
     Attributes:
         averaged: average over the eight symmetries of the square. It takes eight evaluations and gains a tenth of a dB.
@@ -48,8 +52,15 @@ class Denoising(Estimator[Identity]):
         return problem.y.expand(problem.shape)
 
     def estimate(self, problem: Problem[Identity], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
-        y = problem.y.expand(problem.shape)
-        return y if problem.sigma_y == 0 else prior(y, torch.full_like(sigma, problem.sigma_y))
+        y, level = problem.y.expand(problem.shape), torch.full_like(sigma, problem.sigma_y)
+        if problem.sigma_y == 0:
+            return y
+        found = prior(y, level)
+        if not problem.clipped:
+            return found
+        found = found.clamp(-1, 1)
+        deviation = level if problem.noise is None else problem.noise.deviation_at(found)
+        return prior(uncensored(y, found, deviation), level)
 
 
 @dataclass(frozen=True)

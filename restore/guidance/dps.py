@@ -23,7 +23,8 @@ from restore.sampling.samplers import Sampler
 class DPS(Guidance):
     """annealed (the default): x0 <- D + zeta sigma^2 J'A'(y - A(D)) / (sigma_y^2 + sigma^2), then a step of any sampler.
 
-    It takes the likelihood of x as N(y; A(D), sigma_y^2 + sigma^2) and multiplies its score by zeta.
+    It takes the likelihood of x as N(y; A(D), sigma_y^2 + sigma^2) and multiplies its score by zeta. With a constraint y is its
+    point nearest to A(D), so that the residual is the gradient of half the squared distance to it.
 
     annealed=False, the paper's algorithm 1, line 7: x' <- x' - zeta sqrt((1 + sigma^2)(1 + s'^2)) grad_x |y - A(D(x))| after an
     unguided step to x', with s' = sigma_next and one norm per picture. The root converts the paper's step to x = x_t / a_t,
@@ -37,6 +38,7 @@ class DPS(Guidance):
     """
 
     needs: ClassVar[type] = Operator
+    takes_constraint: ClassVar[bool] = True
     steps: ClassVar[int] = 1000
     ranges: ClassVar[Ranges] = {"zeta": (0, math.inf)}
     zeta: float = 1.0
@@ -69,4 +71,8 @@ def _pulled(problem: Problem, prior: Prior, x: Tensor, sigma: Tensor) -> tuple[T
         x = x.detach().requires_grad_()
         x0 = prior(x, sigma)
         explained = problem.operator(x0)
-    return x0.detach(), problem.y - explained.detach(), lambda v: torch.autograd.grad(explained, x, v)[0]
+    return (
+        x0.detach(),
+        problem.nearest(explained.detach()) - explained.detach(),
+        lambda v: torch.autograd.grad(explained, x, v)[0],
+    )

@@ -38,12 +38,15 @@ class Guidance(ABC, Generic[Kind]):
         answer: what a run returns, a posterior "sample" or a point "estimate".
         steps: default number of transitions, for the quality "balanced".
         fast, best: numbers of transitions for the qualities "fast" and "best".
+        noise_law: whether the method takes noise of any law, or every noise for white.
+        takes_constraint: whether it takes `Problem.measurement` or `Problem.prox` where the problem has a constraint, not y.
         ranges: (lowest, highest) value of parameters, by name.
     """
 
     needs: ClassVar[type] = Operator
     answer: ClassVar[Literal["sample", "estimate"]] = "sample"
     noise_law: ClassVar[Literal["white", "any"]] = "white"
+    takes_constraint: ClassVar[bool] = False
     steps: ClassVar[int] = 50
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 100
@@ -65,6 +68,11 @@ class Guidance(ABC, Generic[Kind]):
         """Raises OperatorError if the method cannot use the problem's operator."""
         if problem.noise is not None and not problem.noise.is_uncorrelated and self.noise_law == "white":
             logger.warning("%s takes the noise for white, of %.1f grey levels", type(self).__name__, problem.sigma_y * 127.5)
+        if problem.constraint is not None and not self.takes_constraint:
+            logger.warning(
+                "%s takes the measurement as it is, and makes no use of the set that it lies in, such as the cells of a JPEG",
+                type(self).__name__,
+            )
         if not isinstance(problem.operator, self.needs):
             raise OperatorError(
                 f"{type(self).__name__} needs {_a(self.needs.__name__)} operator, got {type(problem.operator).__name__}"

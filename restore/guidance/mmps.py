@@ -41,6 +41,9 @@ class MMPS(Guidance[Linear]):
     at every number of steps, one included. `spread` Lanczos steps approximate e, at one product each. Few suffice: in the
     directions that Lanczos finds late, C is small against the step's noise.
 
+    With a constraint y is its point nearest to A (D + e), or to A D: a draw that lies in the set stays, and others are moved
+    to its border.
+
     The defaults are for learned priors. Their Jacobians are not symmetric, and conjugate gradients diverge on them. For a prior
     in closed form use `gmres=False` and more iterations.
 
@@ -51,6 +54,7 @@ class MMPS(Guidance[Linear]):
     """
 
     needs: ClassVar[type] = Linear
+    takes_constraint: ClassVar[bool] = True
     steps: ClassVar[int] = 20
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 50
@@ -77,15 +81,14 @@ class MMPS(Guidance[Linear]):
     def estimate(self, problem: Problem[Linear], prior: Prior, x: Tensor, sigma: Tensor) -> Tensor:
         """E[x0 | x, y], (B, C, H, W)."""
         moments = Moments(prior, x, sigma)
-        return self._conditioned(problem, moments, sigma, moments.mean, problem.y)
+        return self._conditioned(problem, moments, sigma, moments.mean, problem.measurement(moments.mean))
 
     def draw(self, problem: Problem[Linear], moments: Moments, sigma: Tensor, noise: Noise) -> Tensor:
         """x0 ~ p(x0 | x, y), (B, C, H, W)."""
         x0 = moments.mean + square_root(moments.covariance, noise(moments.mean), self.spread)
-        y = problem.y
+        y = problem.measurement(x0)
         if problem.sigma_y > 0:
-            seen = problem.operator(x0)
-            y = y + problem.sigma_y * noise(seen)
+            y = y + problem.sigma_y * noise(problem.operator(x0))
         return self._conditioned(problem, moments, sigma, x0, y)
 
     def _conditioned(self, problem: Problem[Linear], moments: Moments, sigma: Tensor, x0: Tensor, y: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ class PiGDM(Guidance[Linear]):
     p(x0 | x) is taken as N(D, r^2) with r^2 = sigma^2 v / (sigma^2 + v), exact for white Gaussian pictures of variance v.
     The gradient of log p(y | x) follows by the chain rule; sigma^2 times it is the correction of D.
 
+    With a constraint y is its point nearest to A D.
+
     adaptive=True, the paper's algorithm 1: the gradient is weighted by r^2 and added to x' after the transition. With
     x = x_t / a_t and a_t = 1 / sqrt(1 + sigma^2), its step a_t r^2 grad_{x_t} log p(y | x_t) adds to x'
 
@@ -38,6 +40,7 @@ class PiGDM(Guidance[Linear]):
     """
 
     needs: ClassVar[type] = Linear
+    takes_constraint: ClassVar[bool] = True
     steps: ClassVar[int] = 50
     ranges: ClassVar[Ranges] = {"variance": (POSITIVE, math.inf)}
     variance: float = 1.0
@@ -71,7 +74,8 @@ class PiGDM(Guidance[Linear]):
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             x0 = prior(x, sigma)
-            residual = problem.y - operator(x0.detach())
+            explained = operator(x0.detach())
+            residual = problem.nearest(explained) - explained
             spread = sigma**2 * self.variance / (sigma**2 + self.variance)
             solved = operator.adjoint(operator.solve(residual, spread, problem.sigma_y**2))
             (pulled,) = torch.autograd.grad(x0, x, solved)

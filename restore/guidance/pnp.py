@@ -40,6 +40,7 @@ class PnP(Guidance[Linear]):
     needs: ClassVar[type] = Linear
     answer: ClassVar[Literal["sample", "estimate"]] = "estimate"
     noise_law: ClassVar[Literal["white", "any"]] = "any"
+    takes_constraint: ClassVar[bool] = True
     steps: ClassVar[int] = 24
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 24  # More transitions make the estimate worse: docs/reports/photo-prior.md.

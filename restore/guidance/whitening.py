@@ -39,6 +39,7 @@ class Whitening(Guidance[Identity]):
     needs: ClassVar[type] = Identity
     answer: ClassVar[Literal["sample", "estimate"]] = "estimate"
     noise_law: ClassVar[Literal["white", "any"]] = "any"
+    takes_constraint: ClassVar[bool] = True
     steps: ClassVar[int] = 3
     fast: ClassVar[int] = 2
     best: ClassVar[int] = 3

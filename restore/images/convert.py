@@ -12,9 +12,12 @@ from PIL import Image
 
 from restore.errors import PictureError
 from restore.images import metadata as meta
+from restore.images import palette as palettes
+from restore.images import png_chunks
+from restore.images.decoding import unpack_8bit
 from restore.images.jpeg import Jpeg
 from restore.images.picture import Picture
-from restore.images.reading import as_picture_errors, make_picture, read, unpack_8bit
+from restore.images.reading import as_picture_errors, make_picture, read
 from restore.images.samples import Samples, apply_orientation, pillow_image
 
 _EXPECTED = "expected a path, a PIL image, an array (H, W[, C]), a tensor ([[1, ]C, ]H, W) or a Picture"
@@ -45,15 +48,17 @@ def as_picture(image: Any) -> Picture:
 
 def _from_pillow(image: Image.Image) -> Picture:
     name = "the PIL image"
-    with as_picture_errors(name):
+    data = _file(image)
+    with as_picture_errors(name, data):
+        png_chunks.without_damage(data, name)
         metadata, orientation = meta.read_metadata(image, name)
-        jpeg = Jpeg.of(image, _file(image), orientation)
+        jpeg = Jpeg.of(image, data, orientation)
         image.load()
         if image.format == "TIFF":
             orientation = 1  # Pillow applies it to TIFF files on its own
         if image.mode.startswith("I;16"):
             return make_picture("gray", apply_orientation(np.array(image).astype(np.uint16), orientation), metadata=metadata)
-        kind, raw, alpha, palette = unpack_8bit(name, image)
+        kind, raw, alpha, palette = unpack_8bit(name, image, png_chunks.gray_key(data))
         alpha = None if alpha is None else apply_orientation(alpha, orientation).copy()
         raw = apply_orientation(raw, orientation).copy()
         return make_picture(kind, raw, alpha, palette=palette, metadata=metadata.for_size(*raw.shape[:2]), jpeg=jpeg)
@@ -118,13 +123,24 @@ def like(given: Any, picture: Picture) -> Any:
     """A picture as the type of `given`: the inverse of `as_picture`.
 
     A tensor gives a tensor and an array an array, with the layout, range, dtype and device of `given`. A `Picture` gives a
-    `Picture`. A path or a PIL image gives a PIL image, see `to_pillow`.
+    `Picture`. A path or a PIL image gives a PIL image, see `to_pillow`; one with a palette gives one with a palette.
     """
     if isinstance(given, Picture):
         return picture
     if isinstance(given, (torch.Tensor, np.ndarray)):
         return _like_array(given, picture)
+    if isinstance(given, Image.Image) and given.mode == "P" and picture.palette is not None:
+        return _with_palette(picture, picture.palette)
     return to_pillow(picture)
+
+
+def _with_palette(picture: Picture, palette: Samples) -> Image.Image:
+    index, palette = palettes.of_picture(picture.samples(), picture.alpha, picture.raw, palette)
+    image = pillow_image("P", index)
+    image.putpalette(palette[:, :3].tobytes())
+    if picture.alpha is not None:
+        image.info["transparency"] = palette[:, 3].tobytes()
+    return image
 
 
 def _like_array(given: torch.Tensor | Samples, picture: Picture) -> Any:

@@ -17,17 +17,26 @@ from restore.images.silence import silent_stderr
 _PNG_HEADER = 33  # signature and IHDR chunk, the same length in every file
 
 
+_LOSSLESS: dict[str, dict[str, Any]] = {
+    "WEBP": {"lossless": True, "exact": True},
+    "JXL": {"lossless": True},
+    # Their encoders here have no lossless way.
+    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+    "HEIF": {"quality": 95, "chroma": 444},
+}
+
+
 def pillow_options(form: str, metadata: Metadata, record: str | None) -> dict[str, Any]:
     """The keywords of `Image.save` for this format and metadata.
 
     Args:
-        form: "PNG", "JPEG", "TIFF", "WEBP" or "BMP".
+        form: a format of `SUFFIXES`.
         record: text stored under the key "restore" in a PNG.
     """
     options: dict[str, Any] = {}
     if metadata.dpi is not None and form != "WEBP":
         options["dpi"] = metadata.dpi
-    if form == "BMP":
+    if form in ("BMP", "GIF", "JPEG2000"):
         return options
     exif = metadata.exif_with_dpi(always=form == "WEBP")
     if exif is not None:
@@ -39,9 +48,7 @@ def pillow_options(form: str, metadata: Metadata, record: str | None) -> dict[st
         return options | {"pnginfo": metadata.png_text(record), "compress_level": 4}
     if metadata.xmp is not None:
         options["xmp"] = metadata.xmp
-    if form == "WEBP":
-        return options | {"lossless": True, "exact": True}
-    return options
+    return options | _LOSSLESS.get(form, {})
 
 
 def encode_16bit_png(samples: Samples, alpha: Samples | None, metadata: Metadata, record: str | None) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from restore.errors import PictureError
@@ -14,7 +14,7 @@ def find(inputs: Sequence[Path]) -> list[tuple[Path, Path]]:
     """The picture files in `inputs`, each with its path relative to the folder it was found in.
 
     A file is taken whatever its suffix; its relative path is its name. A folder is searched recursively, in sorted order, for
-    the suffixes of PNG, JPEG, TIFF, WebP and BMP in either case. Hidden files and folders are skipped, and links to folders are
+    the suffixes of `SUFFIXES` in either case. Hidden files and folders are skipped, and links to folders are
     not followed. A file that is found twice is listed once.
 
     Returns: (path, relative path) of each file. Under an output folder, results mirror the relative paths.
@@ -47,8 +47,15 @@ def _inside(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise PictureError(f"{error.filename}: cannot list this folder ({error.strerror}); check its permissions") from error
 
-    pictures = []
-    for parent, folders, names in os.walk(folder, onerror=refuse):
+    return sorted(path for path in _files(folder, refuse) if path.suffix.lower() in SUFFIXES)
+
+
+def others(folder: Path) -> list[Path]:
+    """The files of a folder that `find` leaves out for their suffix, hidden ones apart."""
+    return sorted(path for path in _files(folder, None) if path.suffix.lower() not in SUFFIXES)
+
+
+def _files(folder: Path, onerror: Callable[[OSError], None] | None) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder, onerror=onerror):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        pictures += [Path(parent, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
-    return sorted(pictures)
+        yield from (Path(parent, name) for name in names if not name.startswith("."))

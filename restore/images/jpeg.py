@@ -12,8 +12,9 @@ from PIL import Image, JpegImagePlugin
 from torch import Tensor
 
 from restore.images.silence import silent_libraries
+from restore.operators.cell_plane import CellPlane
 from restore.operators.jpeg import from_blocks, to_blocks
-from restore.operators.jpeg_cells import CellPlane, JPEGCells
+from restore.operators.jpeg_cells import JPEGCells
 
 _RATIOS = {0: (1, 1), 1: (1, 2), 2: (2, 2)}  # By Pillow's name of a subsampling: 4:4:4, 4:2:2, 4:2:0.
 _MARGIN = 1.0  # Grey levels of coefficients; of chroma that has to be put back from its interpolation.

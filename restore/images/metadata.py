@@ -115,6 +115,8 @@ def read_metadata(image: Image.Image, name: str) -> tuple[Metadata, int]:
         name: what the warning calls the file.
     """
     block, orientation, exif_dpi = None, 1, None
+    if image.format == "PNG":
+        image.load()  # Pillow would load it to find EXIF behind the pixels, and errors of pixels would pass for errors of EXIF.
     try:
         exif = image.getexif()
         orientation = exif.get(_ORIENTATION, 1)

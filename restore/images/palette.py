@@ -10,6 +10,12 @@ from restore.images.samples import Samples, pillow_image
 _ENTRIES = 256
 
 
+def of_picture(samples: Samples, alpha: Samples | None, raw: Samples | None, palette: Samples) -> tuple[Samples, Samples]:
+    """Indices of RGB samples (H, W, 3) with alpha (H, W), and their palette; see `indices`."""
+    opaque = np.full(samples.shape[:2], 255, np.uint8)
+    return indices(np.dstack([samples, opaque if alpha is None else alpha]), raw, palette)
+
+
 def indices(colours: Samples, raw: Samples | None, palette: Samples) -> tuple[Samples, Samples]:
     """Index colours into a palette, and extend the palette by new colours.
 

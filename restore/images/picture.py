@@ -12,6 +12,7 @@ from torch import Tensor
 
 from restore.errors import PictureError
 from restore.images.alpha import resize_alpha
+from restore.images.colour import FOREIGN, ColourSpace, space_of_gamma, space_of_profile
 from restore.images.jpeg import Jpeg
 from restore.images.metadata import Metadata
 from restore.images.samples import Samples, to_gray_or_rgb, to_samples
@@ -93,6 +94,46 @@ class Picture:
         if self.pixels.shape[1] == like.pixels.shape[1] or self.pixels.shape[1] != 1:
             return self
         return dataclasses.replace(self, pixels=self.pixels.expand(-1, like.pixels.shape[1], -1, -1))
+
+    def in_srgb(self) -> Picture:
+        """The picture with pixels in sRGB if its own numbers mean something far from that (see `FOREIGN`); otherwise itself.
+
+        A converted picture knows no JPEG any more, since coefficients are of its own numbers.
+        """
+        space = self._space()
+        if space is None:
+            return self
+        converted = space.to_srgb(self.pixels)
+        if float((converted - self.pixels).square().mean().sqrt()) * 127.5 < FOREIGN:
+            return self
+        return dataclasses.replace(self, pixels=converted, jpeg=None)
+
+    def with_colours_of(self, given: Picture) -> Picture:
+        """The inverse of `in_srgb` for a result: pixels in the space of the picture it was made of, if that was converted.
+
+        Pixels that did not change are those of `given`, bit for bit. A result whose profile was dropped, as after colorization,
+        stays in sRGB.
+        """
+        space, shown = given._space(), given.in_srgb()
+        kept = (self.metadata.icc, self.metadata.png_colour) == (given.metadata.icc, given.metadata.png_colour)
+        if space is None or shown is given or not kept:
+            return self
+        pixels = space.from_srgb(self.pixels)
+        if pixels.shape == given.pixels.shape:
+            pixels = torch.where((self.pixels == shown.pixels).all(dim=1, keepdim=True), given.pixels, pixels)
+        return dataclasses.replace(self, pixels=pixels)
+
+    def _space(self) -> ColourSpace | None:
+        """The colour space of the file's numbers; None if it says nothing, or nothing that can be used."""
+        if self.kind not in ("gray", "colour"):
+            return None
+        channels = self.pixels.shape[1]
+        if self.metadata.icc is not None:
+            return space_of_profile(self.metadata.icc, channels)
+        gamma = dict(self.metadata.png_colour).get(b"gAMA")
+        if gamma is None or b"sRGB" in dict(self.metadata.png_colour):
+            return None
+        return space_of_gamma(int.from_bytes(gamma, "big") / 100000, channels)
 
     def reveal(self, mask: Tensor) -> Picture:
         """The same picture, opaque where `mask`, bool (1, 1, H, W), is True, so that what was filled there is visible.

@@ -35,18 +35,30 @@ def silent_libraries() -> Iterator[None]:
 
 
 @contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Inside: file descriptor 2 goes to the null device. libpng and libtiff write to it directly, whatever the settings."""
+def stderr_to(target: int) -> Iterator[None]:
+    """Inside: file descriptor 2 goes to the descriptor `target`.
+
+    libjpeg, libpng and libtiff write to it directly, whatever the settings.
+    """
     try:
         saved = os.dup(2)
     except OSError:  # The process has no stderr.
         yield
         return
-    null = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(null, 2)
+        os.dup2(target, 2)
         yield
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Inside: file descriptor 2 goes to the null device."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        with stderr_to(null):
+            yield
+    finally:
         os.close(null)

@@ -12,11 +12,21 @@ import numpy as np
 
 from restore.errors import PictureError, UsageError
 from restore.files import write_atomically
+from restore.images import palette as palettes
 from restore.images import tiff
 from restore.images.encode import encode_16bit_png, encode_with_opencv, pillow_options
-from restore.images.formats import CMYK, LONGEST_SIDE, SIXTEEN_BIT, SUFFIXES
+from restore.images.formats import (
+    CMYK,
+    COLOUR_ONLY,
+    EXTRAS,
+    LONGEST_SIDE,
+    OPAQUE,
+    SIXTEEN_BIT,
+    SUFFIXES,
+    is_installed,
+    register,
+)
 from restore.images.metadata import Metadata
-from restore.images.palette import indices
 from restore.images.picture import Picture
 from restore.images.samples import Samples, pillow_image, rgb_to_cmyk, to_gray_or_rgb
 from restore.images.silence import silent_libraries
@@ -31,45 +41,63 @@ def write(
     metadata: Literal["keep", "strip"] = "keep",
     record: str | None = None,
     overwrite: bool = False,
+    quality: int | None = None,
 ) -> None:
     """Write the picture, whole or not at all, in the format of the suffix of `path`.
 
     The file has the picture's kind where the format allows it. Where it does not:
 
     - 16 bits become 8, with a warning, outside PNG and TIFF.
-    - WebP has RGB only, JPEG neither palette nor 1 bit, TIFF no palette with alpha, BMP neither gray nor palette with alpha.
-      Such pictures become gray or RGB with the same values.
+    - WebP, AVIF and HEIC have RGB only, JPEG neither palette nor 1 bit, TIFF no palette with alpha, BMP neither gray nor
+      palette with alpha. Such pictures become gray or RGB with the same values.
+    - GIF has 256 colours: other pictures are reduced to the most fitting ones.
     - Transparency in JPEG, CMYK outside JPEG and TIFF, and 16-bit gray with transparency in TIFF are errors.
 
-    PNG, TIFF, WebP and BMP are lossless. A JPEG has the quantisation tables and subsampling of a JPEG input, if that has the
-    same size and a quality of at least 75; otherwise it has quality 95 without subsampling.
+    PNG, TIFF, WebP, BMP, JPEG 2000 and JPEG XL are lossless; AVIF and HEIC have quality 95. A JPEG has the quantisation tables
+    and subsampling of a JPEG input, if that has the same size and a quality of at least 75; otherwise it has quality 95
+    without subsampling.
 
     Args:
         metadata: "keep" writes all metadata the format can hold (BMP: resolution only). "strip" leaves out EXIF, XMP,
             resolution and text, and keeps the colour profile, which defines the colours.
         record: text to store under the key "restore" in a PNG (see `read_record`); not stored in other formats.
         overwrite: replace an existing file.
+        quality: of a JPEG, 1 to 100; chroma is subsampled below 90.
 
     Raises: PictureError as `check_target`, and if the file cannot be written; UsageError for another value of `metadata`.
     """
     path = Path(path)
-    if metadata not in ("keep", "strip"):
-        raise UsageError(f"metadata {metadata!r} is unknown; give 'keep' or 'strip'")
     check_target(path, picture, overwrite=overwrite)
-    try:
-        with silent_libraries():
-            data = encode(path, picture, picture.metadata if metadata == "keep" else picture.metadata.stripped(), record)
-    except (PictureError, MemoryError):
-        raise
-    except Exception as error:  # Unusual metadata raises errors of many types in Pillow and OpenCV.
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise PictureError(f"{path}: cannot be written in this format ({reason}); strip the metadata or name a .png") from error
+    data = to_bytes(path, picture, metadata=metadata, record=record, quality=quality)
     try:
         write_atomically(path, data, overwrite=overwrite)
     except FileExistsError as error:  # Written by another process meanwhile.
         raise PictureError(f"{path}: exists already; allow overwriting or name another file") from error
     except OSError as error:
         raise PictureError(f"{path}: cannot be written ({error.strerror}); check space and permissions") from error
+
+
+def to_bytes(
+    path: Path,
+    picture: Picture,
+    *,
+    metadata: Literal["keep", "strip"] = "keep",
+    record: str | None = None,
+    quality: int | None = None,
+) -> bytes:
+    """The bytes that `write` would write; arguments and errors as there, but for the file itself."""
+    if metadata not in ("keep", "strip"):
+        raise UsageError(f"metadata {metadata!r} is unknown; give 'keep' or 'strip'")
+    _check_format(path, picture)
+    kept = picture.metadata if metadata == "keep" else picture.metadata.stripped()
+    try:
+        with silent_libraries():
+            return encode(path, picture, kept, record, quality)
+    except (PictureError, MemoryError):
+        raise
+    except Exception as error:  # Unusual metadata raises errors of many types in Pillow and OpenCV.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PictureError(f"{path}: cannot be written in this format ({reason}); strip the metadata or name a .png") from error
 
 
 def check_target(path: Path, picture: Picture, *, overwrite: bool = False) -> None:
@@ -79,17 +107,23 @@ def check_target(path: Path, picture: Picture, *, overwrite: bool = False) -> No
     format that cannot hold the picture's kind or size.
     """
     path = Path(path)
-    kind_of_file = SUFFIXES.get(path.suffix.lower())
-    if kind_of_file is None:
-        raise PictureError(f"{path}: the suffix {path.suffix!r} names no known format; use one of {', '.join(SUFFIXES)}")
+    _check_format(path, picture)
     try:
         _check_place(path, overwrite)
     except OSError as error:
         raise PictureError(f"{path}: cannot be written ({error.strerror}); check its name and permissions") from error
+
+
+def _check_format(path: Path, picture: Picture) -> None:
+    kind_of_file = SUFFIXES.get(path.suffix.lower())
+    if kind_of_file is None:
+        raise PictureError(f"{path}: the suffix {path.suffix!r} names no known format; use one of {', '.join(SUFFIXES)}")
+    if not is_installed(kind_of_file):
+        raise PictureError(f"{path}: {path.suffix} needs a package: pip install 'diffusion-restore[{EXTRAS[kind_of_file][1]}]'")
     if picture.kind == "cmyk" and kind_of_file not in CMYK:
         raise PictureError(f"{path}: {path.suffix} holds no CMYK; name a .tif or .jpg")
     if _has_transparency(picture):
-        if kind_of_file == "JPEG":
+        if kind_of_file in OPAQUE:
             raise PictureError(f"{path}: {path.suffix} holds no transparency; name a .png, .tif or .webp")
         if kind_of_file == "TIFF" and picture.kind == "gray" and picture.depth == 16:
             raise PictureError(f"{path}: 16-bit gray with transparency goes into PNG only; name a .png")
@@ -116,8 +150,8 @@ def _has_transparency(picture: Picture) -> bool:
     return picture.alpha is not None and bool((picture.alpha != np.iinfo(picture.alpha.dtype).max).any())
 
 
-def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None) -> bytes:
-    """The bytes that `write` would write."""
+def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None, quality: int | None = None) -> bytes:
+    """The bytes of a file in the format of a suffix, without checks."""
     form = SUFFIXES[path.suffix.lower()]
     samples, alpha = picture.samples(), picture.alpha
     if alpha is not None and form in ("JPEG", "TIFF") and not _has_transparency(picture):
@@ -130,19 +164,20 @@ def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None)
         return _tiff(picture, samples, alpha, metadata)
     if form == "PNG" and picture.depth == 16:
         return encode_16bit_png(samples, alpha, metadata, record)
-    if form == "BMP" and (metadata.exif or metadata.icc or metadata.xmp):
-        log.warning("%s: BMP holds no EXIF, XMP or colour profile; they are left out", path)
+    if form in ("BMP", "GIF", "JPEG2000") and (metadata.exif or metadata.icc or metadata.xmp):
+        log.warning("%s: %s holds no EXIF, XMP or colour profile here; they are left out", path, path.suffix)
     mode, array, palette = _pillow_layout(form, picture, samples, alpha)
     if form == "BMP" and mode == "RGBA":  # Pillow marks the fourth channel as padding.
         return encode_with_opencv(".bmp", array[..., [2, 1, 0, 3]], Metadata())
     options = pillow_options(form, metadata, record)
     if form == "JPEG":
-        options |= _jpeg_quality(picture)
+        options |= _jpeg_quality(picture) if quality is None else {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
     image = pillow_image(mode, array) if mode != "1" else pillow_image("L", array * np.uint8(255)).convert("1")
     if palette is not None:
         image.putpalette(palette[:, :3].tobytes())
         if alpha is not None:
             options["transparency"] = palette[:, 3].tobytes()
+    register()
     file = BytesIO()
     image.save(file, form, **options)
     return file.getvalue()
@@ -154,14 +189,14 @@ def _to_8_bits(values: Samples) -> Samples:
 
 def _pillow_layout(form: str, picture: Picture, samples: Samples, alpha: Samples | None) -> tuple[str, Samples, Samples | None]:
     """The Pillow mode closest to the picture's kind that the format holds, the array for it, and the palette if it has one."""
-    if picture.kind == "palette" and (form == "PNG" or (form == "BMP" and alpha is None)):
+    if picture.kind == "palette" and (form == "PNG" or (form in ("BMP", "GIF") and alpha is None)):
         index, palette = _indexed(picture, samples, alpha)
         return "P", index, palette
     if picture.kind == "bilevel" and alpha is None and form in ("PNG", "BMP"):
         return "1", (samples[..., 0] >= 128).astype(np.uint8), None
     if picture.kind == "cmyk":
         return "CMYK", _cmyk(picture, samples), None
-    if samples.shape[2] == 1 and (form == "WEBP" or (form == "BMP" and alpha is not None)):
+    if samples.shape[2] == 1 and (form in COLOUR_ONLY or (form == "BMP" and alpha is not None)):
         samples = np.repeat(samples, 3, axis=2)
     mode = "L" if samples.shape[2] == 1 else "RGB"
     if alpha is None:
@@ -171,8 +206,7 @@ def _pillow_layout(form: str, picture: Picture, samples: Samples, alpha: Samples
 
 def _indexed(picture: Picture, samples: Samples, alpha: Samples | None) -> tuple[Samples, Samples]:
     assert picture.palette is not None
-    opaque = np.full(samples.shape[:2], 255, np.uint8)
-    return indices(np.dstack([samples, opaque if alpha is None else alpha]), picture.raw, picture.palette)
+    return palettes.of_picture(samples, alpha, picture.raw, picture.palette)
 
 
 def _cmyk(picture: Picture, samples: Samples) -> Samples:

@@ -4,59 +4,102 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
+from restore.compression import quality_of
 from restore.noise.estimation import estimate_noise
 from restore.noise.model import NoiseModel
+from restore.noise.quiet import quiet_share
 from restore.noise.white import estimate_sigma
+from restore.operators.jpeg import tables
+
+if TYPE_CHECKING:
+    from restore.images.picture import Picture
 
 logger = logging.getLogger("restore")
 NEAR = 0.2  # Two estimates of white noise that differ by less than this share are of the same noise.
+LEAST = 2.5  # Grey levels; most photographs without noise have less, and noise of 3 has more.
+ABOVE = 1.15  # How much noise may be above what it is in the quietest windows.
+LOSSY = 93  # Qualities of JPEG below this take noise out of quiet places, which then say nothing of it.
+BEYOND = 1.3  # Times the error of compression from where on noise is more than that.
+COARSE, COMPRESSED = 75, 8.5  # Up to this quality a JPEG of a clean picture passes for noise of up to so many grey levels.
 
 
 def noise_of(
-    pixels: Tensor, sigma: float | Literal["auto"], *, least: float = 0.0, known: Tensor | None = None
+    picture: Picture, sigma: float | Literal["auto"], *, known: Tensor | None = None
 ) -> tuple[float, NoiseModel | None]:
     """The noise of a picture: its standard deviation in [-1, 1] units, and its model unless it is white.
 
     One line says what was found.
 
     Args:
-        pixels: (1, C, H, W) in [-1, 1].
         sigma: in grey levels (0-255), of white noise; "auto" to measure it.
-        least: grey levels; less than this measured is taken for none.
         known: bool (1, 1, H, W), false at pixels that are no part of the picture; all are if not given.
     """
     if sigma != "auto":
         return sigma / 127.5, None
-    model = estimate_noise(pixels, known)
+    pixels = picture.pixels
+    model = measured(pixels, lambda: quality_of(picture), known)
     level = 0.0 if model is None else model.root_mean_square(pixels)
-    if model is None or level * 127.5 < least:
+    if model is None or level * 127.5 < LEAST:
         logger.info("no noise found" if model is None else f"noise of {level * 127.5:.1f} grey levels is taken for none")
         return 0.0, None
     if model.is_uncorrelated:
         white = level if known is not None else estimate_sigma(pixels)  # Of white noise alone, and more precise on it.
         if model.is_uniform and abs(math.log(max(white, 1e-6) / level)) < NEAR:
             level = white
-        logger.info("noise estimated at %.1f grey levels", level * 127.5)
-        return level, None if model.is_uniform else model
-    logger.info("noise estimated at %.1f grey levels, %s", level * 127.5, described(model))
-    return level, model
+    logger.info("noise estimated at %.1f grey levels%s", level * 127.5, described(model))
+    return level, None if model.is_uncorrelated and model.is_uniform else model
+
+
+def measured(
+    pixels: Tensor, quality: Callable[[], int | None] = lambda: None, known: Tensor | None = None
+) -> NoiseModel | None:
+    """The model of the noise of a picture, not stronger than its quietest windows allow; None without noise.
+
+    Detail all over a picture is taken for noise at times, but noise is everywhere. (What a JPEG of low quality added is not: it
+    is where detail is.)
+
+    Args:
+        pixels: (1, 1 or 3, H, W) in [-1, 1].
+        quality: of the JPEG that the picture was, 1 to 100, or None; asked only where it decides.
+        known: as for `noise_of`.
+    """
+    model = estimate_noise(pixels, known)
+    if model is None:
+        return None
+    share = ABOVE * quiet_share(pixels, model, known)
+    if share >= 1 or (quality() or 100) < LOSSY:
+        return model
+    return model.scaled(share)
+
+
+def of_compression(quality: int) -> float:
+    """The grey levels of noise that a JPEG of a clean picture passes for at most, by its quality, 1 to 100."""
+    return max(BEYOND * error_of_compression(quality), COMPRESSED if quality <= COARSE else 0.0)
+
+
+def error_of_compression(quality: int) -> float:
+    """What compression does to a photograph, as a root mean square in grey levels: about 9 at quality 10, 3 at 80."""
+    return 0.55 * float(tables(quality)[0].float().mean()) ** 0.5
 
 
 def described(model: NoiseModel) -> str:
-    """What the noise is like beside its level, in words."""
-    middle = model.correlation.shape[-1] // 2
-    luma = model.correlation[0]
-    words = [f"neighbours correlated by {float(luma[middle, middle + 1] / luma[middle, middle]):.2f}"]
-    if len(model.correlation) == 3:
-        chroma = float(model.correlation[1:, middle, middle].mean() / luma[middle, middle])
-        words.append(
-            "mostly of brightness" if chroma < 0.5 else "of brightness and colour alike" if chroma < 2 else "mostly of colour"
-        )
+    """What the noise is like beside its level, in words that follow it; nothing for white noise."""
+    words = []
+    if model.neighbours > 0.25:
+        words.append(f"neighbours correlated by {model.neighbours:.2f}")
+    if len(model.correlation) == 3 and not model.is_uncorrelated:
+        middle = model.correlation.shape[-2] // 2, model.correlation.shape[-1] // 2
+        luma, *chroma = model.correlation[:, middle[0], middle[1]].tolist()
+        if sum(chroma) / 2 < 0.5 * luma:
+            words.append("mostly of brightness")
+        elif sum(chroma) / 2 > 2 * luma:
+            words.append("mostly of colour")
     low, high = float(model.deviation[:, 0].mean()), float(model.deviation[:, -1].mean())
     if max(low, high) > 1.5 * min(low, high):
         words.append(f"{low * 127.5:.1f} in shadows, {high * 127.5:.1f} in highlights")
-    return ", ".join(words)
+    return "".join(f", {word}" for word in words)

@@ -30,7 +30,8 @@ class NoiseModel:
 
     Attributes:
         levels: (K,) rising, brightness in [-1, 1] at which the standard deviation is given; linear in between.
-        deviation: (C, K), standard deviation of each channel there, in units of [-1, 1] pictures.
+        deviation: (C, K), standard deviation of each channel there, in units of [-1, 1] pictures; of the noise as it is in the
+            picture, which is less than it was where the ends of the range clipped it.
         correlation: (C, h, w), odd sides: the covariance of the components `basis` by their offset in pixels, at a deviation
             of 1; even, and the mean of its middles is 1.
 
@@ -76,6 +77,15 @@ class NoiseModel:
         """
         spectrum = self.spectrum((64, 64)).clamp_min(1e-6)
         return float(spectrum.mean().log() - spectrum.log().mean()) < FLAT
+
+    @property
+    def neighbours(self) -> float:
+        """The correlation of neighbouring pixels in luma, in the mean of both directions."""
+        luma = self.correlation[0]
+        row, column = luma.shape[0] // 2, luma.shape[1] // 2
+        beside = [luma[row + 1, column]] if row else []
+        beside += [luma[row, column + 1]] if column else []
+        return float(sum(beside, luma.new_zeros(())) / (2 * luma[row, column].clamp_min(1e-9)))
 
     def scaled(self, strength: float) -> NoiseModel:
         """The same with so many times the standard deviation."""

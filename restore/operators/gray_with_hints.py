@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from restore.operators.fill import guided_fill
 from restore.operators.gray import REC601
-from restore.operators.operator import Operator, Spectral
+from restore.operators.operator import Spectral
 
 
 class GrayWithHints(Spectral):
@@ -51,6 +52,10 @@ class GrayWithHints(Spectral):
         luma = y[:, :1] * self.norm
         return luma + guided_fill(known - luma, self.keep[:, 1:2].to(y.device), luma)
 
-    def crop(self, box: tuple[int, int, int, int]) -> Operator:
+    def crop(self, box: tuple[int, int, int, int]) -> GrayWithHints:
         top, bottom, left, right = box
         return GrayWithHints(self.keep[:, 1:2, top:bottom, left:right])
+
+    def resized(self, size: tuple[int, int]) -> GrayWithHints:
+        # With the largest of several, because hints are few and all of the work depends on whether there are some.
+        return GrayWithHints(F.adaptive_max_pool2d(self.keep[:, 1:2].float(), size) > 0)

@@ -29,3 +29,6 @@ class Identity(Spectral):
 
     def crop(self, box: tuple[int, int, int, int]) -> Operator:
         return self
+
+    def resized(self, size: tuple[int, int]) -> Operator:
+        return self

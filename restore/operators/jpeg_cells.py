@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -12,66 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restore.errors import OperatorError
+from restore.operators.cell_plane import CellPlane
 from restore.operators.constraint import Constraint
-from restore.operators.jpeg import TO_YCC, from_blocks, to_blocks
+from restore.operators.jpeg import TO_YCC
+from restore.operators.turning import Box, box_turned_back, turned, turned_back
 
-LEAST = 1.0  # Grey levels; half an interval is no narrower, as encoder and decoder round samples to integers.
 ROUNDS = 60  # Gradient steps where blocks reach beyond the picture.
 SETTLED = 1e-2  # Grey levels: the largest change in a step at which they stop.
-Box = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class CellPlane:
-    """The quantized coefficients of one component of a JPEG.
-
-    Attributes:
-        index: (R, C, 8, 8) int16, coefficients of R x C blocks as multiples of the table.
-        known: (R, C) bool, false for blocks of which nothing is known.
-        table: (8, 8) quantization table, lowest frequency first, in grey levels.
-        ratio: (vertical, horizontal), how many pixels a sample is the mean of: (2, 2) for chroma of 4:2:0.
-        margin: grey levels by which the coefficients may be wrong, which widens intervals.
-    """
-
-    index: Tensor
-    known: Tensor
-    table: Tensor
-    ratio: tuple[int, int] = (1, 1)
-    margin: float = 0.0
-
-    @property
-    def block(self) -> tuple[int, int]:
-        """(height, width) of a block in pixels."""
-        return 8 * self.ratio[0], 8 * self.ratio[1]
-
-    def correction(self, plane: Tensor, width: float, rho: Tensor | None = None) -> Tensor:
-        """What has to be added to a plane (B, 1, h, w) of whole blocks, in grey levels around 0, to bring it into its cells.
-
-        With `rho` (B, 1, 1, 1, 1, 1), in 1 / grey levels^2, first towards their middle: rounding errors have the variance
-        q^2 / 12, and the weighted mean of middle and plane is the proximal point of a Gaussian of that variance.
-        Samples are means of `ratio` pixels and the DCT is orthonormal, so the least change repeats each sample's change over
-        its pixels.
-        """
-        shrinks = self.ratio != (1, 1)
-        coefficients = to_blocks(F.avg_pool2d(plane, self.ratio) if shrinks else plane)
-        table = self.table.to(plane)
-        half = (table * (width / 2)).clamp(min=LEAST) + self.margin
-        centre = self.index.to(plane) * table
-        # Samples are means of several pixels, whose change costs as many times as much.
-        kept = 1.0 if rho is None else 1 / (1 + 12 / (table**2 * rho * math.prod(self.ratio)))
-        moved = (centre + kept * (coefficients - centre)).clamp(centre - half, centre + half) - coefficients
-        change = from_blocks(moved.where(self.known[..., None, None], torch.zeros((), dtype=plane.dtype, device=plane.device)))
-        return F.interpolate(change, scale_factor=self.ratio, mode="nearest") if shrinks else change
-
-    def padded(self, rows: int, columns: int) -> CellPlane:
-        """The same with unknown blocks below and to the right, up to so many."""
-        below, right = rows - len(self.index), columns - self.index.shape[1]
-        index = F.pad(self.index, (0, 0, 0, 0, 0, right, 0, below))
-        return replace(self, index=index, known=F.pad(self.known, (0, right, 0, below)))
-
-    def part(self, rows: slice, columns: slice) -> CellPlane:
-        """Some of the blocks."""
-        return replace(self, index=self.index[rows, columns], known=self.known[rows, columns])
 
 
 class JPEGCells(Constraint):
@@ -149,7 +96,7 @@ class JPEGCells(Constraint):
         return self._brought(v, rho)
 
     def _brought(self, y: Tensor, rho: Tensor | None) -> Tensor:
-        given = _turned_back(y, self.orientation)
+        given = turned_back(y, self.orientation)
         if tuple(given.shape[-2:]) != self.size:
             raise OperatorError(f"the JPEG has {self.size} pixels (height, width), the picture {tuple(given.shape[-2:])}")
         colour = y.shape[1] == 3
@@ -158,7 +105,7 @@ class JPEGCells(Constraint):
         moved = self._moved(planes, rho)
         if colour:
             moved = torch.einsum("ij,bjhw->bihw", torch.linalg.inv(torch.tensor(TO_YCC, dtype=torch.float64)).to(y), moved)
-        return y + _turned(moved / 127.5, self.orientation)
+        return y + turned(moved / 127.5, self.orientation)
 
     def to(self, device: torch.device) -> JPEGCells:
         planes = [
@@ -170,7 +117,7 @@ class JPEGCells(Constraint):
     def crop(self, box: Box) -> JPEGCells | None:
         """The cells of a window (top, bottom, left, right), or None unless its edges lie on the grid of coding units (8 or 16
         pixels a side) or at the picture's edge."""
-        top, bottom, left, right = _box_turned_back(box, self.size, self.orientation)
+        top, bottom, left, right = box_turned_back(box, self.size, self.orientation)
         first, last = (top + self.origin[0], left + self.origin[1]), (bottom + self.origin[0], right + self.origin[1])
         begins = all(at in (0, start) or at % unit == 0 for at, start, unit in zip(first, self.origin, self.unit, strict=True))
         ends = all(
@@ -248,30 +195,3 @@ def _beyond_the_edge(planes: Sequence[CellPlane], picture: Tensor, outside: Tens
 
 def _scaled(part: slice, by: int) -> slice:
     return slice(part.start * by, None if part.stop is None else part.stop * by)
-
-
-def _turned(x: Tensor, orientation: int) -> Tensor:
-    """A picture (B, C, H, W) of a file as EXIF orientation 1 to 8 shows it."""
-    x = x.mT if orientation >= 5 else x
-    return x.flip(_flipped(orientation)) if orientation > 1 else x
-
-
-def _turned_back(x: Tensor, orientation: int) -> Tensor:
-    """The inverse of `_turned`."""
-    x = x.flip(_flipped(orientation)) if orientation > 1 else x
-    return x.mT if orientation >= 5 else x
-
-
-def _box_turned_back(box: Box, size: tuple[int, int], orientation: int) -> Box:
-    top, bottom, left, right = box
-    height, width = size[::-1] if orientation >= 5 else size  # As shown.
-    if -2 in _flipped(orientation):
-        top, bottom = height - bottom, height - top
-    if -1 in _flipped(orientation):
-        left, right = width - right, width - left
-    return (left, right, top, bottom) if orientation >= 5 else (top, bottom, left, right)
-
-
-def _flipped(orientation: int) -> list[int]:
-    """The axes that are reversed, after those of 5 to 8 are exchanged."""
-    return [-2] * (orientation in (3, 4, 7, 8)) + [-1] * (orientation in (2, 3, 6, 7))

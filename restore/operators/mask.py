@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from restore.errors import OperatorError
 from restore.operators.operator import Operator, Spectral
@@ -60,3 +61,6 @@ class Mask(Spectral):
     def crop(self, box: tuple[int, int, int, int]) -> Operator | None:
         top, bottom, left, right = box
         return Mask(self.keep[..., top:bottom, left:right])
+
+    def resized(self, size: tuple[int, int]) -> Operator:
+        return Mask(F.interpolate(self.keep.float(), size=size, mode="nearest") > 0)

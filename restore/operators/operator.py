@@ -48,6 +48,13 @@ class Operator(ABC):
         """
         return None
 
+    def resized(self, size: tuple[int, int]) -> Operator | None:
+        """An operator of this kind for pictures of another size (H, W), whose methods do as much for each pixel.
+
+        A plan is made on it. None if there is none.
+        """
+        return None
+
 
 class Linear(Operator):
     """A linear operator: adds the adjoint, the proximal operator and a regularised inverse."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restore.errors import OperatorError
-from restore.operators.operator import Spectral
+from restore.operators.operator import Operator, Spectral
 
 
 class Separable(Spectral):
@@ -94,6 +94,10 @@ class Downsample(Separable):
 
     def initial_estimate(self, y: Tensor) -> Tensor:
         return F.interpolate(y, size=self.size, mode="bicubic", align_corners=False)
+
+    def resized(self, size: tuple[int, int]) -> Operator:
+        rows, columns = (max(1, round(part * new / old)) for part, new, old in zip(self.small, size, self.size, strict=True))
+        return Downsample.between(size, (rows, columns), self.kernel)
 
 
 KERNELS = "bicubic, box, lanczos, gaussian:WIDTH"

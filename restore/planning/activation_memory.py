@@ -14,6 +14,7 @@ from restore.errors import OutOfMemoryError
 from restore.priors.prior import Prior
 
 SMALL = 128  # Side in pixels of the pictures whose evaluation is measured.
+FEW, MORE = 16, 32  # The same for networks whose memory is linear in the number of pixels.
 
 
 class Live(TorchDispatchMode):
@@ -60,12 +61,17 @@ class Live(TorchDispatchMode):
         self.now -= self._sizes.pop(key)
 
 
+Histories = tuple[list[int], list[int]]
+_linear: weakref.WeakKeyDictionary[Prior, dict[tuple[bool, torch.device], Histories]] = weakref.WeakKeyDictionary()
+
+
 def evaluation(prior: Prior, batch: int, height: int, width: int, *, graph: bool, device: torch.device) -> int:
     """Peak bytes of the tensors of one evaluation: input, output and activations, without the weights.
 
     The memory of convolutional networks (attribute `convolutional`) is linear in the number of pixels, so it is extrapolated
-    from two small evaluations. Other networks run on fake tensors, which have a shape and no content; that imports torch's
-    compiler, which takes most of a second. Networks that fake tensors do not support run on a small picture.
+    from two small evaluations, made once for each prior. Other networks run on fake tensors, which have a shape and no
+    content; that imports torch's compiler, which takes most of a second. Networks that fake tensors do not support run on a
+    small picture.
 
     Args:
         graph: whether a gradient with respect to x is also taken.
@@ -87,8 +93,12 @@ def evaluation(prior: Prior, batch: int, height: int, width: int, *, graph: bool
 
 def _extrapolated(prior: Prior, pixels: int, graph: bool, device: torch.device) -> int:
     """Peak bytes for a number of pixels, extrapolated linearly from two small pictures after each operation."""
-    sides = SMALL // 2, SMALL
-    few, more = (_history(prior, (1, prior.channels, side, side), graph, device) for side in sides)
+    sides = [max(side, scale * prior.multiple_of) for side, scale in ((FEW, 1), (MORE, 2))]
+    known = _linear.setdefault(prior, {})
+    if (graph, device) not in known:
+        few, more = (_history(prior, (1, prior.channels, side, side), graph, device) for side in sides)
+        known[graph, device] = few, more
+    few, more = known[graph, device]
     share = (pixels - sides[0] ** 2) / (sides[1] ** 2 - sides[0] ** 2)
     return round(max(a + share * (b - a) for a, b in zip(few, more, strict=True)))
 

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from restore.engine import reverse
-from restore.errors import RestoreError
+from restore.errors import OperatorError, RestoreError
 from restore.guidance import Guidance
-from restore.operators import Identity, Mask
-from restore.planning.activation_memory import Live
+from restore.operators import Mask, Operator
+from restore.operators.constraint import Constraint
+from restore.planning.held import SIDE, UNKNOWN, held_by_initial_estimate, held_while
 from restore.priors.prior import Prior
 from restore.priors.view import PriorView
 from restore.problem import Problem
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler
-from restore.tiling.regions import crop
 
-SIDE = 32  # Side in pixels of the small picture.
-SMALLER = 8  # The same for initial estimates, whose solvers take many small steps.
-# What the process takes for an initial estimate, over the bytes of its tensors: of many tensors below 32 MB glibc keeps what is
-# freed. Colour hints at 1024 pixels a side took 1.85 times theirs.
-KEPT = 1.85
-UNKNOWN = 6.0  # Pictures in memory that are assumed for a method that does not run on the small problem.
+FLOOR = 256**2  # Pixels of a picture up to which its memory hardly shows beside the process's own.
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One evaluation of the prior in a dry run.
+
+    Attributes:
+        level: sigma.
+        pictures: evaluated together, per sample.
+        share: their height and width, over those of the picture to restore.
+    """
+
+    level: float
+    pictures: int
+    share: tuple[float, float] = (1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -32,39 +43,51 @@ class DryRun:
     """A method's use of the prior and of memory.
 
     Attributes:
-        levels: noise levels of its evaluations of the prior, in order.
-        pictures: number of pictures in each evaluation, per sample.
+        asked: its evaluations of the prior, in order.
         gradients: number of gradients through evaluations.
         held: peak memory of its tensors, without y, in units of one sample's picture.
+        coarse: whether memory is taken from rules of thumb, because the picture is small, and not counted.
     """
 
-    levels: tuple[float, ...]
-    pictures: tuple[int, ...]
+    asked: tuple[Asked, ...]
     gradients: int
     held: float
+    coarse: bool = False
+
+    @property
+    def pictures(self) -> int:
+        """The most pictures that are evaluated together, per sample."""
+        return max((one.pictures for one in self.asked), default=1)
 
 
-def dry_run(problem: Problem, prior: Prior, guidance: Guidance, sampler: Sampler, schedule: Tensor) -> DryRun:
+def dry_run(
+    problem: Problem, prior: Prior, guidance: Guidance, sampler: Sampler, schedule: Tensor, *, floor: int = 0
+) -> DryRun:
     """Counts a method's evaluations, and its memory apart from the network's.
 
     Evaluations depend on the schedule, not on the picture, so counts are exact, except for solvers that may stop early (MMPS
-    and TDS). The operator is replaced by a mask or the identity on the small picture. If the method cannot use that, one
-    evaluation per transition is assumed.
+    and TDS). The problem is replaced by a small one of the same kind. If the method cannot use that, one evaluation per
+    transition is assumed.
+
+    Args:
+        floor: pixels of a picture up to which the memory of methods without gradients is not counted: counting takes longer
+            than short runs, and there is little to count.
     """
     listener = Listener(prior)
-    steps = len(schedule) - 1
+    coarse = problem.shape[-2] * problem.shape[-1] <= floor
     try:
-        small = _stand_in(problem, listener, schedule, SIDE)
-        _walk(small, listener, guidance, sampler, schedule)
-        levels, pictures, gradients = tuple(listener.levels_asked), tuple(listener.pictures), listener.gradients
-        with Live() as live:
-            _walk(small, listener, guidance, sampler, beginning(schedule))
+        small = _stand_in(problem, listener, schedule)
+        for _ in walk(small, listener, guidance, sampler, schedule):
+            pass
+        asked, gradients = tuple(listener.asked), listener.gradients
+        if coarse and not gradients:
+            return DryRun(asked, gradients, UNKNOWN, coarse=True)
+        held = held_while(walk(small, listener, guidance, sampler, beginning(schedule)), small.shape)
     except RestoreError:
-        return DryRun(tuple(schedule[:-1].tolist()), (1,) * steps, 0, UNKNOWN)
-    held = live.peak / (listener.channels * SIDE**2 * 4)
+        return DryRun(tuple(map(Asked, schedule[:-1].tolist(), [1] * (len(schedule) - 1))), 0, UNKNOWN, coarse)
     if needs_initial_estimate(problem, prior, schedule):
-        held = max(held, _held_by_initial_estimate(problem))
-    return DryRun(levels, pictures, gradients, held)
+        held = max(held, held_by_initial_estimate(problem))
+    return DryRun(asked, gradients, held)
 
 
 def needs_initial_estimate(problem: Problem, prior: Prior, schedule: Tensor) -> bool:
@@ -76,23 +99,27 @@ def needs_initial_estimate(problem: Problem, prior: Prior, schedule: Tensor) -> 
 
 
 def beginning(schedule: Tensor) -> Tensor:
-    """The first transition of a schedule and one to 0, enough to measure the cost of its steps."""
+    """The first transition of a schedule and one to 0, enough to see what its steps hold."""
     return torch.cat([schedule[:2], schedule[-1:]]) if len(schedule) > 2 else schedule
 
 
+@torch.no_grad()
+def walk(problem: Problem, prior: Prior, guidance: Guidance, sampler: Sampler, schedule: Tensor) -> Iterator[Tensor]:
+    """The states of a run on a small problem."""
+    yield from reverse(problem, guidance.wrap_prior(prior), guidance, sampler, schedule, Noise([0]))
+
+
 class Listener(PriorView):
-    """A stand-in for a prior, without its network, that records its evaluations."""
+    """A stand-in for a prior, without its network, that records its evaluations of pictures of 32 pixels a side."""
 
     def __init__(self, prior: Prior) -> None:
         super().__init__(prior)
         self.multiple_of = 1
-        self.levels_asked: list[float] = []
-        self.pictures: list[int] = []
+        self.asked: list[Asked] = []
         self.gradients = 0
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        self.levels_asked.append(float(sigma[0]))
-        self.pictures.append(len(x))
+        self.asked.append(Asked(float(sigma[0]), len(x), (x.shape[-2] / SIDE, x.shape[-1] / SIDE)))
         answer = x / (1 + sigma[:, None, None, None] ** 2)
         if answer.requires_grad:
             answer.register_hook(self._pulled)
@@ -102,46 +129,36 @@ class Listener(PriorView):
         self.gradients += 1
 
 
-@torch.no_grad()
-def _walk(problem: Problem, prior: Prior, guidance: Guidance, sampler: Sampler, schedule: Tensor) -> None:
-    for _ in reverse(problem, guidance.wrap_prior(prior), guidance, sampler, schedule, Noise([0])):
-        pass
+@dataclass(frozen=True)
+class _Anywhere(Constraint):
+    """The constraint that holds everywhere, in place of one that knows the picture's size."""
+
+    instead_of_noise: bool
+
+    def project(self, y: Tensor) -> Tensor:
+        return y
 
 
-def _stand_in(problem: Problem, prior: Prior, schedule: Tensor, side: int) -> Problem:
-    """A small problem with zeros for y: denoising for an identity operator, else a mask of half the picture."""
-    shape = (1, prior.channels, side, side)
+def _stand_in(problem: Problem, prior: Prior, schedule: Tensor) -> Problem:
+    """A small problem of the same kind with zeros for y; for operators that cannot be resized, a mask of half the picture."""
+    shape = (1, prior.channels, SIDE, SIDE)
+    operator = _small(problem.operator)
+    y = operator(torch.zeros(shape))
+    small = Problem(y=y, operator=operator, sigma_y=problem.sigma_y, shape=shape, clipped=problem.clipped)
+    if problem.constraint is not None:
+        small = replace(small, constraint=_Anywhere(problem.constraint.instead_of_noise))
+    if problem.noise is not None and len(problem.noise.deviation) == prior.channels:
+        small = replace(small, noise=problem.noise)
     begins_near = problem.start is not None or needs_initial_estimate(problem, prior, schedule)
-    kept = torch.ones(1, 1, side, side, dtype=torch.bool)
-    kept[..., : side // 2] = False
-    return Problem(
-        y=torch.zeros(shape),
-        operator=Identity() if isinstance(problem.operator, Identity) else Mask(kept),
-        sigma_y=problem.sigma_y,
-        shape=shape,
-        start=torch.zeros(shape) if begins_near else None,
-    )
+    return replace(small, start=torch.zeros(shape)) if begins_near else small
 
 
-@torch.no_grad()
-def _held_by_initial_estimate(problem: Problem) -> float:
-    """Peak memory of the initial estimate, in units of the picture, from a small part of the problem.
-
-    0 if the operator cannot be cropped; such operators have cheap estimates.
-    """
-    channels, height, width = problem.shape[1:]
-    box = (0, min(height, SMALLER), 0, min(width, SMALLER))
-    operator, y = problem.operator.crop(box), crop(problem.y, box)
-    if operator is None:
-        return 0.0
+def _small(operator: Operator) -> Operator:
+    kept = torch.ones(1, 1, SIDE, SIDE, dtype=torch.bool)
+    kept[..., : SIDE // 2] = False
     if isinstance(operator, Mask):
-        # Channels are filled one after the other, so only their results add up. Half of the part is a hole.
-        kept = torch.ones(1, 1, *y.shape[-2:], dtype=torch.bool)
-        kept[..., : y.shape[-1] // 2] = False
-        operator, y = Mask(kept), y[:, :1]
-    with Live() as live:
-        operator.initial_estimate(y)
-    planes = live.peak / (y.shape[-2] * y.shape[-1] * 4)
-    if isinstance(operator, Mask):
-        return (planes + channels - 1) / channels
-    return KEPT * planes / channels
+        return Mask(kept)
+    try:
+        return operator.resized((SIDE, SIDE)) or Mask(kept)
+    except OperatorError:  # Such as a kernel that is too wide for few pixels.
+        return Mask(kept)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from restore.planning.dry_run import DryRun, dry_run
+from restore.planning.dry_run import FLOOR, DryRun, dry_run
+from restore.planning.evaluations import Evaluations, in_network
 from restore.planning.plan import Plan, bytes_held, window_size
-from restore.planning.timing import Evaluations, afterwards, beside_network, in_network
+from restore.planning.timing import afterwards, beside_network
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class Estimate:
         evaluations: windows evaluated by the network, over all steps and samples, including those repeated for a gradient.
         picture, window: bytes of the whole pictures in memory, and of one evaluation.
         peak: largest number of bytes of the whole process, or of the GPU's memory.
-        seconds: extrapolated from one evaluation and from two transitions without the network.
+        seconds: extrapolated from evaluations and transitions on parts of the picture.
+        coarse: whether `picture` and `window` are rules of thumb, as for pictures of up to 256 x 256 pixels, whose memory
+            hardly shows beside what the process holds anyway.
     """
 
     width: int
@@ -33,6 +36,7 @@ class Estimate:
     window: int
     peak: int
     seconds: float
+    coarse: bool
 
 
 def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> Estimate:
@@ -44,15 +48,21 @@ def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> E
     """
     height, width = plans[0].problem.shape[-2:]
     plans = [plan for plan in plans if plan.boxes]
-    tried = [dry_run(plan.problem, plan.prior, plan.guidance, plan.sampler, plan.schedule) for plan in plans]
-    work = [_evaluations(plan, index, one) for plan, one in zip(plans, tried, strict=True) for index in range(len(plan.boxes))]
+    tried = [plan.tried or _tried(plan) for plan in plans]
+    work = [
+        some
+        for plan, one in zip(plans, tried, strict=True)
+        for index in range(len(plan.boxes))
+        for some in _evaluations(plan, index, one)
+    ]
+    rough = 0
     if work:
-        # Before memory is measured, because the first evaluation of a process also sets up libraries.
-        seconds += in_network(plans[0].prior, work, plans[0].device) + afterwards(plans[0].problem)
-        seconds += sum(beside_network(plan) for plan in plans)
+        # Before memory is counted, because the first evaluation of a process also sets up libraries.
+        in_all, rough = in_network(plans[0].prior, work, plans[0].device)
+        seconds += in_all + afterwards(plans[0].problem) + sum(beside_network(plan) for plan in plans)
     picture = window = 0
     for plan, one in zip(plans, tried, strict=True):
-        whole, bytes_of_one, count = bytes_held(plan, one)
+        whole, bytes_of_one, count = bytes_held(plan, one, rough)
         picture, window = max(picture, whole), max(window, bytes_of_one * count)
     found: dict[tuple[int, int], int] = {}
     for one_box in work:
@@ -67,19 +77,26 @@ def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> E
         window=window,
         peak=held + picture + window,
         seconds=seconds,
+        coarse=any(one.coarse for one in tried),
     )
 
 
-def _evaluations(plan: Plan, index: int, tried: DryRun) -> Evaluations:
-    """The evaluations of a dry run, converted to windows of a box."""
+def _tried(plan: Plan) -> DryRun:
+    return dry_run(plan.problem, plan.prior, plan.guidance, plan.sampler, plan.schedule, floor=FLOOR)
+
+
+def _evaluations(plan: Plan, index: int, tried: DryRun) -> list[Evaluations]:
+    """The evaluations of a dry run, converted to windows of a box; for each size of pictures that a method evaluates."""
     top, bottom, left, right = plan.boxes[index]
-    view = plan.view(index)
-    counts = {level: view.count(bottom - top, right - left, level) for level in set(tried.levels)}
-    forward = len(plan.names) * sum(
-        counts[level] * pictures for level, pictures in zip(tried.levels, tried.pictures, strict=True)
-    )
-    backward = forward * tried.gradients / max(1, len(tried.levels))
-    # For a gradient through several windows each window is evaluated again.
-    anew = backward if max(bottom - top, right - left) > view.fits.window else 0
-    first = counts[tried.levels[0]] if tried.levels else 0
-    return Evaluations(window_size(plan, index), first, forward + anew, backward)
+    view, found = plan.view(index), []
+    per_evaluation = tried.gradients / max(1, len(tried.asked))
+    for share in dict.fromkeys(one.share for one in tried.asked):
+        asked = [one for one in tried.asked if one.share == share]
+        height, width = round(share[0] * (bottom - top)), round(share[1] * (right - left))
+        counts = {one.level: view.count(height, width, one.level) for one in asked}
+        forward = len(plan.names) * sum(counts[one.level] * one.pictures for one in asked)
+        backward = forward * per_evaluation
+        # For a gradient through several windows each window is evaluated again.
+        anew = backward if max(height, width) > view.fits.window else 0
+        found.append(Evaluations(window_size(plan, index, share), counts[asked[0].level], forward + anew, backward))
+    return found

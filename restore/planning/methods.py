@@ -112,8 +112,8 @@ def _default_sampling(problem: Problem, own: Guidance | None) -> Guidance:
     if own is not None and own.answer == "sample":
         return own
     if problem.constraint is not None and problem.sigma_y == 0:
-        return DDNM()  # It projects estimates on what y may be; others take y as exact.
-    if isinstance(problem.operator, Identity):
+        return DDNM()  # It projects estimates on what y may be.
+    if isinstance(problem.operator, Identity) and problem.constraint is None:
         return DenoisingSamples()
     if isinstance(problem.operator, Linear):
         # The lowest error of all sampling methods on photographs, and as well calibrated as the next best (docs/reports).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -48,6 +48,7 @@ class Plan:
         largest: the largest side of a window that was allowed.
         at_once: the largest number of windows per evaluation.
         device: of the network.
+        tried: the dry run, if its windows were chosen by one.
     """
 
     problem: Problem
@@ -61,6 +62,7 @@ class Plan:
     largest: int
     device: torch.device
     at_once: int = sys.maxsize
+    tried: DryRun | None = field(default=None, compare=False)
 
     @property
     def batch(self) -> int:
@@ -132,6 +134,7 @@ def fit(plan: Plan, bound: int | None = None) -> Plan:
     if not sizes or (bound is None and max(height * width for height, width in sizes) <= SMALL):
         return plan
     tried = dry_run(plan.problem, plan.prior, plan.guidance, plan.sampler, plan.schedule)
+    plan = replace(plan, tried=tried)
     left = memory.room(plan.device, bound)
     least = max(LEAST, 4 * plan.prior.multiple_of)
     while True:
@@ -156,11 +159,12 @@ def fit(plan: Plan, bound: int | None = None) -> Plan:
     )
 
 
-def bytes_held(plan: Plan, tried: DryRun) -> tuple[int, int, int]:
+def bytes_held(plan: Plan, tried: DryRun, rough: int = 0) -> tuple[int, int, int]:
     """Bytes of whole pictures in the run of the largest box, bytes of the largest window's evaluation, and windows at once.
 
     Args:
         tried: of the plan's method.
+        rough: bytes of the evaluation, used where the dry run is coarse, in place of counting them.
     """
     problem, prior, samples = plan.problem, plan.prior, plan.batch
     pixels = max((bottom - top) * (right - left) for top, bottom, left, right in plan.boxes)
@@ -171,20 +175,23 @@ def bytes_held(plan: Plan, tried: DryRun) -> tuple[int, int, int]:
     most, height, width, count = 0, 0, 0, 1
     for index, side in enumerate(plan.windows):
         size = window_size(plan, index)
-        pictures = max(tried.pictures, default=1) * samples
+        pictures = tried.pictures * samples
         at_once = min(plan.at_once, pictures if side is None else together(side**2, plan.device))
         if size[0] * size[1] * at_once > most:
             most, (height, width), count = size[0] * size[1] * at_once, size, at_once
-    one = evaluation(prior, 1, height, width, graph=tried.gradients > 0, device=plan.device)
+    coarse = tried.coarse and rough > 0
+    one = rough if coarse else evaluation(prior, 1, height, width, graph=tried.gradients > 0, device=plan.device)
     return picture, int(HEAP * one), count
 
 
-def window_size(plan: Plan, index: int) -> tuple[int, int]:
-    """(height, width) of the network's input for the box of this index."""
+def window_size(plan: Plan, index: int, share: tuple[float, float] = (1.0, 1.0)) -> tuple[int, int]:
+    """(height, width) of the network's input for the box of this index, or for a picture of a share of its sides."""
     top, bottom, left, right = plan.boxes[index]
     multiple = plan.prior.multiple_of
-    height, width = (-(-length // multiple) * multiple for length in (bottom - top, right - left))
-    if plan.windows[index] is None:
+    sides = round(share[0] * (bottom - top)), round(share[1] * (right - left))
+    height, width = (-(-length // multiple) * multiple for length in sides)
+    side = plan.windows[index]
+    if side is None or max(sides) <= side:
         return height, width
     top, bottom, left, right = plan.view(index).windows(height, width, 1.0)[0].box
     return bottom - top, right - left

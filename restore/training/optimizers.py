@@ -1,7 +1,4 @@
-"""Optimizers: AdamW, or Muon for the inner convolutions with AdamW for all other parameters.
-
-docs/reports/trials.md compares them on equal training time.
-"""
+"""Optimizers: AdamW, or Muon for the inner convolutions with AdamW for all other parameters."""
 
 from __future__ import annotations
 

@@ -34,12 +34,6 @@ def make_folder(out: Path) -> None:
         raise not_written(out, error) from None
 
 
-def clear_parts(out: Path) -> None:
-    """Remove the temporary files of a run that was killed while it saved."""
-    for part in out.glob(".restore-*.part"):
-        part.unlink(missing_ok=True)
-
-
 def not_written(out: Path, error: OSError) -> RestoreError:
     """The error for a run that cannot be saved."""
     return RestoreError(f"{out}: cannot be written ({error.strerror}); check the name, space and permissions")

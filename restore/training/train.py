@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from restore.device.dtype import multiplies_bfloat16
 from restore.errors import PriorError, UsageError
+from restore.files import clear_parts
 from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
 from restore.training import optimizers
@@ -31,7 +32,6 @@ from restore.training.state import (
     STATE,
     add_metrics,
     check_same_model,
-    clear_parts,
     load_state,
     make_folder,
     not_written,

@@ -49,8 +49,9 @@ write, count = restore.files.write_atomically, 0
 def counted(path, content, **words):
     global count
     if {inside!r} and count == {files}:
-        Path(path).with_name(".restore-half.part").write_bytes(b"half")
-        os.kill(os.getpid(), signal.SIGKILL)
+        def content(temporary):
+            temporary.write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
     write(path, content, **words)
     count += 1
     if count == {files}:

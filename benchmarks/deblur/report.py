@@ -1,7 +1,8 @@
 """What the task `deblur` makes of blurred and noisy pictures, in PSNR, beside deconvolution by scikit-image.
 
 The middle of pictures that were blurred whole, so that what lies beyond the border leaks in; with noise, rounded to 8 bits. The
-kernels: a Gaussian of 1.6 px, and seeded random walks of 17 x 17 px, as of a camera that shakes. The task is told the kernel
+kernels: a Gaussian of 1.6 px, seeded random walks of 17 x 17 px, as of a camera that shakes, and those of a folder of .npy
+files (`--kernels`). The task is told the kernel
 and measures the noise. The others get pictures continued by reflection, and those with a strength the best one by the truth,
 picture by picture; `unsupervised_wiener` finds its own.
 """
@@ -11,61 +12,23 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from skimage import restoration
 from torch import Tensor
-from torch.nn import functional as F
 
+from benchmarks.deblur.blurred import NOISE, all_kernels, blurred, white
 from benchmarks.harness import Results, arguments, by, grouped, report, table
 from benchmarks.metrics import psnr
 from benchmarks.pictures import paths, read, rounded
 from restore import Restorer
-from restore.operators import kernels
 
-SIDE, NOISE, SPAN = 256, 2.55, 17
 MARGIN = 32  # Pixels of reflection around pictures for the other methods.
-WALKS = (1, 2)
 BALANCES, ITERATIONS = (0.003, 0.01, 0.03, 0.1, 0.3), (5, 10, 20, 40)
 key = by("picture", "kernel")
-
-
-def walk(seed: int, points: int = 400) -> Tensor:
-    """A kernel along a random walk whose speed changes little by little, scaled to `SPAN`."""
-    random = np.random.default_rng(seed)
-    speed, places = random.normal(size=2), []
-    place = np.zeros(2)
-    for _ in range(points):
-        speed = 0.97 * speed + 0.25 * random.normal(size=2)
-        place = place + speed
-        places.append(place)
-    found = np.array(places)
-    found -= (found.max(axis=0) + found.min(axis=0)) / 2
-    found *= (SPAN // 2 - 1) / np.abs(found).max()
-    return kernels.path(*torch.from_numpy(found).T)
-
-
-def all_kernels() -> Iterator[tuple[str, Tensor]]:
-    yield "gaussian 1.6", kernels.gaussian(1.6)
-    for seed in WALKS:
-        yield f"walk {seed}", walk(seed)
-
-
-def damaged(whole: NDArray, kernel: Tensor, seed: int) -> tuple[NDArray, NDArray]:
-    """The blurred and noisy middle of a picture, and the sharp one."""
-    height, width = kernel.shape
-    x = torch.from_numpy(whole).permute(2, 0, 1)[None].double()
-    y = F.conv2d(x, kernel.flip(0, 1).expand(3, 1, height, width), groups=3)[0].permute(1, 2, 0).numpy()
-    top, left = ((length - SIDE) // 2 for length in whole.shape[:2])
-    at = top - (height - 1 - height // 2), left - (width - 1 - width // 2)  # The convolution begins inside.
-    y = y[at[0] : at[0] + SIDE, at[1] : at[1] + SIDE]
-    noisy = y + NOISE * np.random.default_rng(seed).standard_normal(y.shape)
-    return rounded(noisy), whole[top : top + SIDE, left : left + SIDE]
 
 
 def others(given: NDArray, kernel: NDArray, truth: NDArray) -> dict[str, float]:
@@ -87,14 +50,19 @@ def others(given: NDArray, kernel: NDArray, truth: NDArray) -> dict[str, float]:
 
 
 def main() -> None:
-    report(arguments(__doc__, "data", "prior", "results", "table", "into", "only", "every", "quick"), key, measure, tables)
+    report(
+        arguments(__doc__, "data", "prior", "results", "table", "into", "only", "every", "quick", kernels=Path()),
+        key,
+        measure,
+        tables,
+    )
 
 
 def measure(given: argparse.Namespace, results: Results) -> None:
     restorer = Restorer.from_pretrained(given.prior)
     with tempfile.TemporaryDirectory() as folder:
         for index, path in enumerate(paths(given.data)[:: given.every]):
-            for name, kernel in list(all_kernels())[: 1 if given.quick else None]:
+            for name, kernel in list(all_kernels(given.kernels))[: 1 if given.quick else None]:
                 if given.only in name:
                     file = Path(folder) / f"{name}.npy"
                     np.save(file, kernel.numpy())
@@ -103,7 +71,8 @@ def measure(given: argparse.Namespace, results: Results) -> None:
 
 def one(restorer: Restorer, path: Path, seed: int, name: str, kernel: Tensor, file: Path) -> dict[str, Any]:
     """The figures of a picture."""
-    given, truth = damaged(read(path), kernel, seed)
+    y, truth = blurred(read(path), kernel)
+    given = rounded(white(y, NOISE, seed))
     started = time.perf_counter()
     answer = restorer("deblur", given, kernel=str(file)).image
     row = {"picture": path.stem, "kernel": name, "seconds": round(time.perf_counter() - started, 1)}

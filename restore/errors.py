@@ -5,7 +5,8 @@ RestoreError                     any error that the caller can correct          
 ├── PictureError                 a picture or mask that cannot be read, used or written        exit code 1
 ├── PriorError                   a model that is missing, damaged or not supported             exit code 3
 ├── OperatorError                an operator that the chosen guidance cannot use               exit code 2
-└── OutOfMemoryError             a run that does not fit into memory                           exit code 4
+├── OutOfMemoryError             a run that does not fit into memory                           exit code 4
+└── PluginError                  a fault of a package that is not the toolkit's                exit code 5
 """
 
 from __future__ import annotations
@@ -52,6 +53,16 @@ class OutOfMemoryError(RestoreError, MemoryError):
     """A run that does not fit into memory."""
 
     exit_code = 4
+
+
+class PluginError(RestoreError):
+    """A plugin raised what it should not, or returned what its interface does not allow."""
+
+    exit_code = 5
+
+
+class PluginPriorError(PluginError, PriorError):
+    """A plugin's loader of priors failed, so that no picture can be restored."""
 
 
 def suggest(given: str, known: Iterable[str]) -> str:

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import torch
 from torch import Tensor
 
-from restore.errors import PictureError
+from restore.errors import OperatorError, PictureError
 from restore.noise.model import NoiseModel
 from restore.operators.constraint import Constraint
 from restore.operators.operator import Linear, Operator
@@ -75,6 +76,23 @@ class Problem(Generic[Kind]):
         if self.noise is None or self.sigma_y == 0:
             return self.operator.prox(v, y, rho * self.sigma_y**2)
         return self.noise.prox(self.operator, v, y, rho)
+
+
+@torch.no_grad()
+def check_operator(problem: Problem) -> None:
+    """Raises OperatorError unless the operator maps pictures of the problem's shape to the shape of y."""
+    operator = problem.operator
+    if not isinstance(operator, Operator):
+        raise OperatorError(f"the operator must be a restore.operators.Operator, got a {type(operator).__name__}")
+    try:
+        measured = tuple(operator(problem.y.new_zeros(problem.shape)).shape)
+    except RuntimeError as error:
+        raise OperatorError(f"{type(operator).__name__} does not take pictures of shape {problem.shape}: {error}") from None
+    if measured != tuple(problem.y.shape):
+        raise OperatorError(
+            f"{type(operator).__name__} takes pictures of shape {problem.shape} to {measured}, "
+            f"but y has {tuple(problem.y.shape)}"
+        )
 
 
 def finite(x: Tensor) -> bool:

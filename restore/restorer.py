@@ -16,10 +16,11 @@ from restore import images, pretrained
 from restore.device import memory
 from restore.device.placement import Placement
 from restore.errors import UsageError, suggest
-from restore.options import build, describe, run_options
+from restore.options import describe, run_options
 from restore.planning.estimate import Estimate, estimate
 from restore.planning.plan import LARGEST_WINDOW, Plan
 from restore.plugins import manager
+from restore.plugins.calls import build_options
 from restore.priors import Prior
 from restore.priors.views.compiled import runs_compiled, with_compiled_networks
 from restore.problem import Problem
@@ -144,7 +145,7 @@ class Restorer:
         for name in keywords:
             if name not in known:
                 raise UsageError(f"unknown option {name!r}; {suggest(name, known)}")
-        own: Any = build(task.Options, **{name: value for name, value in keywords.items() if name not in common})
+        own: Any = build_options(task, **{name: value for name, value in keywords.items() if name not in common})
         asked = run_options("call", {name: value for name, value in keywords.items() if name in common})
         return task, own, replace(self.options, **{name: getattr(asked, name) for name in common})
 

@@ -11,15 +11,14 @@ from torch import Tensor
 
 from restore.device import memory
 from restore.engine import reverse
-from restore.errors import OperatorError, OutOfMemoryError, PriorError, UsageError
+from restore.errors import OutOfMemoryError, PriorError, UsageError
 from restore.guidance import Guidance
-from restore.operators import Operator
 from restore.options import run_options
 from restore.planning.dry_run import needs_initial_estimate
 from restore.planning.methods import blend, choose_methods, kind_of, mean
 from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan, part_of
 from restore.priors import GrayView, Prior
-from restore.problem import Problem
+from restore.problem import Problem, check_operator
 from restore.results.consistency import consistency
 from restore.results.projection import project
 from restore.results.result import Event, Result
@@ -55,7 +54,7 @@ def solve(
     Raises: UsageError, OperatorError, PriorError, OutOfMemoryError.
     """
     options = run_options("call", {"guidance": guidance, **keywords})
-    _check(problem)
+    check_operator(problem)
     plans, fidelity = prepare(problem, prior, options, device=device or device_of(prior))
     return run(plans, fidelity, options.seed)
 
@@ -183,23 +182,6 @@ def _restored(plan: Plan, index: int, names: Sequence[str], seed: int) -> Iterat
             f"not enough memory for {len(names)} picture(s) of {width}x{height} pixels, whatever the window; "
             "free some memory, or cut the picture"
         ) from error
-
-
-@torch.no_grad()
-def _check(problem: Problem) -> None:
-    """Raises OperatorError unless the operator maps pictures of the problem's shape to the shape of y."""
-    operator = problem.operator
-    if not isinstance(operator, Operator):
-        raise OperatorError(f"the operator must be a restore.operators.Operator, got a {type(operator).__name__}")
-    try:
-        measured = tuple(operator(problem.y.new_zeros(problem.shape)).shape)
-    except RuntimeError as error:
-        raise OperatorError(f"{type(operator).__name__} does not take pictures of shape {problem.shape}: {error}") from None
-    if measured != tuple(problem.y.shape):
-        raise OperatorError(
-            f"{type(operator).__name__} takes pictures of shape {problem.shape} to {measured}, "
-            f"but y has {tuple(problem.y.shape)}"
-        )
 
 
 def device_of(prior: Prior) -> torch.device:

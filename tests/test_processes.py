@@ -17,7 +17,7 @@ SLOW_TOY = ["--prior", "toy:slow", *TOY[2:]]
 
 def launch(place: Path, *arguments: str, count: int = 2) -> Ran:
     """The command in so many processes, which meet over the loopback interface."""
-    root = Path(plugins.__file__).parent.parent
+    root = Path(plugins.__file__).parents[2]
     paths = os.pathsep.join([str(place.parent / "site"), str(root)])
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count), "-m", "restore"]
     done = subprocess.run(
@@ -45,6 +45,7 @@ def test_two_processes_write_what_one_writes_and_a_bad_picture_stops_nobody(plac
     errors = [line for line in two.err.splitlines() if line.startswith("error: ")]
     assert sorted(line[:17] for line in errors) == ["error: in/a.png: ", "error: in/b.png: "]
     assert "in one" not in two.err
+    assert two.err.count("2 of 4 pictures failed\nthe launcher will report exit code 1 and a traceback of its own\n") == 1
 
     assert restore(*words, "-o", "one").code == 1
     for name in ("c.png", "d.png"):

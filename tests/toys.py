@@ -104,7 +104,7 @@ def files(folder: Path) -> list[str]:
 
 def process(place: Path, *arguments: str, code: str | None = None) -> subprocess.Popen[str]:
     program = ["-c", code] if code else ["-m", "restore"]
-    root_folder = Path(plugins.__file__).parent.parent
+    root_folder = Path(plugins.__file__).parents[2]
     paths = os.pathsep.join([str(place.parent / "site"), str(root_folder)])
     return subprocess.Popen(
         [sys.executable, *program, *arguments],

@@ -19,9 +19,12 @@ from restore.cli.inputs import STREAM
 from restore.cli.jobs import Job, jobs_of
 from restore.cli.outcome import Outcome
 from restore.cli.save import is_companion, save, save_map, save_mask, save_sheet, save_to_stream
-from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
+from restore.cli.streams import aside
+from restore.device.memory import is_lack_of_memory
+from restore.errors import OperatorError, OutOfMemoryError, PictureError, PluginError, PriorError, RestoreError, UsageError
 from restore.files import clear_parts
-from restore.options import build, describe
+from restore.options import describe
+from restore.plugins.calls import build_options
 from restore.run_options import RunOptions, values_of
 from restore.task import Task
 
@@ -56,24 +59,25 @@ class Batch:
         jobs = jobs_of(self.task, inputs, own, self.options)
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             codes = self._run(jobs)
-        else:
-            from restore.device.placement import Placement
+            _say_failed(codes)
+            return _code(codes)
+        from restore.device.placement import Placement
 
-            # All processes must split the same list, so finished pictures are skipped only later.
-            placement = Placement.current(self.options.device, self.options.dtype)
-            codes = self._run(placement.share(jobs))
-            placement.wait()
-        failed = sum(code > 0 for code in codes)
-        if failed and len(codes) > 1:
-            console.logger.info("%d of %d pictures failed", failed, len(codes))
-        return OutOfMemoryError.exit_code if OutOfMemoryError.exit_code in codes else int(failed > 0)
+        # All processes must split the same list, so finished pictures are skipped only later.
+        placement = Placement.current(self.options.device, self.options.dtype)
+        codes = self._run(placement.share(jobs))
+        everyone = placement.gather(codes)
+        if placement.index == 0 and any(everyone):
+            _say_failed(everyone)
+            console.logger.info("the launcher will report exit code %d and a traceback of its own", _code(everyone))
+        return _code(codes)
 
     def _run(self, jobs: Sequence[Job]) -> list[int]:
         codes = []
         with console.progress_of(len(jobs)) as show:
             for index, job in enumerate(jobs):
                 show(index, job.source.name)
-                with console.about(str(job.source) if len(jobs) > 1 else None):
+                with console.about(str(job.source) if len(jobs) > 1 else None), aside():  # Plugins may print.
                     outcome = self._attempt(job, partial(_show_share, show, index, job.source.name))
                 outcome.print(as_json=self.options.json)
                 codes.append(outcome.code)
@@ -119,10 +123,13 @@ class Batch:
             console.error(message)
             console.trace()
             return failure(message, error.exit_code)
-        except MemoryError:
-            console.error(f"{job.source}: not enough memory; give a smaller --tile")
-            return failure("not enough memory", OutOfMemoryError.exit_code)
         except Exception as error:
+            if isinstance(error, ImportError) and is_lack_of_memory(error):
+                raise  # The next picture needs the same packages.
+            if is_lack_of_memory(error):
+                console.error(f"{job.source}: not enough memory; give a smaller --tile")
+                console.trace()
+                return failure("not enough memory", OutOfMemoryError.exit_code)
             console.bug(error, f"{job.source}: ")
             return failure(f"{type(error).__name__}: {error}", 1)
 
@@ -230,7 +237,7 @@ class Batch:
             return
 
         with self._reading():
-            self.task.problem(self._reader()(job.source), build(self.task.Options, **job.options))
+            self.task.problem(self._reader()(job.source), build_options(self.task, **job.options))
 
     def _estimate(self, job: Job) -> dict[str, Any]:
         """The estimated cost of a picture, reading and writing included. Raises PictureError if it cannot be read."""
@@ -273,6 +280,18 @@ def _is_same(result: Result, picture: Picture) -> bool:
         return False
     made, given = result.picture.samples(), picture.samples()
     return made.shape == given.shape and bool((made == given).all())
+
+
+def _say_failed(codes: Sequence[int]) -> None:
+    failed = sum(code > 0 for code in codes)
+    if failed and len(codes) > 1:
+        console.logger.info("%d of %d pictures failed", failed, len(codes))
+
+
+def _code(codes: Sequence[int]) -> int:
+    """The exit code of all pictures together."""
+    special = [code for code in (OutOfMemoryError.exit_code, PluginError.exit_code) if code in codes]
+    return special[0] if special else int(any(codes))
 
 
 def _input(path: Path) -> dict[str, str]:

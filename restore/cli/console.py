@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 logger = logging.getLogger("restore")
@@ -30,7 +30,8 @@ class Messages(logging.Handler):
         text, picture = record.getMessage(), _picture.get()
         if picture is not None and picture not in text:
             text = f"{picture}: {text}"
-        print(f"{prefix}{text}", file=sys.stderr)
+        with suppress(OSError, ValueError):  # A full, closed or hung-up stderr is no reason to stop.
+            print(f"{prefix}{text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -59,7 +60,8 @@ def error(text: str) -> None:
 def trace() -> None:
     """With -vv, print the traceback of the exception being handled."""
     if logger.isEnabledFor(TRACES):
-        traceback.print_exc(file=sys.stderr)
+        with suppress(OSError, ValueError):
+            traceback.print_exc(file=sys.stderr)
 
 
 def bug(raised: Exception, of: str = "") -> None:

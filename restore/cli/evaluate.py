@@ -13,6 +13,7 @@ from restore.cli import console
 from restore.cli.flags import click_options
 from restore.cli.info import table
 from restore.cli.sample import Size, check_targets, own_size, write_grid
+from restore.cli.streams import aside
 from restore.errors import UsageError
 from restore.run_options import RunOptions
 
@@ -96,7 +97,8 @@ def _run(
     if not data.exists():
         images.find([data])  # Raises the error for a missing path.
     placement = Placement.current(device, dtype)
-    prior = pretrained.prior(name, dtype=placement.dtype).to(placement.device)
+    with aside():
+        prior = pretrained.prior(name, dtype=placement.dtype).to(placement.device)
     wanted = size or (own_size(name) if data.is_dir() else None)
     x0 = load(data, count=count, channels=prior.channels, size=wanted, skip=skip).to(placement.device)
     method = likelihood or ("flow" if prior.levels is None else "bound")
@@ -119,7 +121,7 @@ def _run(
             f"bits/dim {_said(bits)} by the probability-flow ODE, uniformly dequantised",
             f"  {steps} Runge-Kutta steps, {probes} probe(s), sigma {prior.sigma_min:.3g} to {prior.sigma_max:.3g}",
         ]
-    with console.progress("denoising") as show:
+    with aside(), console.progress("denoising") as show:
         denoised = denoising_psnr(prior, x0, seed=seed, batch=batch, on_step=show)
     told["denoising"] = [line._asdict() for line in denoised]
     rows = [(f"{line.sigma:.3g}", f"{line.sigma * 127.5:.3g}", f"{line.noisy:.2f}", f"{line.psnr:.2f}") for line in denoised]
@@ -130,7 +132,7 @@ def _run(
 def _bound(prior: Prior, x0: Tensor, **options: Any) -> Bound:
     from restore.likelihood import variational_bound
 
-    with console.progress("variational bound") as show:
+    with aside(), console.progress("variational bound") as show:
         return variational_bound(prior, x0, on_step=show, **options)
 
 
@@ -138,7 +140,7 @@ def _flow(prior: Prior, x0: Tensor, *, seed: int, **options: Any) -> Tensor:
     from restore.likelihood import bits_per_dim, dequantised, flow_likelihood
     from restore.likelihood.units import seeded
 
-    with console.progress("probability flow") as show:
+    with aside(), console.progress("probability flow") as show:
         density = flow_likelihood(prior, dequantised(x0, seeded(seed)), seed=seed, on_step=show, **options)
     return bits_per_dim(density, x0[0].numel())
 

@@ -58,7 +58,7 @@ def _flag(option: Option, known: dict[str, str]) -> click.Option:
     names = [flag, option.name]
     if short := option.metadata.get("short"):
         names.insert(0, short)
-    help = option.help.format(**known)
+    help = option.help.format(**known) if known else option.help
     if option.metadata.get("count"):
         return click.Option(names, count=True, default=option.default, help=help)
     if option.kind is bool:

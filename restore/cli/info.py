@@ -34,11 +34,16 @@ def plugins_command(json: bool, doctor: bool) -> int:
     if json:
         print(json_module.dumps([asdict(record) for record in records], indent=2))
     else:
-        rows = [(one.name, one.distribution, one.version, one.state, f"{one.seconds:.3f} s", one.error) for one in records]
+        rows = [(one.name, one.distribution, one.version, one.state, f"{one.seconds:.3f} s", _ailment(one)) for one in records]
         print(table(("plugin", "distribution", "version", "state", "loaded in", "error"), rows))
     for (kind, name), distributions in plugins.clashes.items():
         console.logger.warning("%s %r is provided by %s; it cannot be used", kind, name, " and ".join(distributions))
     return int(bool(_ill(records) or plugins.clashes)) if doctor else 0
+
+
+def _ailment(record: Record) -> str:
+    """What is wrong with a plugin, for the table."""
+    return record.error or "; ".join(f"{name} is left out: the toolkit has its own" for name in record.left_out)
 
 
 def _alone(record: Record) -> Record:
@@ -65,6 +70,7 @@ def _ill(records: Sequence[Record]) -> bool:
     found = False
     for record in records:
         complaints = [record.error] if record.error else []
+        complaints += [f"{name} is a name of the toolkit's own; give another" for name in record.left_out]
         complaints += ["imports torch when loaded; import it inside methods"] if record.heavy else []
         complaints += [f"takes {record.seconds:.2f} s to load, more than {SLOW}"] if record.seconds > SLOW else []
         for complaint in complaints:

@@ -11,6 +11,7 @@ import click
 
 from restore.cli.info import table
 from restore.cli.models_convert import about, average_command, convert_command
+from restore.cli.streams import aside
 from restore.errors import PriorError, suggest
 
 
@@ -66,10 +67,11 @@ def verify_command(models: tuple[str, ...]) -> None:
     from restore.results.provenance import weights_hash
 
     for name in models or sorted(BUNDLED):
-        loaded = prior(name, local_files_only=True)
-        side = max(64, loaded.multiple_of)
-        noise = torch.randn(1, loaded.channels, side, side, generator=torch.Generator().manual_seed(0))
-        answer = loaded(noise, torch.tensor(1.0).clamp(loaded.sigma_min, loaded.sigma_max))
+        with aside():
+            loaded = prior(name, local_files_only=True)
+            side = max(64, loaded.multiple_of)
+            noise = torch.randn(1, loaded.channels, side, side, generator=torch.Generator().manual_seed(0))
+            answer = loaded(noise, torch.tensor(1.0).clamp(loaded.sigma_min, loaded.sigma_max))
         if answer.shape != noise.shape or not bool(torch.isfinite(answer).all()):
             raise PriorError(f"prior {name} returns values that are not finite; its weights are damaged: get it again")
         print(f"{name}: ok, weights {weights_hash(loaded)}")

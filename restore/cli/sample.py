@@ -11,6 +11,7 @@ import click
 
 from restore.cli import console
 from restore.cli.flags import click_options
+from restore.cli.streams import aside
 from restore.errors import PriorError
 from restore.run_options import RunOptions
 from restore.sampling.samplers import SAMPLERS
@@ -100,12 +101,13 @@ def _run(
     from restore.results.figures import contact_sheet
 
     placement = Placement.current(device, dtype)
-    prior = pretrained.prior(name, dtype=placement.dtype).to(placement.device)
+    with aside():
+        prior = pretrained.prior(name, dtype=placement.dtype).to(placement.device)
     schedule = generate.schedule_for(prior, steps, schedule_name)
     shown = set(range(0, len(schedule) - 1, -(-(len(schedule) - 1) // FRAMES))) | {len(schedule) - 2}
     pictures, filmed = [], []
     start = time.perf_counter()
-    with console.progress(f"{count} pictures") as show:
+    with aside(), console.progress(f"{count} pictures") as show:
         for step in generate.stream(
             prior, count, size or own_size(name), chosen, schedule, seed, batch=batch, device=placement.device
         ):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from restore.cli.streams import results
 from restore.errors import PictureError
 from restore.files import write_atomically
 
@@ -46,14 +47,21 @@ def save(path: Path, result: Result, record: dict[str, Any] | None, options: Run
 
 
 def save_to_stream(result: Result, options: RunOptions) -> None:
-    """Write the picture of a result to standard output, as PNG unless another format is asked for."""
+    """Write the picture of a result to standard output, as PNG unless another format is asked for.
+
+    Raises: PictureError if it cannot be written.
+    """
     from restore import images
 
     assert result.picture is not None
     name = f"-.{options.format or 'png'}"
     data = images.to_bytes(Path(name), result.picture, metadata=options.metadata, quality=options.jpeg_quality)
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    try:
+        with results():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+    except OSError as error:
+        raise PictureError(f"standard output cannot be written ({error.strerror})") from None
 
 
 def is_companion(path: Path) -> bool:

@@ -13,6 +13,7 @@ from restore.cli.flags import click_options
 from restore.device import memory
 from restore.errors import UsageError
 from restore.options import describe
+from restore.plugins.calls import guarding
 from restore.plugins.manager import load
 from restore.run_options import RunOptions
 from restore.sampling.samplers import SAMPLERS
@@ -27,7 +28,8 @@ class TaskCommand(click.Command):
     """A subcommand whose help lists the task's own flags first."""
 
     def __init__(self, task: Task) -> None:
-        self.own = click_options(task.Options)
+        with guarding(task, "Options"):
+            self.own = click_options(task.Options)
         inputs = click.Argument(["inputs"], nargs=-1, required=True, metavar="IN...", type=click.Path(path_type=Path))
         super().__init__(
             task.name,

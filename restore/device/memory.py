@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
@@ -18,10 +19,14 @@ KEPT_FREE = 0.1  # Share of free memory that is left to other processes.
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error means out of memory: Python's, an accelerator's, or that of torch's CPU allocator."""
+    """Whether an error means out of memory: Python's, the system's, an accelerator's, or that of torch's CPU allocator."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     said = str(error).lower()
+    if isinstance(error, ImportError):  # Of the loader of shared libraries.
+        return "failed to map segment" in said or "cannot allocate memory" in said
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError) and ("can't allocate memory" in said or "defaultcpuallocator" in said)
 
 

@@ -80,12 +80,17 @@ class Placement:
         with PartialState().split_between_processes(list(items)) as mine:
             return list(mine)
 
-    def wait(self) -> None:
-        """Wait until every process gets here. Launchers stop all processes as soon as one fails."""
-        if self.count > 1:
-            from accelerate import PartialState
+    def gather(self, items: Sequence[Item]) -> list[Item]:
+        """The items of all processes, in each of them.
 
-            PartialState().wait_for_everyone()
+        Waits until every process gets here: launchers stop all processes as soon as one fails.
+        """
+        if self.count == 1:
+            return list(items)
+        from accelerate.utils import gather_object
+
+        everyone: list[Item] = gather_object(list(items))
+        return everyone
 
 
 def _known(device: str) -> bool:

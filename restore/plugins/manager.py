@@ -1,7 +1,8 @@
 """The plugin manager.
 
 Plugins are loaded one by one. A plugin that fails to load causes a warning; a name that two plugins provide causes an error
-when it is used.
+when it is used. In a name of the toolkit the toolkit comes first, with a warning. Objects of other packages are guarded
+(`calls`).
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
 from importlib import metadata
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pluggy
 
-from restore.errors import UsageError, suggest
+from restore.device.memory import is_lack_of_memory
+from restore.errors import PluginError, PluginPriorError, UsageError, suggest
+from restore.plugins import checks
+from restore.plugins.calls import Origin, guarded, guarded_factory
 from restore.plugins.contributions import RefusedError, contributions
+from restore.plugins.task_checks import TASK
 from restore.task import Task
 
 hookimpl = pluggy.HookimplMarker("restore")
@@ -50,6 +56,7 @@ class Record:
         error: why it could not be loaded, one line; empty otherwise.
         seconds: time to import it and call its hooks.
         heavy: loading it imported torch, which slows down every command, `restore --help` included.
+        left_out: names that it provides and the toolkit, too, such as `task inpaint`; the toolkit's own are used.
     """
 
     name: str
@@ -59,11 +66,13 @@ class Record:
     error: str = ""
     seconds: float = 0.0
     heavy: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Plugins:
-    """Everything that the installed plugins provide, by name. Names that several plugins provide are in `clashes` only.
+    """Everything that the installed plugins provide, by name. Names that several plugins provide are in `clashes` only; for one
+    that the toolkit provides, too, the toolkit's own is used.
 
     Attributes:
         clashes: (kind, name) -> the distributions that provide it.
@@ -126,8 +135,9 @@ def load() -> Plugins:
         if record.error:
             logger.warning("plugin %s of %s %s: %s", record.name, record.distribution, record.version, record.error)
         for key, value in found.items():
-            provided.setdefault(key, []).append(Found(value, record.distribution))
+            provided.setdefault(key, []).append(Found(_guarded(*key, value, record), record.distribution))
     _warn_of_unknown_names(records)
+    records = [_without_built_in_names(record, provided) for record in records]
     clashes = {key: tuple(one.distribution for one in found) for key, found in provided.items() if len(found) > 1}
 
     def table(kind: str) -> Mapping[str, Found]:
@@ -144,6 +154,32 @@ def load() -> Plugins:
     )
 
 
+def _without_built_in_names(record: Record, provided: dict[tuple[str, str], list[Found]]) -> Record:
+    """The record with the names in which the toolkit comes first. Their objects are taken out of `provided`."""
+    left_out = []
+    for (kind, name), found in provided.items():
+        owners = {one.distribution for one in found}
+        if record.distribution != BUILT_IN and {BUILT_IN, record.distribution} <= owners:
+            found[:] = [one for one in found if one.distribution != record.distribution]
+            left_out.append(f"{kind} {name}")
+            logger.warning(
+                "%s %r of %s %s is left out: the toolkit has its own", kind, name, record.distribution, record.version
+            )
+    return replace(record, left_out=tuple(left_out)) if left_out else record
+
+
+def _guarded(kind: str, name: str, value: Any, record: Record) -> Any:
+    """What a plugin provides; that of another package guarded, so that its faults name it."""
+    if record.distribution == BUILT_IN:
+        return value
+    error = PluginPriorError if kind == "prior" else PluginError
+    origin = Origin(f"{kind} {name!r}", f"{record.distribution} {record.version}".strip(), error)
+    if kind == "task":
+        return guarded(value, origin, TASK)
+    check = {"guidance": checks.method, "prior": checks.prior, "operator": checks.operator}[kind]
+    return guarded_factory(value, origin, check)
+
+
 def entries() -> list[metadata.EntryPoint]:
     """The entry points of all installed plugins, in an order that does not depend on the order of installation."""
     return sorted(metadata.entry_points(group=GROUP), key=_identity)
@@ -156,8 +192,12 @@ def examine(entry: metadata.EntryPoint) -> tuple[dict[tuple[str, str], Any], Rec
     found: dict[tuple[str, str], Any] = {}
     error = ""
     try:
-        found = contributions(entry.load())
-    except (Exception, SystemExit) as raised:
+        with redirect_stdout(sys.stderr):  # stdout is for results.
+            found = contributions(entry.load())
+    except BaseException as raised:  # SystemExit, too: a plugin does not end the program.
+        own = entry.dist is not None and entry.dist.name == BUILT_IN
+        if isinstance(raised, KeyboardInterrupt) or (own and is_lack_of_memory(raised)):
+            raise
         error = f"{type(raised).__name__}: {raised}" if not isinstance(raised, RefusedError) else str(raised)
     return found, Record(
         *_identity(entry),

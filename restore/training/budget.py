@@ -48,9 +48,11 @@ class Report:
         loss: running mean of the loss.
         seconds: training time, of resumed runs together.
         progress: share of the budget that is used.
+        stopped_by: number of the signal that ended the run before its budget; 0 for none.
     """
 
     step: int
     loss: float
     seconds: float
     progress: float
+    stopped_by: int = 0

@@ -117,13 +117,15 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.option(
     "--diffusers", is_flag=True, help="also write OUT/diffusers for diffusers.DDPMPipeline; family ddpm with network unet-*"
 )
+@click.option("--save-every", type=click.FloatRange(min=0), default=300.0, help="seconds between checkpoints")
 @click.option("--seed", type=int, default=0, help="seed of weights, crops and noise")
 @click.option("--resume", is_flag=True, help="resume the run in OUT, up to --steps or --minutes in all")
-def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
+def train(data: tuple[Path, ...], out: Path, **options: Any) -> int:
     """Train a prior on pictures: files, folders (searched recursively) or .npz/.npy arrays.
 
-    Give --steps or --minutes. Ctrl-C saves and ends the run; --resume continues it exactly. Under `accelerate launch` each
-    process takes its share of each batch. The run also writes loss.png, samples.png and metrics.jsonl into OUT.
+    Give --steps or --minutes. Ctrl-C saves and ends the run (exit code 130), and so does SIGTERM (143); --resume continues it
+    exactly. Under `accelerate launch` each process takes its share of each batch. The run also writes loss.png, samples.png
+    and metrics.jsonl into OUT.
 
     Networks small, base, deep, deeper and large are for restoring photographs of any size. Networks whole-* and unet-* have a
     receptive field of a whole small picture, and can also sample such pictures.
@@ -176,6 +178,7 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
             compile_network=options["compile_network"],
             resume=options["resume"],
             initial=None if options["init"] is None else pretrained.prior(options["init"]),
+            save_every=options["save_every"],
             accumulate=options["accumulate"],
             optimizer_name=options["optimizer"],
             tracker=options["tracker"],
@@ -184,7 +187,10 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> None:
             on_checkpoint=draw,
         )
     logger.info("step %d, loss %.4f, %.0f s", report.step, report.loss, report.seconds)
+    if report.stopped_by:
+        return 128 + report.stopped_by
     click.echo(str(out))
+    return 0
 
 
 @contextmanager

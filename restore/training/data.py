@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -208,7 +209,7 @@ def _read_array(source: Path, channels: int) -> Picture:
     try:
         loaded = np.load(source, allow_pickle=False)
         array = loaded["images"] if source.suffix == ".npz" else loaded
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, IndexError, BadZipFile) as error:
         raise PictureError(f"{source}: not an array of pictures ({error})") from None
     array = array[..., None] if array.ndim == 3 else array
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != channels:

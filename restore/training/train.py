@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,15 +18,27 @@ from torch import Tensor, nn
 
 from restore.device.dtype import multiplies_bfloat16
 from restore.errors import PriorError, UsageError
-from restore.files import write_atomically
+from restore.files import clear_parts
 from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
 from restore.training import optimizers
 from restore.training.budget import Budget, Report
 from restore.training.data import Crops
+from restore.training.interrupt import Interrupt
 from restore.training.net2net import transfer_weights
 from restore.training.objectives import Objective
-from restore.training.state import METRICS, STATE, check_same_model, load_state, truncate_metrics
+from restore.training.state import (
+    METRICS,
+    STATE,
+    add_metrics,
+    check_same_model,
+    load_state,
+    make_folder,
+    not_written,
+    save_state,
+    truncate_metrics,
+    warned,
+)
 
 logger = logging.getLogger("restore")
 
@@ -62,7 +72,8 @@ def train(
 ) -> Report:
     """Train a prior and write a model folder with the exponential moving average (EMA) of its weights.
 
-    Ctrl-C ends the run after the current step and saves it; a second Ctrl-C stops at once.
+    Ctrl-C, SIGTERM and SIGHUP end the run after the current step and save it; a second Ctrl-C stops at once. A checkpoint that
+    cannot be written causes a warning, and the run goes on; the last one is an error.
 
     Args:
         config: model config, as `restore.priors.loaders.folder.build` takes it.
@@ -84,10 +95,11 @@ def train(
         on_checkpoint: called in the main process after each checkpoint with the EMA prior, the report, and the loss of every
             step.
 
-    Returns: the report of the last step.
+    Returns: the report of the last step, with the signal that ended the run.
 
     Raises: PriorError if `out` holds a run and `resume` is not set, a run with other options, or a model without a run;
-    UsageError if processes and micro-batches do not divide the batch, or the tracker is unknown.
+    UsageError if processes and micro-batches do not divide the batch, or the tracker is unknown; RestoreError if `out` cannot
+    be written.
     """
     accelerator = Accelerator(
         gradient_accumulation_steps=accumulate, log_with=_check_tracker(tracker), project_dir=None if tracker is None else out
@@ -110,12 +122,14 @@ def train(
         if not resume:
             raise PriorError(f"{out} holds a training run; --resume continues it, another folder starts a new one")
         check_same_model(out, config)
-        step, earlier, smooth, losses = load_state(out / STATE, prior, average, optimizer)
+        step, earlier, smooth, losses = load_state(out / STATE, config, prior, average, optimizer)
         if accelerator.is_main_process:
             truncate_metrics(out, step)
     elif (out / model_folder.CONFIG).exists():
         raise PriorError(f"{out} holds a model but no training run to resume; name another folder")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
+    if accelerator.is_main_process:
+        clear_parts(out)
     # All batches have the same shape, so benchmarking the convolution algorithms once pays.
     torch.backends.cudnn.benchmark = True
     if compile_network:
@@ -129,27 +143,32 @@ def train(
     def checkpoint(report: Report) -> None:
         if not accelerator.is_main_process:
             return
-        model_folder.save(out, config, average, card(report))
         state = {"prior": prior.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
         progress = {"step": report.step, "seconds": report.seconds, "loss": report.loss, "losses": torch.tensor(losses)}
-        write_atomically(out / STATE, lambda path: torch.save({**state, **progress}, path))
+        # The state first: with it alone a run can be resumed, with the model alone it cannot.
+        save_state(out / STATE, {**state, **progress, "config": config})
+        model_folder.save(out, config, average, card(report))
         on_checkpoint(average, report, losses)
 
     pending: list[Tensor] = []
+    signalled = False  # Whether some process got a signal.
     sync_interval = LOSS_SYNC_INTERVAL.get(accelerator.device.type, 10)
 
     def read(smooth: float) -> float:
         """Move the pending losses to `losses`; returns the running mean including them."""
-        for value in torch.stack(pending).tolist() if pending else ():
+        nonlocal signalled
+        for value, stop in torch.stack(pending).tolist() if pending else ():
             losses.append(value)
             smooth = value if math.isnan(smooth) else 0.99 * smooth + 0.01 * value
+            signalled |= stop > 0
         pending.clear()
         return smooth
 
     started, saved = time.monotonic(), time.monotonic()
-    report = Report(step, smooth, earlier, budget.progress(step, earlier))
-    with _Interrupt() as interrupt:
-        while report.progress < 1 and not interrupt.requested:
+    report, stopped = Report(step, smooth, earlier, budget.progress(step, earlier)), False
+    alone = accelerator.num_processes == 1
+    with Interrupt() as interrupt:
+        while report.progress < 1 and not (interrupt.number if alone else stopped):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * budget.rate(step, report.seconds)
             clean = crops.batch(share, seed, step, accelerator.process_index, accelerator.device)
@@ -166,24 +185,33 @@ def train(
                 total += loss.detach() / accumulate
             step += 1
             _update_average(average, prior, min(ema, step / (step + 10)))
-            pending.append(accelerator.reduce(total, "mean"))
+            # Processes get a signal in different steps, and would wait for each other: all stop where all know of it.
+            told = torch.stack([total, torch.full_like(total, float(interrupt.number > 0))])
+            pending.append(told if alone else accelerator.reduce(told, "mean"))
             if step % sync_interval == 0:
                 smooth = read(smooth)
+                stopped = signalled
             seconds = earlier + time.monotonic() - started
             report = Report(step, smooth, seconds, budget.progress(step, seconds))
             on_step(report)
             if step % 10 == 0 and tracker is not None:
                 accelerator.log({"loss": losses[-1], "rate": optimizer.param_groups[0]["lr"]}, step=step)
             if step % 100 == 0 and accelerator.is_main_process:
-                with (out / METRICS).open("a") as lines:
-                    lines.write(json.dumps({"step": step, "loss": round(smooth, 6), "seconds": round(seconds, 1)}) + "\n")
+                with warned(out / METRICS, step):
+                    add_metrics(out, {"step": step, "loss": round(smooth, 6), "seconds": round(seconds, 1)})
             if time.monotonic() - saved > save_every:
                 smooth = read(smooth)
-                checkpoint(replace(report, loss=smooth))
+                with warned(out, step):
+                    checkpoint(replace(report, loss=smooth))
                 saved = time.monotonic()
-        report = replace(report, loss=read(smooth))
-        checkpoint(report)
-    if interrupt.requested:
+        smooth = read(smooth)
+        cause = interrupt.number or (signal.SIGTERM if stopped else 0)  # 0 where only another process got it.
+        report = replace(report, loss=smooth, stopped_by=int(cause) if report.progress < 1 else 0)
+        try:
+            checkpoint(report)
+        except OSError as error:
+            raise not_written(out, error) from None
+    if report.stopped_by and accelerator.is_main_process:
         logger.warning("interrupted at step %d; saved, --resume continues", step)
     accelerator.end_training()
     return report
@@ -193,27 +221,6 @@ def _check_tracker(tracker: str | GeneralTracker | None) -> str | GeneralTracker
     if isinstance(tracker, str) and tracker not in {str(kind) for kind in get_available_trackers()}:
         raise UsageError(f"tracker {tracker!r} is not installed here; pip install 'diffusion-restore[{tracker}]'")
     return tracker
-
-
-class _Interrupt:
-    """Inside: Ctrl-C sets `requested`, so that the loop ends after its step; a second Ctrl-C raises KeyboardInterrupt."""
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def __enter__(self) -> _Interrupt:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _handle(self, *_: object) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
 
 
 @torch.no_grad()

@@ -78,7 +78,7 @@ class Deblur(Task):
         if any(side > whole for side, whole in zip(kernel.shape, picture.size, strict=True)):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
-        level, noise = noise_of(picture, options.sigma)
+        level, noise = noise_of(picture, options.sigma, least=0.0)
         sigma_y = max(least, level)
         whitening = {} if noise is None or level < sigma_y else _whitening(noise, pixels, level)
         operator = OpenBlur(kernel, picture.size, doubt=BEYOND / sigma_y, **whitening)

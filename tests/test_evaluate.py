@@ -74,7 +74,7 @@ def test_likelihood_may_be_left_out(restore, digits, shrinking):
         ("digits.npz --size 20", 1, "a picture of 8x8 is smaller than 20x20; give a smaller --size"),
         ("digits.npz --skip 6", 1, "no pictures are left after the first 6"),
         ("digits.npz --plot b.png --likelihood flow", 2, "--plot draws the variational bound"),
-        ("digits.npz --plot b.gif", 1, "'.gif' names no known format"),
+        ("digits.npz --plot b.pcx", 1, "'.pcx' names no known format"),
         ("digits.npz -n 1", 2, "invalid value for '-n'"),
     ],
 )

@@ -127,7 +127,7 @@ def test_a_gray_prior_gives_a_gray_file(place, restore, monkeypatch):
     ("words", "code", "said"),
     [
         ("-o img.png", 1, "img.png: exists already"),
-        ("-o out.gif", 1, "'.gif' names no known format"),
+        ("-o out.pcx", 1, "'.pcx' names no known format"),
         ("-o no/out.png", 1, "the folder no does not exist"),
         ("--sampler heunn", 2, "unknown sampler 'heunn'; did you mean 'heun'?"),
         ("--sampler heun:churn=x", 2, "sampler heun: 'churn=x' is not key=number"),

@@ -164,7 +164,7 @@ class Batch:
         restorer = self._restorer
         start = time.perf_counter()
         for event in restorer.stream(self.task, picture, **self._keywords(job)):
-            show(event.step / event.steps)
+            show(event.step / max(event.steps, 1))
         result = event.result
         assert result is not None
         self._save(job, result)

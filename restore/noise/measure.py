@@ -29,7 +29,7 @@ COARSE, COMPRESSED = 75, 8.5  # Up to this quality a JPEG of a clean picture pas
 
 
 def noise_of(
-    picture: Picture, sigma: float | Literal["auto"], *, known: Tensor | None = None
+    picture: Picture, sigma: float | Literal["auto"], *, known: Tensor | None = None, least: float = LEAST
 ) -> tuple[float, NoiseModel | None]:
     """The noise of a picture: its standard deviation in [-1, 1] units, and its model unless it is white.
 
@@ -38,13 +38,14 @@ def noise_of(
     Args:
         sigma: in grey levels (0-255), of white noise; "auto" to measure it.
         known: bool (1, 1, H, W), false at pixels that are no part of the picture; all are if not given.
+        least: grey levels below which noise is taken for none; less than the default for a task that would magnify it.
     """
     if sigma != "auto":
         return sigma / 127.5, None
     pixels = picture.pixels
     model = measured(pixels, lambda: quality_of(picture), known)
     level = 0.0 if model is None else model.root_mean_square(pixels)
-    if model is None or level * 127.5 < LEAST:
+    if model is None or level * 127.5 < least:
         logger.info("no noise found" if model is None else f"noise of {level * 127.5:.1f} grey levels is taken for none")
         return 0.0, None
     if model.is_uncorrelated:

@@ -137,7 +137,7 @@ mask = np.zeros((64, 64), bool); mask[20:30, 20:30] = True
 restorer("inpaint", np.zeros((64, 64, 3), np.uint8), mask=mask, steps=2)  # What the first run loads is no picture's.
 open("/proc/self/clear_refs", "w").write("5")  # The high-water mark begins anew.
 before = told("VmRSS")
-picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+picture = np.random.default_rng(0).integers(1, 255, (side, side, 3), np.uint8)  # None clipped.
 mask = np.zeros((side, side), bool); mask[100:-100:300] = True
 restorer("denoise", picture, sigma=20) if words is None else restorer("inpaint", picture, mask=mask, **words)
 print((told("VmHWM") - before) / (side * side * 3 * 4))

@@ -17,7 +17,7 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, o
     """Write a file atomically: after an interruption `path` holds either its old content or all of `content`.
 
     The content is written to a temporary file in the same folder, which then replaces `path`. The temporary file is removed
-    if anything fails.
+    if anything fails; if not even that is possible, `clear_parts` does it later.
 
     Args:
         content: the bytes, or a function that writes them to the path it is given.
@@ -36,7 +36,8 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, o
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # What went wrong is said, not that it cannot be cleared.
+            temporary.unlink(missing_ok=True)
         raise
 
 

@@ -45,6 +45,10 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="noise")
 
 
+if hasattr(os, "register_at_fork"):  # Not on Windows.
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # A forked process has none of the threads, and would wait.
+
+
 def seed_for(seed: int, name: str = "", sample: int = 0) -> int:
     """The generator seed of one sample of one picture: a hash of the run's seed, the picture's relative path and the index."""
     digest = hashlib.sha256(f"{seed}\0{name}\0{sample}".encode()).digest()

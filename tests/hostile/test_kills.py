@@ -1,0 +1,130 @@
+"""Faults while the command runs: the next run always ends in the tree of a run that nothing disturbed."""
+
+from __future__ import annotations
+
+import errno
+import random
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+from distributions import install
+from interruptions import Ended, Server, server
+from toys import TOY, TOYS, picture
+
+WORDS = ["soften", "in", "-o", "out/restored", "--uncertainty", "out/maps", "--contact-sheet", "out/sheets", "--record"]
+COMMAND = [*WORDS, "--samples", "2", *TOY]
+DEADLY = (signal.SIGKILL, signal.SIGTERM)
+ERRORS = (errno.ENOSPC, errno.EACCES, errno.EIO, errno.EDQUOT, errno.EROFS)
+
+
+class Bench(NamedTuple):
+    """A server, the pictures that all runs take, the tree of an undisturbed run and how many sites it passed."""
+
+    server: Server
+    pictures: Path
+    tree: dict[str, bytes]
+    counts: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    root = tmp_path_factory.mktemp("kills")
+    install(root / "site", "restore-toys", TOYS)
+    for name in ("a.png", "sub/b.jpg", "sub/deep/c.webp"):
+        picture(root / "whole/in" / name)
+    deep = np.random.default_rng(3).integers(0, 65536, (12, 16, 3), np.uint16)
+    assert cv2.imwrite(str(root / "whole/in/d.tif"), deep)
+    shutil.copytree(root / "whole/in", root / "warm/in")
+    with server(root / "site") as found:
+        assert found.run(root / "warm", COMMAND, {"kind": "warm up"}).code == 0
+        whole = found.run(root / "whole", COMMAND, {"at": "call"})
+        assert (whole.code, whole.err) == (0, "")
+        tree = tree_of(root / "whole/out")
+        assert len(tree) == 4 * 3 + 3  # Pictures, maps and sheets of all, and records of three.
+        yield Bench(found, root / "whole/in", tree, whole.counts)
+
+
+def tree_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def disturb(bench: Bench, place: Path, fault: dict[str, Any], codes: set[int]) -> Ended:
+    """Run the command with a fault, check what it leaves, and run it again without."""
+    shutil.copytree(bench.pictures, place / "in")
+    ended = bench.server.run(place, COMMAND, fault)
+    case = f"{fault}: {ended}"
+    assert ended.code in codes, case
+    assert "this is a bug" not in ended.err, case
+    assert "Traceback" not in ended.err, case
+    for name, data in tree_of(place / "out").items():  # Whole or not there.
+        if not (name.endswith(".part") and (ended.code < 0 or fault.get("lasting"))):
+            assert data == bench.tree.get(name), f"{name}: {case}"
+    shutil.rmtree(place / "in")
+    shutil.copytree(bench.pictures, place / "in")
+    again = bench.server.run(place, COMMAND)
+    assert again.code == 0, f"{case}, then {again}"
+    assert tree_of(place / "out") == bench.tree, f"{case}, then {again}"
+    shutil.rmtree(place)
+    return ended
+
+
+def at_every_site(bench: Bench) -> list[tuple[dict[str, Any], set[int]]]:
+    """Faults at every write, with the exit codes that are right."""
+    cases: list[tuple[dict[str, Any], set[int]]] = []
+    for number in range(1, bench.counts["write"] + 1):
+        site = {"at": "write", "number": number}
+        cases += [({**site, "kind": "signal", "value": value}, {-value}) for value in DEADLY]
+        cases.append(({**site, "kind": "signal", "value": signal.SIGINT}, {130}))
+        cases.append(({**site, "kind": "signal", "value": signal.SIGSTOP}, {0}))
+        cases.append(({**site, "kind": "vanish"}, {0, 1}))
+        value = ERRORS[number % len(ERRORS)]
+        cases.append(({**site, "kind": "error", "value": value}, {0, 1}))
+        cases.append(({**site, "kind": "error", "value": value, "lasting": True}, {0, 1}))
+    return cases
+
+
+def at_random(bench: Bench, seed: int, count: int) -> list[tuple[dict[str, Any], set[int]]]:
+    """Signals at seeded calls of functions, and other faults of seeded places and sizes."""
+    rng = random.Random(seed)
+    cases: list[tuple[dict[str, Any], set[int]]] = []
+    for index in range(count):
+        value = (*DEADLY, signal.SIGINT, signal.SIGSTOP)[index % 4]
+        # A signal may come when all is done.
+        codes = {130, 0} if value == signal.SIGINT else {0} if value == signal.SIGSTOP else {-value, 0}
+        number = rng.randrange(1, bench.counts["call"])
+        cases.append(({"kind": "signal", "value": value, "at": "call", "number": number}, codes))
+        site = {"at": "read", "number": rng.randrange(1, bench.counts["read"] + 1)}
+        cases.append(({**site, "kind": "shrink", "value": rng.randrange(0, 300)}, {0, 1}))
+        cases.append(({**site, "kind": "error", "value": rng.choice((errno.EIO, errno.EACCES, errno.ENOENT))}, {0, 1}))
+        cases.append(({"kind": "cuda", "number": rng.randrange(1, 17), "lasting": index % 2 == 0}, {0, 4}))
+        cases.append(({"kind": "clock", "number": rng.randrange(1, 40), "value": rng.choice((-1e9, -3600, 1e6, 1e9))}, {0}))
+        cases.append(({"kind": "memory", "value": rng.randrange(0, 2**24)}, {0, 1, 4}))
+        cases.append(({"kind": "space", "value": rng.randrange(0, 3000)}, {0, 1}))
+    return cases
+
+
+def test_the_next_run_ends_in_the_undisturbed_tree(bench: Bench, tmp_path: Path) -> None:
+    cases = [*random.Random(0).sample(at_every_site(bench), 10), *at_random(bench, 0, 1)]
+    for index, (fault, codes) in enumerate(cases):
+        disturb(bench, tmp_path / f"{index}", fault, codes)
+
+
+@pytest.mark.slow
+def test_faults_at_every_write(bench: Bench, tmp_path: Path) -> None:
+    cases = at_every_site(bench)
+    ended = [disturb(bench, tmp_path / f"{index}", fault, codes) for index, (fault, codes) in enumerate(cases)]
+    assert all(one.struck for one in ended)
+    print(f"{len(cases)} faults at {bench.counts['write']} writes")
+
+
+@pytest.mark.slow
+def test_faults_at_random(bench: Bench, tmp_path: Path) -> None:
+    cases = at_random(bench, 1, 30)
+    ended = [disturb(bench, tmp_path / f"{index}", fault, codes) for index, (fault, codes) in enumerate(cases)]
+    print(f"{len(cases)} faults, of which {sum(one.struck for one in ended)} struck")

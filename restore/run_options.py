@@ -102,6 +102,10 @@ class RunOptions:
         default=None,
         metadata=_about("command", "page or frame of files that have several, from 1 on", min=1, metavar="N", recorded=True),
     )
+    frames: Literal["one", "all"] = field(
+        default="one",
+        metadata=_about("command", "all: restore every frame or page, and write them back as one file", recorded=True),
+    )
     out: str | None = field(
         default=None, metadata=_about("command", "where results go: a file, or a folder", short="-o", metavar="OUT")
     )

@@ -75,7 +75,7 @@ BAD_WORDS = {
     "dead-columns img.png": (2, f"task 'dead-columns' is not installed; {plugins.INSTALLING['dead-columns']}"),
     "--hlep": (2, "unknown option '--hlep'; did you mean '--help'?"),
     "soften": (2, "missing argument 'IN...'; see restore soften --help"),
-    "patch img.png --msk m.png": (2, "unknown option '--msk'; did you mean '--mask'?"),
+    "patch img.png --msk m.png": (2, "unknown option '--msk'; did you mean '--mask' or '--frames'?"),
     "soften img.png --qqqq": (2, "unknown option '--qqqq'; see restore soften --help"),
     "soften img.png --mood godo": (
         2,

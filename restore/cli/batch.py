@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,19 +15,22 @@ from typing import TYPE_CHECKING, Any
 from restore.cli import console
 from restore.cli.inputs import STREAM
 from restore.cli.jobs import Job, jobs_of
+from restore.cli.made import Made
 from restore.cli.outcome import Outcome
 from restore.cli.save import is_companion, save, save_map, save_mask, save_sheet, save_to_stream
+from restore.cli.source import Source, check_frames
 from restore.cli.streams import aside
 from restore.device.memory import is_lack_of_memory
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PluginError, PriorError, RestoreError, UsageError
 from restore.files import clear_parts
 from restore.options import describe
 from restore.plugins.calls import build_options
-from restore.run_options import RunOptions, values_of
+from restore.run_options import RunOptions, of_scope, recorded, values_of
 from restore.task import Task
 
 if TYPE_CHECKING:
     from restore.images import Picture
+    from restore.images.frames import Frames
     from restore.restorer import Restorer
     from restore.results.result import Result
 
@@ -57,6 +58,7 @@ class Batch:
         Raises: RestoreError for errors that concern every picture: in options, model or operator.
         """
         jobs = jobs_of(self.task, inputs, own, self.options)
+        check_frames(jobs, self.options)
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             codes = self._run(jobs)
             _say_failed(codes)
@@ -160,32 +162,48 @@ class Batch:
         Args:
             show: called with the share that is done.
         """
-        picture, seconds = self._read(job)
+        source, picture, seconds = self._read(job)
+        frames = source.frames(job, self.options)
         restorer = self._restorer
         start = time.perf_counter()
-        for event in restorer.stream(self.task, picture, **self._keywords(job)):
-            show(event.step / max(event.steps, 1))
-        result = event.result
-        assert result is not None
-        self._save(job, result)
+        made: list[Made] = []
+        for index, page in enumerate(source.pages):
+            if index > 0:
+                with self._reading():
+                    picture = source.picture(page)
+            # The same noise for all frames: what does not move does not flicker.
+            for event in restorer.stream(self.task, picture, **self._keywords(job)):
+                show((index + event.step / max(event.steps, 1)) / len(source.pages))
+            assert event.result is not None
+            result = event.result
+            made.append(Made.of(result, picture))
+            if frames is not None:
+                assert result.picture is not None
+                frames.add(result.picture)
+        self._save(job, result, self._record(source, made) if self.options.record else None, frames)
         seconds += time.perf_counter() - start
         return {
-            **self._consistency(job, result, picture),
+            **self._consistency(job, made),
             "seconds": round(seconds, 3),
             "answer": result.answer,
+            "frames": len(made),
             "uncertainty": None if job.map is None else str(job.map),
             "contact_sheet": None if job.sheet is None else str(job.sheet),
             "mask": None if job.mask is None else str(job.mask),
         }
 
-    def _read(self, job: Job) -> tuple[Picture, float]:
-        """The picture of a job and the seconds to read it. Raises PictureError if it or a target cannot be read or written."""
+    def _read(self, job: Job) -> tuple[Source, Picture, float]:
+        """An input, its first picture and the seconds to read it.
+
+        Raises: PictureError if it or a target cannot be read or written.
+        """
         from restore import images
 
-        read = self._reader()  # The first use imports torch, which is not counted.
+        reading = self._reading()  # Imports torch, which is not counted.
         start = time.perf_counter()
-        with self._reading():
-            picture = read(job.source)
+        with reading:
+            source = Source.read(job.source, self.options)
+            picture = source.picture(source.pages[0])
         seconds = time.perf_counter() - start
         for target in job.targets:
             try:
@@ -196,17 +214,7 @@ class Batch:
             clear_parts(target.parent)
         if job.out != STREAM:
             images.check_target(job.out, picture, overwrite=self.options.overwrite)
-        return picture, seconds
-
-    def _reader(self) -> Callable[[Path], Picture]:
-        from restore import images
-
-        def read(source: Path) -> Picture:
-            if source == STREAM:
-                return images.decode(sys.stdin.buffer.read(), "standard input", page=self.options.page)
-            return images.read(source, page=self.options.page)
-
-        return read
+        return source.without_data(), picture, seconds
 
     def _reading(self) -> AbstractContextManager[None]:
         from restore.device.placement import Placement
@@ -214,7 +222,18 @@ class Batch:
 
         return reading(self.options, Placement.current(self.options.device, self.options.dtype).device)
 
-    def _save(self, job: Job, result: Result) -> None:
+    def _record(self, source: Source, made: Sequence[Made]) -> dict[str, Any]:
+        """What --record stores: how the first frame was made, as all were, and what of the command's options counts."""
+        record = made[0].record
+        asked = {name: value for name, value in recorded(self.options).items() if name in of_scope("command")}
+        return {
+            **record,
+            "request": {**record["request"], **asked},
+            "frames": len(made),
+            "input": {"path": str(source.path), "sha256": source.sha256},
+        }
+
+    def _save(self, job: Job, result: Result, record: dict[str, Any] | None, frames: Frames | None) -> None:
         if self.prior_hash not in (None, result.record["prior_hash"]):
             console.logger.warning("%s: prior %s has changed since the record was made", job.source, self.options.prior)
         if job.map is not None and result.std is not None:
@@ -228,8 +247,7 @@ class Batch:
         if job.out == STREAM:
             save_to_stream(result, self.options)
             return
-        record = {**result.record, "input": _input(job.source)} if self.options.record else None
-        save(job.out, result, record, self.options)  # Last: it counts as done when it is there.
+        save(job.out, result, record, self.options, frames)  # Last: it counts as done when it is there.
 
     def _look(self, job: Job) -> None:
         """Reads the picture and the mask, if the task takes one, so that the share filled is logged and errors are found."""
@@ -237,10 +255,14 @@ class Batch:
             return
 
         with self._reading():
-            self.task.problem(self._reader()(job.source), build_options(self.task, **job.options))
+            source = Source.read(job.source, self.options)
+            self.task.problem(source.picture(source.pages[0]), build_options(self.task, **job.options))
 
     def _estimate(self, job: Job) -> dict[str, Any]:
-        """The estimated cost of a picture, reading and writing included. Raises PictureError if it cannot be read."""
+        """The estimated cost of a picture, reading and writing included. Raises PictureError if it cannot be read.
+
+        All frames of a file cost what the first does, times their number.
+        """
         from restore import images
 
         if job.error is not None:
@@ -248,38 +270,35 @@ class Batch:
         restorer = self._restorer
         start = time.perf_counter()
         with self._reading():
-            picture = self._reader()(job.source)
+            source = Source.read(job.source, self.options)
+            picture = source.picture(source.pages[0])
         reading = time.perf_counter() - start
         found = restorer.estimate(self.task, picture, **self._keywords(job))
         writing = images.seconds_to_write(job.out, picture, found.width * found.height)
-        return {**asdict(found), "seconds": found.seconds + reading + writing}
+        times = len(source.pages)
+        seconds = times * (found.seconds + reading + writing)
+        return {**asdict(found), "evaluations": times * found.evaluations, "seconds": seconds}
 
     def _keywords(self, job: Job) -> dict[str, Any]:
         """The keywords of `Restorer.stream` for a job."""
         common = values_of(self.options, "call")
         return {**common, "name": self.options.name or job.relative.as_posix(), **job.options}
 
-    def _consistency(self, job: Job, result: Result, picture: Picture) -> dict[str, Any]:
-        """Fields of the `Outcome` of a finished picture: its consistency, and with --strict the error if that is too large."""
-        noiseless = result.record.get("sigma_y") == 0
-        limit, unit = (NOISELESS, "grey levels") if noiseless else (NOISY, "times the noise")
-        found = result.consistency
-        console.logger.debug("%s (%s): consistency %.2f %s", job.out, result.answer, found, unit)
+    def _consistency(self, job: Job, made: Sequence[Made]) -> dict[str, Any]:
+        """Fields of the `Outcome` of a finished picture: its consistency, and with --strict the error if that is too large.
+
+        Of several frames, the largest consistency.
+        """
+        worst = max(made, key=lambda one: -math.inf if math.isnan(one.consistency) else one.consistency)
+        limit, unit = (NOISELESS, "grey levels") if worst.record.get("sigma_y") == 0 else (NOISY, "times the noise")
+        found = worst.consistency
+        console.logger.debug("%s (%s): consistency %.2f %s", job.out, worst.record["answer"], found, unit)
         consistency = None if math.isnan(found) else found
         if not self.options.strict or consistency is None or consistency <= limit:
-            return {"status": "unchanged" if _is_same(result, picture) else "done", "consistency": consistency}
+            return {"status": "unchanged" if all(one.is_same for one in made) else "done", "consistency": consistency}
         message = f"{job.out} does not agree with its input: {found:.2f} {unit} away, --strict allows {limit:g}"
         console.error(message)
         return {"status": "inconsistent", "consistency": consistency, "error": message, "code": 1}
-
-
-def _is_same(result: Result, picture: Picture) -> bool:
-    """Whether a result's samples are those of the input."""
-    assert result.picture is not None
-    if result.picture.size != picture.size:
-        return False
-    made, given = result.picture.samples(), picture.samples()
-    return made.shape == given.shape and bool((made == given).all())
 
 
 def _say_failed(codes: Sequence[int]) -> None:
@@ -292,10 +311,6 @@ def _code(codes: Sequence[int]) -> int:
     """The exit code of all pictures together."""
     special = [code for code in (OutOfMemoryError.exit_code, PluginError.exit_code) if code in codes]
     return special[0] if special else int(any(codes))
-
-
-def _input(path: Path) -> dict[str, str]:
-    return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def _show_share(show: Callable[[float, str], None], index: int, name: str, share: float) -> None:

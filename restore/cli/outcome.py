@@ -16,6 +16,7 @@ class Outcome:
     Attributes:
         status: done, unchanged (the result is the input), planned, skipped, inconsistent or failed.
         seconds: from reading the picture to writing the result, without loading the prior.
+        frames: restored, of a file with several frames or pages; 1 for a still picture, None if nothing was restored.
         code: the exit code for this picture alone.
         estimate: the estimated cost, for --plan.
     """
@@ -28,6 +29,7 @@ class Outcome:
     seconds: float = 0.0
     consistency: float | None = None
     answer: str | None = None
+    frames: int | None = None
     uncertainty: str | None = None
     contact_sheet: str | None = None
     mask: str | None = None

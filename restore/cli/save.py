@@ -18,14 +18,18 @@ from restore.files import write_atomically
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restore.images.frames import Frames
     from restore.results.result import Result
     from restore.run_options import RunOptions
 
 COMPANION, RECORD = "companion", "restore"  # A text of a PNG, and its key, which is that of records.
 
 
-def save(path: Path, result: Result, record: dict[str, Any] | None, options: RunOptions) -> None:
+def save(path: Path, result: Result, record: dict[str, Any] | None, options: RunOptions, frames: Frames | None = None) -> None:
     """Write the picture of a result, with its record in the text of a PNG, or first in a JSON file beside another format.
+
+    Args:
+        frames: all frames of a file with several, in place of the picture.
 
     Raises: PictureError if it cannot be written.
     """
@@ -36,6 +40,9 @@ def save(path: Path, result: Result, record: dict[str, Any] | None, options: Run
     assert result.picture is not None
     if text is not None and not inside:
         put(sidecar(path), (json.dumps(record, indent=2) + "\n").encode())
+    if frames is not None:
+        frames.write(text if inside else None, overwrite=options.overwrite)
+        return
     images.write(
         path,
         result.picture,

@@ -154,7 +154,9 @@ def _seek(name: str, image: Image.Image, page: int | None) -> None:
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if page is None and frames > 1:
         what, unit = ("has several pages", "pages") if image.format == "TIFF" else ("is animated", "frames")
-        raise PictureError(f"{name}: the picture {what} ({frames} {unit}); name one with --page (page), from 1 to {frames}")
+        raise PictureError(
+            f"{name}: the picture {what} ({frames} {unit}); name one with --page (page), from 1 to {frames}, or --frames all"
+        )
     if page is not None and page > frames:
         raise PictureError(f"{name}: there is no page {page}; the file has {frames}")
     if page is not None and frames > 1:

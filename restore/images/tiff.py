@@ -6,8 +6,10 @@ all metadata.
 
 from __future__ import annotations
 
+import struct
 import zlib
-from io import BytesIO
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -17,11 +19,19 @@ from restore.images.metadata import Metadata, inner_directory, load_exif
 from restore.images.samples import Samples
 
 _DEFLATE, _DIFFERENCES, _PLAIN, _STRAIGHT_ALPHA, _INCH = 8, 2, 1, 2, 2
+_HEADER, _ENTRY = 8, 12  # Bytes.
 _PHOTOMETRIC = {"bilevel": 1, "gray": 1, "colour": 2, "palette": 3, "cmyk": 5}
 
 
-def encode(kind: str, samples: Samples, metadata: Metadata, *, alpha: bool = False, palette: Samples | None = None) -> bytes:
-    """Encode a TIFF file.
+class Page(NamedTuple):
+    """One page: its tags, and its compressed samples."""
+
+    directory: ImageFileDirectory_v2
+    strip: bytes
+
+
+def page(kind: str, samples: Samples, metadata: Metadata, *, alpha: bool = False, palette: Samples | None = None) -> Page:
+    """Encode one page.
 
     Args:
         kind: bilevel, gray, colour, palette or cmyk.
@@ -56,10 +66,26 @@ def encode(kind: str, samples: Samples, metadata: Metadata, *, alpha: bool = Fal
     strip = zlib.compress(_strip(kind, samples, smooth))
     directory[279] = len(strip)
     directory[273] = 0  # Relative to the end of the directory, whose length is added on saving.
-    file = BytesIO()
-    directory.save(file)
-    file.write(strip)
-    return file.getvalue()
+    return Page(directory, strip)
+
+
+def encode(kind: str, samples: Samples, metadata: Metadata, *, alpha: bool = False, palette: Samples | None = None) -> bytes:
+    """The file of one page; arguments as for `page`."""
+    return join([page(kind, samples, metadata, alpha=alpha, palette=palette)])
+
+
+def join(pages: Sequence[Page]) -> bytes:
+    """The file of one page or more: each directory, its strip, and from each directory a link to the next."""
+    file = bytearray(struct.pack("<2sHL", b"II", 42, _HEADER))
+    for number, (directory, strip) in enumerate(pages, 1):
+        start = len(file)
+        file += directory.tobytes(start)
+        file += strip
+        if number < len(pages):
+            file += bytes(len(file) % 2)  # Directories begin at even places.
+            entries = int.from_bytes(file[start : start + 2], "little")
+            struct.pack_into("<L", file, start + 2 + entries * _ENTRY, len(file))
+    return bytes(file)
 
 
 def _strip(kind: str, samples: Samples, smooth: bool) -> bytes:

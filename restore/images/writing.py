@@ -68,7 +68,11 @@ def write(
     """
     path = Path(path)
     check_target(path, picture, overwrite=overwrite)
-    data = to_bytes(path, picture, metadata=metadata, record=record, quality=quality)
+    write_bytes(path, to_bytes(path, picture, metadata=metadata, record=record, quality=quality), overwrite=overwrite)
+
+
+def write_bytes(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write a file, whole or not at all. Raises PictureError if it exists without `overwrite`, or cannot be written."""
     try:
         write_atomically(path, data, overwrite=overwrite)
     except FileExistsError as error:  # Written by another process meanwhile.
@@ -88,7 +92,7 @@ def to_bytes(
     """The bytes that `write` would write; arguments and errors as there, but for the file itself."""
     if metadata not in ("keep", "strip"):
         raise UsageError(f"metadata {metadata!r} is unknown; give 'keep' or 'strip'")
-    _check_format(path, picture)
+    check_format(path, picture)
     kept = picture.metadata if metadata == "keep" else picture.metadata.stripped()
     try:
         with silent_libraries():
@@ -107,14 +111,15 @@ def check_target(path: Path, picture: Picture, *, overwrite: bool = False) -> No
     format that cannot hold the picture's kind or size.
     """
     path = Path(path)
-    _check_format(path, picture)
+    check_format(path, picture)
     try:
         _check_place(path, overwrite)
     except OSError as error:
         raise PictureError(f"{path}: cannot be written ({error.strerror}); check its name and permissions") from error
 
 
-def _check_format(path: Path, picture: Picture) -> None:
+def check_format(path: Path, picture: Picture) -> None:
+    """Raises PictureError for an unknown suffix, and a format that cannot hold the picture's kind or size."""
     kind_of_file = SUFFIXES.get(path.suffix.lower())
     if kind_of_file is None:
         raise PictureError(f"{path}: the suffix {path.suffix!r} names no known format; use one of {', '.join(SUFFIXES)}")
@@ -153,15 +158,14 @@ def _has_transparency(picture: Picture) -> bool:
 def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None, quality: int | None = None) -> bytes:
     """The bytes of a file in the format of a suffix, without checks."""
     form = SUFFIXES[path.suffix.lower()]
+    if form == "TIFF":
+        return tiff.join([tiff_page(picture, metadata)])
     samples, alpha = picture.samples(), picture.alpha
-    if alpha is not None and form in ("JPEG", "TIFF") and not _has_transparency(picture):
-        # Fully opaque: alpha can be left out without loss.
-        alpha = None if form == "JPEG" or (picture.kind == "gray" and picture.depth == 16) else alpha
+    if form == "JPEG" and not _has_transparency(picture):  # Fully opaque: alpha can be left out without loss.
+        alpha = None
     if picture.depth == 16 and form not in SIXTEEN_BIT:
         log.warning("%s: 16-bit samples become 8-bit, since %s holds no more", path, path.suffix)
-        samples, alpha = _to_8_bits(samples), None if alpha is None else _to_8_bits(alpha)
-    if form == "TIFF":
-        return _tiff(picture, samples, alpha, metadata)
+        samples, alpha = to_8_bits(samples), None if alpha is None else to_8_bits(alpha)
     if form == "PNG" and picture.depth == 16:
         return encode_16bit_png(samples, alpha, metadata, record)
     if form in ("BMP", "GIF", "JPEG2000") and (metadata.exif or metadata.icc or metadata.xmp):
@@ -183,7 +187,8 @@ def encode(path: Path, picture: Picture, metadata: Metadata, record: str | None,
     return file.getvalue()
 
 
-def _to_8_bits(values: Samples) -> Samples:
+def to_8_bits(values: Samples) -> Samples:
+    """16-bit samples as 8-bit ones, rounded."""
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
@@ -224,15 +229,19 @@ def _jpeg_quality(picture: Picture) -> dict[str, Any]:
     return {"quality": 95, "subsampling": 0}
 
 
-def _tiff(picture: Picture, samples: Samples, alpha: Samples | None, metadata: Metadata) -> bytes:
+def tiff_page(picture: Picture, metadata: Metadata) -> tiff.Page:
+    """A picture as a page of a TIFF file, without checks."""
+    samples, alpha = picture.samples(), picture.alpha
+    if picture.kind == "gray" and picture.depth == 16 and not _has_transparency(picture):
+        alpha = None  # Fully opaque: it can be left out without loss.
     if alpha is not None:
         kind = "gray" if samples.shape[2] == 1 else "colour"
-        return tiff.encode(kind, np.dstack([samples, alpha]), metadata, alpha=True)
+        return tiff.page(kind, np.dstack([samples, alpha]), metadata, alpha=True)
     if picture.kind == "palette":
         index, palette = _indexed(picture, samples, None)
-        return tiff.encode("palette", index[..., None], metadata, palette=palette)
+        return tiff.page("palette", index[..., None], metadata, palette=palette)
     if picture.kind == "bilevel":
-        return tiff.encode("bilevel", (samples >= 128).astype(np.uint8), metadata)
+        return tiff.page("bilevel", (samples >= 128).astype(np.uint8), metadata)
     if picture.kind == "cmyk":
-        return tiff.encode("cmyk", _cmyk(picture, samples), metadata)
-    return tiff.encode(picture.kind, samples, metadata)
+        return tiff.page("cmyk", _cmyk(picture, samples), metadata)
+    return tiff.page(picture.kind, samples, metadata)

@@ -1,9 +1,9 @@
 """Runs the command in forked processes, with one fault injected in each.
 
-Importing torch takes seconds, a run of the toys a fraction of one. So a server process imports everything once and forks a child
-for every run. A fault strikes at a site: the k-th time that the command opens a file for writing, is half-way through writing
-it, renames, removes or makes a folder below out/; or the k-th time it opens a file below in/; or at the k-th call of a Python
-function. So every run can be repeated exactly.
+Importing torch takes seconds, a run of the toys a fraction of one. So a server process imports everything once and forks a
+child for every run. A fault strikes at a site: the k-th time that the command opens a file below out/ for writing, is half-way
+through writing it, renames or removes it, or makes a folder; the k-th time that it opens a file below in/; or the k-th call of
+a Python function. So every run can be repeated exactly.
 """
 
 from __future__ import annotations
@@ -167,9 +167,8 @@ class Fault:
             os.truncate(path, int(self.value))
 
     def _simulate_a_full_gpu(self) -> None:
-        import torch
-
         import restore_toys
+        import torch
 
         load, left = restore_toys.load, [self.number]
 

@@ -64,6 +64,10 @@ class Guidance(ABC, Generic[Kind]):
         """The method and number of transitions for a quality; by default the method itself with `fast`, `steps` or `best`."""
         return self, {"fast": self.fast, "balanced": self.steps, "best": self.best}[quality]
 
+    def sampling(self, problem: Problem) -> Guidance | None:
+        """For a point estimate that is a task's own method: the method that draws samples beside it; None for the toolkit's."""
+        return None
+
     def check(self, problem: Problem[Kind]) -> None:
         """Raises OperatorError if the method cannot use the problem's operator."""
         if problem.noise is not None and not problem.noise.is_uncorrelated and self.noise_law == "white":

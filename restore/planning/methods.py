@@ -33,7 +33,7 @@ def choose_methods(problem: Problem, options: RunOptions, own: Guidance | None =
 
     Args:
         options: `guidance`, `samples` and `fidelity` are used.
-        own: the task's default method.
+        own: the task's default method; where it is an estimate, samples are drawn by its `sampling`.
 
     Raises: UsageError for options that contradict each other; OperatorError where the operator has no default method.
     """
@@ -111,6 +111,9 @@ def _default_estimate(problem: Problem, own: Guidance | None) -> Guidance:
 def _default_sampling(problem: Problem, own: Guidance | None) -> Guidance:
     if own is not None and own.answer == "sample":
         return own
+    beside = own.sampling(problem) if own is not None else None
+    if beside is not None:
+        return beside
     if problem.constraint is not None and problem.sigma_y == 0:
         return DDNM()  # It projects estimates on what y may be.
     if isinstance(problem.operator, Identity) and problem.constraint is None:

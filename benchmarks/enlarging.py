@@ -2,7 +2,7 @@
 
 The middle 256 x 256 pixels of each picture are reduced, get white noise, are rounded, and may be saved as a JPEG (4:2:0). The
 task runs with default options: it measures noise, JPEG and reduction. For clean pictures `told` is told that they are exact,
-and how they were reduced.
+and how they were reduced. With `--lpips FILE` other ways of enlarging stand beside it, on the kinds `COMPARED`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.enlarging_methods import Beside, methods_table
 from benchmarks.harness import Results, arguments, by, grouped, report, table
-from benchmarks.metrics import psnr
+from benchmarks.metrics import Lpips, psnr
 from benchmarks.pictures import middle, paths, read, rounded
 from restore import Restorer
 from restore.operators import Downsample
 
 SIDE = 256
-key = by("picture", "kind")
+key = by("picture", "kind", "method")
 
 
 @dataclass(frozen=True)
@@ -59,19 +60,29 @@ KINDS = [
     Kind(4, 3, 60),
     Kind(2, 8, 95, "gaussian:0.5"),
 ]
+COMPARED = [Kind(4, 3, 60), Kind(4), Kind(2, 4), Kind(2, 0, 60)]
 
 
 def main() -> None:
-    report(arguments(__doc__, "data", "prior", "results", "table", "into", "only", "every", "quick"), key, measure, tables)
+    parser = arguments(__doc__, "data", "prior", "results", "table", "into", "out", "only", "every", "quick")
+    parser.add_argument("--lpips", type=Path, metavar="FILE.npz", help="weights; compare methods on fewer kinds")
+    report(parser, key, measure, tables)
 
 
 def measure(given: argparse.Namespace, results: Results) -> None:
     logging.getLogger("restore").setLevel(logging.ERROR)
     restorer = Restorer.from_pretrained(given.prior)
+    if given.lpips is not None:
+        beside = Beside(restorer, Lpips(given.lpips), given.out)
+        for kind in COMPARED:
+            for index, path in enumerate(paths(given.data)[:: given.every]):
+                truth = middle(read(path), SIDE)
+                beside.take(results, path.stem, kind.name, small_of(truth, kind, index), truth, given.only)
+        return
     for index, path in enumerate(paths(given.data)[:: given.every]):
         for kind in KINDS[:3] if given.quick else KINDS:
             if given.only in kind.name:
-                results.take((path.stem, kind.name), lambda: one(restorer, path, index, kind))  # noqa: B023 - called at once
+                results.take((path.stem, kind.name, None), lambda: one(restorer, path, index, kind))  # noqa: B023 - called at once
 
 
 def small_of(truth: NDArray, kind: Kind, seed: int) -> Image.Image:
@@ -114,7 +125,8 @@ def one(restorer: Restorer, path: Path, seed: int, kind: Kind) -> dict[str, Any]
 def tables(rows: list[Any]) -> list[str]:
     names = ("bicubic", "Lanczos", "restore", "sigma")
     lines = []
-    for (kind,), of_kind in grouped(rows, "kind").items():
+    compared = [row for row in rows if "method" in row]
+    for (kind,), of_kind in grouped([row for row in rows if "method" not in row], "kind").items():
         line = {"kind": kind, "count": len(of_kind)} | {name: np.mean([row[name] for row in of_kind]) for name in names}
         told = [row["told"] for row in of_kind if "told" in row]
         line["told"] = f"{np.mean(told):.2f}" if told else ""
@@ -137,7 +149,8 @@ def tables(rows: list[Any]) -> list[str]:
                 ("reduction found most", "{kernel}"),
             ],
             lines,
-        )
+        ),
+        *([methods_table(compared)] if compared else []),
     ]
 
 

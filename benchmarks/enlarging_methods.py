@@ -42,10 +42,10 @@ class Beside:
         self.restorer, self.distance, self.out = restorer, distance, out
 
     def take(self, results: Results, picture: str, kind: str, given: Image.Image, truth: Array, only: str) -> None:
-        """One row a method; `only` is in "{kind}: {method}" of what is wanted."""
+        """One row a method; `only` is in "{kind}: {method};" of what is wanted."""
         made: dict[str, Array] = {}
         for method in NAMES:
-            if only not in f"{kind}: {method}":
+            if only not in f"{kind}: {method};":
                 continue
             try:
                 results.take((picture, kind, method), lambda: self._row(picture, kind, method, given, truth, made))  # noqa: B023 - called at once

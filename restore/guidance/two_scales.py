@@ -101,14 +101,14 @@ class TwoScales(PnP):
 class TwoScalesSamples(Guidance[Linear]):
     """z, the estimate of A x by `TwoScales`, and then draws of x with A x = z.
 
-    A sample of A x instead of z would add to x what cleaning leaves open of the small picture: errors of many pixels' width
-    that look like dirt. So the draws show which detail is possible below the pixels of the small picture, and their spread
-    does not hold what is uncertain about z.
+    A sample of A x in place of z would have twice the squared error that is left in z, and in structures as wide as pixels of
+    the small picture. So the draws show which finer detail is possible, and their spread does not hold what is uncertain
+    about z.
 
     Attributes:
         estimate: the method whose z it is. Cleaning is part of the first transition.
-        second: the method for x, which samples given a noiseless measurement. Of eta 0.2, because samples with more fresh
-            noise in their steps have less texture.
+        second: the method for x, which samples given a noiseless measurement. Of eta 0.5: with more fresh noise in its
+            steps samples have less texture, with less they look scratched.
     """
 
     needs: ClassVar[type] = Linear
@@ -118,7 +118,7 @@ class TwoScalesSamples(Guidance[Linear]):
     fast: ClassVar[int] = 20
     best: ClassVar[int] = 100
     estimate: TwoScales = field(default_factory=TwoScales)
-    second: Guidance[Any] = field(default_factory=lambda: DDNM(eta=0.2))
+    second: Guidance[Any] = field(default_factory=lambda: DDNM(eta=0.5))
 
     def start(self, problem: Problem[Linear], sigma: Tensor, noise: Noise) -> Tensor:
         return problem.y

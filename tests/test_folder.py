@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from toys import Command, files
 
 from restore import Restorer
@@ -109,8 +110,57 @@ def config(**changes):
     return write
 
 
+def value(number, dtype=torch.float16):
+    """One weight is this."""
+
+    def write(model):
+        weights = load_file(model / "model.safetensors")
+        name = sorted(weights)[0]
+        weights[name].flatten()[0] = number
+        weights[name] = weights[name].to(dtype)
+        save_file(weights, model / "model.safetensors")
+
+    return write
+
+
+def scalar(model):
+    weights = load_file(model / "model.safetensors")
+    weights[sorted(weights)[0]] = torch.zeros(())
+    save_file(weights, model / "model.safetensors")
+
+
+def prior(**changes):
+    return config(prior=changes)
+
+
 NETWORK = CONFIG["network"]
 BROKEN = [
+    ("billions of blocks", config(network={**NETWORK, "blocks": 10**9})),
+    ("more blocks than tensors", config(network={**NETWORK, "blocks": 200})),
+    ("widths of a million", config(network={**NETWORK, "widths": [10**6, 10**6]})),
+    ("widths within the schema", config(network={**NETWORK, "widths": [2**16, 2**16]})),
+    ("no widths", config(network={**NETWORK, "widths": []})),
+    ("blocks of nothing", config(network={**NETWORK, "blocks": []})),
+    ("a flag as a number", config(network={**NETWORK, "patch": True})),
+    ("outputs of no family", config(network={**NETWORK, "out_channels": 6})),
+    ("sigma_data of 0", prior(sigma_data=0)),
+    ("sigma_data of -1", prior(sigma_data=-1)),
+    ("sigma_data of NaN", prior(sigma_data=float("nan"))),
+    ("sigma_start of NaN", prior(sigma_start=float("nan"))),
+    ("sigma_start beyond the range", prior(sigma_start=100)),
+    ("sigma_max below the default sigma_min", prior(sigma_max=0.0015)),
+    ("VE from -1", config(family="ve", prior={"sigma_min": -1})),
+    ("a chain of a million million", config(family="ddpm", prior={"steps": 10**12})),
+    ("a table that rises", config(family="ddpm", prior={"table": [0.1, 0.9]})),
+    ("code", config(auto_map={"AutoModel": "code.Net"})),
+    ("misspelt part", config(pior={})),
+    ("a deep config", lambda model: (model / "config.json").write_text("[" * 100_000 + "]" * 100_000)),
+    ("an empty config", lambda model: (model / "config.json").write_text("")),
+    ("NaN weights", value(float("nan"))),
+    ("infinite weights", value(float("inf"))),
+    ("huge weights", value(6e4)),
+    ("whole weights", value(1, torch.int32)),
+    ("a weight without dimensions", scalar),
     ("no weights", lambda model: (model / "model.safetensors").unlink()),
     ("no config", lambda model: (model / "config.json").unlink()),
     ("truncated weights", truncated),

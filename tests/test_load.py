@@ -277,13 +277,23 @@ NETWORKS = [
     ({"in_channels": 4, "out_channels": 4}, "has 4 input and 4 output channels"),
     ({"out_channels": 5}, "has 3 input and 5 output channels"),
     ({"time_embedding_type": "learned"}, "a table of integer steps"),
-    ({"block_out_channels": [64, 64]}, "cannot be read or do not fit"),
-    ({"layers_per_block": 2}, "weights are missing"),
-    ({"down_block_types": ["NoBlock", "DownBlock2D"]}, "cannot be read or do not fit"),
+    ({"block_out_channels": [64, 64]}, "have another shape"),
+    ({"layers_per_block": 2}, "tensors, of which 44 are missing"),
+    ({"down_block_types": ["NoBlock", "DownBlock2D"]}, "its network cannot be built"),
+    ({"norm_num_groups": 0}, "norm_num_groups must be a whole number from 1"),
+    ({"norm_num_groups": 5}, "its network cannot be built"),
+    ({"block_out_channels": []}, "block_out_channels must be a list"),
+    ({"layers_per_block": 10**9}, "layers_per_block must be a whole number"),
+    ({"block_out_channels": [10**6, 10**6]}, "block_out_channels must be a list"),
+    ({"down_block_types": "DownBlock2D"}, "down_block_types must be a list"),
+    ({"auto_map": {"AutoModel": "code.Net"}}, "names code of its own (auto_map), which is never run"),
 ]
 SCHEDULERS = [
     ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatchEulerDiscreteScheduler; supported are"),
     ({"prediction_type": "flow_prediction"}, "prediction type 'flow_prediction' is not supported; supported: epsilon"),
+    ({"num_train_timesteps": 10**12}, "num_train_timesteps must be a whole number"),
+    ({"beta_end": float("nan")}, "beta_end must be a number from 0 to 1, got nan"),
+    ({"clip_sample": "yes"}, "clip_sample must be true or false"),
     ({"beta_schedule": "loud"}, "betas of its scheduler config cannot be computed"),
     ({"beta_start": 0.0, "beta_end": 0.0}, "do not decrease from step to step"),
     ({"variance_type": "learned_range"}, "no second half"),
@@ -304,6 +314,15 @@ def test_pipelines_on_latents_are_refused(saved: Callable[..., Path]) -> None:
     folder = saved()
     edit(folder / "model_index.json", {"_class_name": "LDMPipeline", "vqvae": ["diffusers", "VQModel"]})
     refused(str(folder), "is a LDMPipeline with vqvae")
+
+
+@pytest.mark.parametrize("changes", [{"_class_name": ["code", "Pipeline"]}, {"unet": ["code", "UNet2DModel"]}])
+def test_code_in_a_folder_is_not_run(saved: Callable[..., Path], changes: dict[str, Any]) -> None:
+    folder = saved()
+    (folder / "code.py").write_text(f"open({str(folder / 'harm')!r}, 'w')")
+    edit(folder / "model_index.json", changes)
+    refused(str(folder), "which is never run")
+    assert not (folder / "harm").exists()
 
 
 @pytest.mark.parametrize(
@@ -331,7 +350,7 @@ def test_truncated_weights_are_refused(saved: Callable[..., Path]) -> None:
     folder = saved()
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    refused(str(folder), "cannot be read or do not fit")
+    refused(str(folder), "cannot be read or is cut short")
 
 
 @pytest.mark.parametrize("name", ["diffusers:no such/folder/here", "diffusers:.", "some where", "a/b/c"])

@@ -17,7 +17,7 @@ from restore.errors import PriorError, RestoreError, UsageError
 from restore.networks.adm import ADM
 from restore.priors import DDPM
 from restore.priors.loaders import adm
-from restore.priors.loaders.checkpoint import Checkpoint, check_weights
+from restore.priors.loaders.fit import check_weights
 from restore.testing import check_prior
 
 Shapes = dict[str, tuple[int, ...]]
@@ -135,7 +135,7 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 def test_published_files_fit_by_every_name_and_shape(name: str) -> None:
     state = {key: torch.empty(shape, device="meta") for key, shape in PUBLISHED[name].items()}
     network = adm.architecture(state, name)
-    check_weights(Checkpoint({"family": "ddpm", "network": {"type": "adm", **network}}, state, ""), name)
+    check_weights({"family": "ddpm", "network": {"type": "adm", **network}}, state, name)
     large = name.startswith("256")
     assert network == {
         "channels": 3,

@@ -280,7 +280,7 @@ def test_a_saved_prior_comes_back_up_to_half_precision(tmp_path):
         ),
         (
             lambda root: (root / "config.json").write_text('{"family": "edm", "network": {"type": "residual-unet"}}'),
-            "do not fit",
+            "are missing",
         ),
     ],
 )

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from restore.errors import PriorError, UsageError, suggest
 from restore.priors.loaders import safe_unpickle
-from restore.priors.loaders.checkpoint import Checkpoint, build_prior, check_weights
+from restore.priors.loaders.checkpoint import Checkpoint, build_prior
+from restore.priors.loaders.fit import check_weights
+from restore.priors.loaders.weights import as_float32
 from restore.priors.prior import Prior
 
 OPTIONS = {"head_channels": "64", "heads": "", "schedule": "linear"}
@@ -53,9 +55,8 @@ def read_checkpoint(name: str) -> Checkpoint:
     # In all published models the coarsest level is 8 pixels wide.
     size = 8 * 2 ** (len(network["widths"]) - 1)
     config = {"family": "ddpm", "network": network, "prior": prior, "size": size}
-    checkpoint = Checkpoint(config, state, f"guided-diffusion state dict {path.name}")
-    check_weights(checkpoint, str(path))
-    return checkpoint
+    check_weights(config, state, str(path))
+    return Checkpoint(config, as_float32(state, str(path)), f"guided-diffusion state dict {path.name}")
 
 
 def architecture(state: Mapping[str, Tensor], path: str) -> dict[str, Any]:
@@ -71,24 +72,28 @@ def architecture(state: Mapping[str, Tensor], path: str) -> dict[str, Any]:
     Raises: PriorError if a tensor that is needed is missing.
     """
 
-    def shape(name: str) -> torch.Size:
+    other = f"{path} is of another architecture than guided-diffusion's U-Net"
+
+    def shape(name: str, dimensions: int) -> torch.Size:
         if name not in state:
-            raise PriorError(f"{path} is of another architecture than guided-diffusion's U-Net: no {name}")
+            raise PriorError(f"{other}: no {name}")
+        if state[name].ndim != dimensions:
+            raise PriorError(f"{other}: {name} has {state[name].ndim} dimensions, expected {dimensions}")
         return state[name].shape
 
-    channels = shape("input_blocks.0.0.weight")[1]
-    stages = 1 + max((int(found[1]) for key in state if (found := re.match(r"output_blocks\.(\d+)\.", key))), default=-1)
-    ups = re.compile(r"output_blocks\.(\d+)\.[12]\.(?:in_layers\.0|conv)\.weight")
+    channels = shape("input_blocks.0.0.weight", 4)[1]
+    # Numbers of few digits: a file may name any.
+    stages = 1 + max((int(found[1]) for key in state if (found := re.match(r"output_blocks\.(\d{1,9})\.", key))), default=-1)
+    if stages > len(state):
+        raise PriorError(f"{other}: {stages} decoder stages, but {len(state)} tensors")
+    ups = re.compile(r"output_blocks\.(\d{1,9})\.[12]\.(?:in_layers\.0|conv)\.weight")
     upsampling = sorted(int(found[1]) for key in state if (found := ups.fullmatch(key)))
     blocks = upsampling[0] if upsampling else stages - 1
     if blocks < 1 or stages % (blocks + 1):
-        raise PriorError(
-            f"{path} is of another architecture than guided-diffusion's U-Net: {stages} decoder stages, "
-            f"upsampling after {', '.join(map(str, upsampling)) or 'none'}"
-        )
+        raise PriorError(f"{other}: {stages} decoder stages, upsampling after {', '.join(map(str, upsampling[:10])) or 'none'}")
     firsts = [1 + level * (blocks + 1) for level in range(stages // (blocks + 1))]
-    widths = [shape(f"input_blocks.{first}.0.out_layers.3.weight")[0] for first in firsts]
-    outputs = shape("out.2.weight")[0]
+    widths = [shape(f"input_blocks.{first}.0.out_layers.3.weight", 4)[0] for first in firsts]
+    outputs = shape("out.2.weight", 4)[0]
     if channels not in (1, 3) or outputs not in (channels, 2 * channels):
         raise PriorError(
             f"{path}: its network has {channels} input and {outputs} output channels; expected 1 or 3 input channels, and as "
@@ -97,11 +102,11 @@ def architecture(state: Mapping[str, Tensor], path: str) -> dict[str, Any]:
     return {
         "channels": channels,
         "widths": widths,
-        "time_width": shape("time_embed.0.weight")[1],
+        "time_width": shape("time_embed.0.weight", 2)[1],
         "blocks": blocks,
         "attention": [level for level, first in enumerate(firsts) if f"input_blocks.{first}.1.qkv.weight" in state],
         "resample_blocks": f"input_blocks.{blocks + 1}.0.op.weight" not in state,
-        "scale_shift": shape("input_blocks.1.0.emb_layers.1.weight")[0] == 2 * widths[0],
+        "scale_shift": shape("input_blocks.1.0.emb_layers.1.weight", 2)[0] == 2 * widths[0],
         "learned_variance": outputs == 2 * channels,
     }
 
@@ -115,13 +120,13 @@ def _split_options(name: str) -> tuple[Path, dict[str, str]]:
             raise UsageError(f"adm: has no option {key!r}; {suggest(key, OPTIONS)}")
         if key == "schedule" and value not in ("linear", "cosine"):
             raise UsageError(f"adm: schedule must be linear or cosine, got {value!r}")
-        if key != "schedule" and not (value.isdecimal() and int(value) > 0):
+        if key != "schedule" and not (value.isdecimal() and len(value) < 6 and int(value) > 0):
             raise UsageError(f"adm: {key} must be a positive integer, got {value!r}")
     return Path(path), {**OPTIONS, **given}
 
 
 def _unconditional_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of an unconditional diffusion network, float32.
+    """The tensors of an unconditional diffusion network.
 
     Raises: PriorError, naming the contents, for any other file.
     """
@@ -129,7 +134,7 @@ def _unconditional_state(path: Path) -> dict[str, Tensor]:
     state = safe_unpickle.named_tensors(value)
     expected = "expected the state dict of an unconditional diffusion network of guided-diffusion"
     if "label_emb.weight" in state:
-        classes = state["label_emb.weight"].shape[0]
+        classes = state["label_emb.weight"].shape[0] if state["label_emb.weight"].ndim else 0
         raise PriorError(f"{path} is class-conditional ({classes} classes); give an unconditional network")
     for known, what in _OTHER_KINDS.items():
         keys = state or (value if isinstance(value, dict) else {})
@@ -139,7 +144,8 @@ def _unconditional_state(path: Path) -> dict[str, Tensor]:
         raise PriorError(f"{path}: {expected}, found a classifier or encoder (no output_blocks)")
     if "input_blocks.0.0.weight" not in state:
         raise PriorError(f"{path}: {expected} (input_blocks.0.0.weight and so on), found {safe_unpickle.describe(value)}")
-    return {key: tensor.float() for key, tensor in state.items()}
+    safe_unpickle.check_tensors(state, path)
+    return state
 
 
 _OTHER_KINDS = {

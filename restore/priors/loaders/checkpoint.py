@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restore.errors import PriorError
-from restore.priors.loaders import folder
+from restore.priors.loaders.build import build
+from restore.priors.loaders.folder import channels_last
 from restore.priors.prior import Prior
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A prior as a config for `folder.build` and the weights of its network.
+    """A prior as a config for `build` and the weights of its network.
 
     Attributes:
         config: as in a model folder.
@@ -37,34 +37,7 @@ def build_prior(checkpoint: Checkpoint, *, dtype: torch.dtype | None = torch.flo
     """
     prior = _without_weights(checkpoint.config, dtype)
     prior.load_state_dict({f"network.{name}": value for name, value in checkpoint.weights.items()}, assign=True)
-    return folder.channels_last(prior.eval().requires_grad_(False))
-
-
-def check_weights(checkpoint: Checkpoint, source: str) -> None:
-    """Compare names and shapes of the weights with those of the network that the config describes.
-
-    Args:
-        checkpoint: its tensors may be on the meta device.
-        source: the checkpoint's name in errors.
-
-    Raises: PriorError that counts missing tensors, unexpected ones and those of another shape, and names the first of each.
-    """
-    expected = {
-        name.removeprefix("network."): value for name, value in _without_weights(checkpoint.config).state_dict().items()
-    }
-    found = checkpoint.weights
-    missing, unexpected = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-    reshaped = sorted(name for name in expected.keys() & found.keys() if expected[name].shape != found[name].shape)
-    faults = [
-        f"{len(names)} {what} ({names[0]} first)"
-        for names, what in ((missing, "are missing"), (unexpected, "are unexpected"))
-        if names
-    ]
-    if reshaped:
-        shapes = f"expected {tuple(expected[reshaped[0]].shape)}, found {tuple(found[reshaped[0]].shape)}"
-        faults.append(f"{len(reshaped)} have another shape ({reshaped[0]} first: {shapes})")
-    if faults:
-        raise PriorError(f"{source}: its architecture has {len(expected)} tensors, of which {'; '.join(faults)}")
+    return channels_last(prior.eval().requires_grad_(False))
 
 
 def _without_weights(config: Mapping[str, Any], dtype: torch.dtype | None = torch.float32) -> Prior:
@@ -72,4 +45,4 @@ def _without_weights(config: Mapping[str, Any], dtype: torch.dtype | None = torc
     from accelerate import init_empty_weights
 
     with init_empty_weights(include_buffers=False):
-        return folder.build(dict(config), dtype=dtype)
+        return build(dict(config), dtype=dtype)

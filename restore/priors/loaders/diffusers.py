@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -11,12 +12,18 @@ import torch
 
 from restore.errors import PriorError
 from restore.priors.families.ddpm import Prediction
+from restore.priors.loaders import safe_unpickle
+from restore.priors.loaders.build import last_line
 from restore.priors.loaders.checkpoint import Checkpoint, build_prior
+from restore.priors.loaders.diffusers_schema import CHAIN, EXPLODING, NAMED, UNET
+from restore.priors.loaders.fields import check_fields, shown
+from restore.priors.loaders.fit import check_weights
 from restore.priors.loaders.hub import ModelFiles, read_json
+from restore.priors.loaders.weights import as_float32, read_shapes, read_weights
 from restore.priors.prior import Prior
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 NETWORK = "UNet2DModel"
 VE_SCHEDULER = "ScoreSdeVeScheduler"
@@ -42,6 +49,10 @@ DISCRETE = (
 )
 TABLE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr")
 VARIANCES = {"fixed_large": "fixed-large", "learned_range": "learned"}
+MODEL_INDEX = "model_index.json"
+PARTS = ("unet", "scheduler")
+ATTENTION = re.compile(r"(.*\.attentions\.\d+)\.(query|key|value|proj_attn)\.(weight|bias)")
+RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 LATENT_OR_CONDITIONAL = ("vae", "vqvae", "movq", "text_encoder", "image_encoder", "tokenizer")
 
 
@@ -63,27 +74,24 @@ def from_diffusers(name: str, *, dtype: torch.dtype | None = torch.float32, loca
 def read_checkpoint(files: ModelFiles) -> Checkpoint:
     """Config and weights of the prior that `from_diffusers` returns; raises the same errors."""
     name = files.name
-    _refuse_parts(name, files.get("model_index.json"))
+    source = f"prior {name}"
+    _refuse_parts(name, files.get(MODEL_INDEX))
     config_path = files.need("config of a network", "unet/config.json", "config.json")
-    config = _checked(name, read_json(config_path))
+    config = _checked(source, read_json(config_path))
     scheduler = _scheduler(files)
     prefix = "unet/" if config_path.parent.name == "unet" else ""
     weights = files.need("weights", *(f"{prefix}diffusion_pytorch_model.{kind}" for kind in ("safetensors", "bin")))
     variance_exploding = scheduler["_class_name"] == VE_SCHEDULER
-    prior = _ve_settings(scheduler) if variance_exploding else _ddpm_settings(name, scheduler, config)
-    network: Any = _network(name, config_path.parent, weights)
-    arguments = {key: value for key, value in network.config.items() if not key.startswith("_")}
     size = config.get("sample_size")
-    return Checkpoint(
-        config={
-            "family": "ve" if variance_exploding else "ddpm",
-            "network": {"type": "diffusers", "config": arguments, "scores": variance_exploding},
-            "prior": prior,
-            **({"size": size} if isinstance(size, int) else {}),
-        },
-        weights={f"network.{key}": value for key, value in network.state_dict().items()},
-        origin=f"model {name} in diffusers layout ({scheduler['_class_name']})",
-    )
+    prior = _ve_settings(scheduler) if variance_exploding else _ddpm_settings(name, scheduler, config)
+    made: dict[str, Any] = {
+        "family": "ve" if variance_exploding else "ddpm",
+        "network": {"type": "diffusers", "config": config, "scores": variance_exploding},
+        "prior": prior,
+        **({"size": size} if isinstance(size, int) else {}),
+    }
+    found = _weights(weights, made, source)
+    return Checkpoint(config=made, weights=found, origin=f"model {name} in diffusers layout ({scheduler['_class_name']})")
 
 
 def alphas_cumprod(name: str, scheduler: dict[str, Any]) -> Tensor:
@@ -99,8 +107,10 @@ def alphas_cumprod(name: str, scheduler: dict[str, Any]) -> Tensor:
 
         try:
             chain: Any = DDPMScheduler(**{key: scheduler[key] for key in TABLE if key in scheduler})
-        except (NotImplementedError, TypeError, ValueError) as error:
-            raise PriorError(f"prior {name}: the betas of its scheduler config cannot be computed: {error}") from None
+        except (NotImplementedError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+            raise PriorError(
+                f"prior {name}: the betas of its scheduler config cannot be computed: {last_line(error)}"
+            ) from None
     # Zero terminal SNR means abar_T = 0 and sigma infinite, which x0 + sigma z cannot represent.
     table: Tensor = chain.alphas_cumprod[chain.alphas_cumprod > 0]
     if len(table) < 2 or not bool((table.diff() < 0).all()):
@@ -120,7 +130,7 @@ def _ddpm_settings(name: str, scheduler: dict[str, Any], config: dict[str, Any])
         prediction = "sample"
     if prediction not in get_args(Prediction):
         known = ", ".join(get_args(Prediction))
-        raise PriorError(f"prior {name}: prediction type {prediction!r} is not supported; supported: {known}")
+        raise PriorError(f"prior {name}: prediction type {shown(prediction)} is not supported; supported: {known}")
     variance = VARIANCES.get(scheduler.get("variance_type", ""), "fixed-small")
     if variance == "learned" and config["out_channels"] != 2 * config["in_channels"]:
         raise PriorError(
@@ -136,70 +146,103 @@ def _ddpm_settings(name: str, scheduler: dict[str, Any], config: dict[str, Any])
 
 
 def _refuse_parts(name: str, index: Path | None) -> None:
-    """Raise PriorError for pipelines that work on latents or are conditional."""
+    """Raise PriorError for pipelines that work on latents, are conditional, or name code of their own."""
     parts = read_json(index) if index is not None else {}
-    found = [part for part in LATENT_OR_CONDITIONAL if parts.get(part)]
+    check_fields(parts, {}, f"prior {name}: {MODEL_INDEX}", more=True)
+    found = [part for part in LATENT_OR_CONDITIONAL if parts.get(part) not in (None, [None, None])]
+    kind = parts.get("_class_name", "pipeline")
     if found:
-        kind = parts.get("_class_name", "pipeline")
         raise PriorError(
-            f"prior {name} is a {kind} with {' and '.join(found)}: it works on latents or is conditional; "
+            f"prior {name} is a {_word(kind)} with {' and '.join(found)}: it works on latents or is conditional; "
             "give an unconditional one that works on pictures"
         )
+    # A pipeline or part from a module of the model's own folder is written as [MODULE, CLASS].
+    own = [
+        part
+        for part, value in parts.items()
+        if (part == "_class_name" and not isinstance(value, str)) or (part in PARTS and not _of_diffusers(value))
+    ]
+    if own:
+        raise PriorError(f"prior {name}: {MODEL_INDEX} names code of the model's own ({_word(own[0])}), which is never run")
 
 
-def _checked(name: str, config: dict[str, Any]) -> dict[str, Any]:
-    """The config of an unconditional network on pictures, with defaults filled in. Raises PriorError for any other."""
+def _of_diffusers(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and value[0] == "diffusers" and isinstance(value[1], str)
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) and len(value) < 80 and value.isprintable() else shown(value)
+
+
+def _checked(source: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an unconditional network on pictures, with the main defaults filled in. Other fields are left out, as
+    diffusers does. Raises PriorError for any other network."""
     kind = config.get("_class_name")
     if kind != NETWORK:
         text = " (conditional by cross-attention)" if kind == "UNet2DConditionModel" else ""
-        raise PriorError(f"prior {name}: its network is a {kind}{text}; only an unconditional {NETWORK} can be used")
+        raise PriorError(f"{source}: its network is a {_word(kind)}{text}; only an unconditional {NETWORK} can be used")
     if config.get("num_class_embeds") is not None or config.get("class_embed_type") is not None:
         classes = config.get("num_class_embeds") or config["class_embed_type"]
-        raise PriorError(f"prior {name} is class-conditional ({classes} classes); give an unconditional one")
+        raise PriorError(f"{source} is class-conditional ({_word(str(classes))} classes); give an unconditional one")
     if config.get("time_embedding_type") == "learned":
         raise PriorError(
-            f"prior {name}: its timestep embedding is a table of integer steps; give one with positional or fourier embedding"
+            f"{source}: its timestep embedding is a table of integer steps; give one with positional or fourier embedding"
         )
     inputs, outputs = config.get("in_channels", 3), config.get("out_channels", 3)
     if inputs not in (1, 3) or outputs not in (inputs, 2 * inputs):
         raise PriorError(
-            f"prior {name}: its network has {inputs} input and {outputs} output channels; expected 1 or 3 input channels, and "
-            "as many output channels or, with a learned variance, twice as many"
+            f"{source}: its network has {shown(inputs)} input and {shown(outputs)} output channels; expected 1 or 3 input "
+            "channels, and as many output channels or, with a learned variance, twice as many"
         )
-    return {"block_out_channels": (224, 448, 672, 896), **config, "in_channels": inputs, "out_channels": outputs}
+    filled = {"block_out_channels": [224, 448, 672, 896], **config, "in_channels": inputs, "out_channels": outputs}
+    check_fields(filled, UNET, f"{source}: config of its network", more=True)
+    return {key: value for key, value in filled.items() if key in UNET}
 
 
 def _scheduler(files: ModelFiles) -> dict[str, Any]:
     what = "scheduler config (save it beside the network's, or give the pipeline's own folder)"
     path = files.need(what, "scheduler/scheduler_config.json", "scheduler_config.json")
-    scheduler = {"_class_name": None, **read_json(path)}
+    where = f"prior {files.name}: {path.name}"
+    scheduler = check_fields({"_class_name": "", **read_json(path)}, NAMED, where, more=True)
     kind = scheduler["_class_name"]
     if kind == VE_SCHEDULER:
-        return {"sigma_min": 0.01, "sigma_max": 1348.0, **scheduler}  # diffusers' defaults.
+        return check_fields({"sigma_min": 0.01, "sigma_max": 1348.0, **scheduler}, EXPLODING, where, more=True)
     if kind not in DISCRETE:
         raise PriorError(
-            f"prior {files.name}: its scheduler is a {kind}; supported are {VE_SCHEDULER} and those of a DDPM "
+            f"prior {files.name}: its scheduler is a {_word(kind)}; supported are {VE_SCHEDULER} and those of a DDPM "
             f"(DDPMScheduler, DDIMScheduler, PNDMScheduler and others)"
         )
-    return scheduler
+    return check_fields(scheduler, CHAIN, where, more=True)
 
 
-def _network(name: str, folder: Path, weights: Path) -> nn.Module:
-    """The trained network. Raises PriorError if weights are missing, damaged or do not fit the config."""
-    with _no_warnings():
-        from diffusers import UNet2DModel
+def _weights(path: Path, config: dict[str, Any], source: str) -> dict[str, Tensor]:
+    """The state dict of `DiffusersUNet`, float32. Shapes are compared with the config before the values are read.
 
-        try:
-            loaded, info = UNet2DModel.from_pretrained(
-                str(folder), use_safetensors=weights.suffix == ".safetensors", local_files_only=True, output_loading_info=True
-            )
-        except (OSError, ValueError, TypeError, KeyError, RuntimeError, NotImplementedError) as error:
-            first = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder="...")
-            raise PriorError(f"prior {name}: the weights cannot be read or do not fit: {first}") from None
-    if info["missing_keys"]:
-        raise PriorError(f"prior {name}: {len(info['missing_keys'])} weights are missing, {info['missing_keys'][0]} first")
-    network: nn.Module = loaded.float().eval().requires_grad_(False)
-    return network
+    Raises: PriorError if the file is damaged or does not fit; OutOfMemoryError.
+    """
+    if path.suffix == ".safetensors":
+        check_weights(config, _renamed(read_shapes(path, source)), source)
+        return _renamed(read_weights(path, source))
+    stored = safe_unpickle.named_tensors(safe_unpickle.read(path))
+    if not stored:
+        raise PriorError(f"{source}: {path.name} holds no state dict")
+    safe_unpickle.check_tensors(stored, path)
+    check_weights(config, _renamed(stored), source)
+    return _renamed(as_float32(stored, source))
+
+
+def _renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Names as in `DiffusersUNet`, from those of any version of diffusers.
+
+    Attention had other names at first; fourier features were stored under two names.
+    """
+    found = {}
+    for name, value in weights.items():
+        old = ATTENTION.fullmatch(name)
+        name = f"{old[1]}.{RENAMED[old[2]]}.{old[3]}" if old else name
+        if name != "time_proj.W":
+            found[f"network.{name}"] = value
+    return found
 
 
 class _no_warnings(warnings.catch_warnings):  # noqa: N801  # Named as context managers are.

@@ -9,6 +9,8 @@ from typing import Any
 
 from restore.errors import PriorError
 
+LARGEST_JSON = 2**24  # Bytes. A config with a table of 100,000 steps has a tenth of it.
+
 
 class ModelFiles:
     """The files of one model; those on the Hub are downloaded one by one, when they are first needed.
@@ -102,14 +104,27 @@ class ModelFiles:
         return not self._unreachable
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises PriorError if the file holds none."""
+def read_json(path: Path, source: str | None = None) -> dict[str, Any]:
+    """A JSON object.
+
+    Args:
+        source: the model's name in errors; by default the path.
+
+    Raises: PriorError if the file holds none, or is too large or too deeply nested to be a config.
+    """
+    where = str(path) if source is None else f"{source}: {path.name}"
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        size = path.stat().st_size
+        if not 0 < size <= LARGEST_JSON:
+            raise PriorError(f"{where} is no config: it has {size} bytes")
+        with path.open("rb") as file:
+            value = json.loads(file.read(LARGEST_JSON).decode("utf-8"))
     except (OSError, ValueError) as error:
-        raise PriorError(f"{path} cannot be read as JSON: {error}") from None
+        raise PriorError(f"{where} cannot be read as JSON: {error}") from None
+    except RecursionError:
+        raise PriorError(f"{where} cannot be read as JSON: it is nested too deeply") from None
     if not isinstance(value, dict):
-        raise PriorError(f"{path} holds no JSON object")
+        raise PriorError(f"{where} holds no JSON object")
     return value
 
 

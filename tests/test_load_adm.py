@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,18 @@ OTHERS: list[tuple[str, Any, str]] = [
         {**filled(REDUCED["ffhq"]), "middle_block.0.in_layers.0.weight": torch.ones(64)},
         "1 have another shape (middle_block.0.in_layers.0.weight first: expected (128,), found (64,))",
     ),
+    ("no dimensions", {**filled(REDUCED["ffhq"]), "time_embed.0.weight": torch.ones(())}, "has 0 dimensions, expected 2"),
+    (
+        "a far stage",
+        {**filled(REDUCED["ffhq"]), "output_blocks.999999999.0": torch.ones(1)},
+        "decoder stages",
+    ),
+    ("NaN", {**filled(REDUCED["ffhq"]), "out.0.bias": torch.full((32,), float("nan"))}, "weights that are not finite"),
+    ("huge", {**filled(REDUCED["ffhq"]), "out.0.bias": torch.full((32,), 6e4)}, "weights as large as 60000"),
+    ("whole numbers", {**filled(REDUCED["ffhq"]), "out.0.bias": torch.ones(32, dtype=torch.int32)}, "has dtype int32"),
+    ("repeated", {**filled(REDUCED["ffhq"]), "out.0.bias": torch.ones(1).expand(32)}, "repeats its values"),
+    ("without values", {**filled(REDUCED["ffhq"]), "out.0.bias": torch.ones(32, device="meta")}, "without values"),
+    ("sparse", {**filled(REDUCED["ffhq"]), "out.0.bias": torch.ones(32).to_sparse()}, ""),
     ("odd widths", filled(shapes(24, (1, 1), 1, ())), "multiples of 32, got (24, 24)"),
 ]
 
@@ -269,6 +282,14 @@ def test_a_truncated_file_is_said(file: Callable[..., Path]) -> None:
     path = file(filled(REDUCED["ffhq"]))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     refused(str(path), "is broken, cut short")
+
+
+def test_a_compressed_file_is_not_unpacked(file: Callable[..., Path], tmp_path: Path) -> None:
+    whole = file(filled(REDUCED["ffhq"]))
+    with zipfile.ZipFile(whole) as parts, zipfile.ZipFile(tmp_path / "small.pt", "w", zipfile.ZIP_DEFLATED) as small:
+        for part in parts.infolist():
+            small.writestr(part.filename, parts.read(part))
+    refused(str(tmp_path / "small.pt"), "is compressed")
 
 
 @pytest.mark.parametrize("old", [False, True])

@@ -261,14 +261,14 @@ def test_parts_of_dead_processes_are_cleared(restore: Command, place: Path) -> N
 
 
 def test_another_process_may_make_a_result_meanwhile(restore: Command, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from restore.cli import batch
+    from restore.cli import completion
 
     def late(path: Path, *rest: object) -> None:
         Path(path).write_bytes(b"made elsewhere")
         save(path, *rest)
 
-    save = batch.save
-    monkeypatch.setattr(batch, "save", late)
+    save = completion.save
+    monkeypatch.setattr(completion, "save", late)
     ran = restore("soften", "img.png", *TOY)
     assert (ran.code, ran.out) == (0, "")
     assert "skipped, another process has made img.soften.png meanwhile" in ran.err

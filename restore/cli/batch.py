@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from restore.cli import console
+from restore.cli.completion import agreement, is_done, make_folders, save_all
 from restore.cli.inputs import STREAM
 from restore.cli.jobs import Job, jobs_of
 from restore.cli.made import Made
 from restore.cli.outcome import Outcome
-from restore.cli.save import is_companion, save, save_map, save_mask, save_sheet, save_to_stream
 from restore.cli.source import Source, check_frames
 from restore.cli.streams import aside
 from restore.device.memory import is_lack_of_memory
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PluginError, PriorError, RestoreError, UsageError
-from restore.files import clear_parts
 from restore.options import describe
 from restore.plugins.calls import build_options
 from restore.run_options import RunOptions, of_scope, recorded, values_of
@@ -30,11 +28,7 @@ from restore.task import Task
 
 if TYPE_CHECKING:
     from restore.images import Picture
-    from restore.images.frames import Frames
     from restore.restorer import Restorer
-    from restore.results.result import Result
-
-NOISY, NOISELESS = 1.5, 1.0  # The largest consistency that --strict allows: in units of sigma_y, and in grey levels.
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,7 @@ class Batch:
         try:
             if self.options.plan:
                 return outcome("planned", estimate=self._estimate(job))
-            if self._is_done(job):
+            if is_done(job, overwrite=self.options.overwrite):
                 console.logger.info("%s: skipped, %s exists (--overwrite replaces it)", job.source, job.out)
                 return outcome("skipped")
             if self.options.dry_run:
@@ -135,27 +129,6 @@ class Batch:
             console.bug(error, f"{job.source}: ")
             return failure(f"{type(error).__name__}: {error}", 1)
 
-    def _is_done(self, job: Job) -> bool:
-        """Whether the result and all its companions exist and are skipped.
-
-        The picture is written last, so companions without it are those of a run that was stopped, and are replaced.
-
-        Raises: PictureError if a named file exists, a companion is missing, or the job has an error.
-        """
-        if job.error is not None:
-            raise job.error
-        if self.options.overwrite or job.out == STREAM:
-            return False
-        for target in job.targets:
-            if target.exists() and (job.named if target == job.out else not is_companion(target)):
-                raise PictureError(f"{target} exists already; add --overwrite, or name another file")
-        if not job.out.exists():
-            return False
-        missing = [str(target) for target in job.targets if not target.exists()]
-        if missing:
-            raise PictureError(f"{job.out} exists already, without {', '.join(missing)}; --overwrite makes all of them")
-        return True
-
     def _restore(self, job: Job, show: Callable[[float], None]) -> dict[str, Any]:
         """Restore a picture and write all its files; returns fields of its `Outcome`.
 
@@ -180,10 +153,12 @@ class Batch:
             if frames is not None:
                 assert result.picture is not None
                 frames.add(result.picture)
-        self._save(job, result, self._record(source, made) if self.options.record else None, frames)
+        if self.prior_hash not in (None, result.record["prior_hash"]):
+            console.logger.warning("%s: prior %s has changed since the record was made", job.source, self.options.prior)
+        save_all(job, result, self._record(source, made) if self.options.record else None, self.options, frames)
         seconds += time.perf_counter() - start
         return {
-            **self._consistency(job, made),
+            **agreement(job, made, strict=self.options.strict),
             "seconds": round(seconds, 3),
             "answer": result.answer,
             "frames": len(made),
@@ -205,13 +180,7 @@ class Batch:
             source = Source.read(job.source, self.options)
             picture = source.picture(source.pages[0])
         seconds = time.perf_counter() - start
-        for target in job.targets:
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                place = target.parent
-                raise PictureError(f"{place}: no folder can be made here ({error.strerror}); name another place") from None
-            clear_parts(target.parent)
+        make_folders(job)
         if job.out != STREAM:
             images.check_target(job.out, picture, overwrite=self.options.overwrite)
         return source.without_data(), picture, seconds
@@ -232,22 +201,6 @@ class Batch:
             "frames": len(made),
             "input": {"path": str(source.path), "sha256": source.sha256},
         }
-
-    def _save(self, job: Job, result: Result, record: dict[str, Any] | None, frames: Frames | None) -> None:
-        if self.prior_hash not in (None, result.record["prior_hash"]):
-            console.logger.warning("%s: prior %s has changed since the record was made", job.source, self.options.prior)
-        if job.map is not None and result.std is not None:
-            save_map(job.map, result)
-        if job.sheet is not None:
-            save_sheet(job.sheet, result)
-        if job.mask is not None:
-            if result.mask is None:
-                raise PictureError(f"{self.task.name} fills nothing that a mask could show; leave --write-mask out")
-            save_mask(job.mask, result.mask)
-        if job.out == STREAM:
-            save_to_stream(result, self.options)
-            return
-        save(job.out, result, record, self.options, frames)  # Last: it counts as done when it is there.
 
     def _look(self, job: Job) -> None:
         """Reads the picture and the mask, if the task takes one, so that the share filled is logged and errors are found."""
@@ -283,22 +236,6 @@ class Batch:
         """The keywords of `Restorer.stream` for a job."""
         common = values_of(self.options, "call")
         return {**common, "name": self.options.name or job.relative.as_posix(), **job.options}
-
-    def _consistency(self, job: Job, made: Sequence[Made]) -> dict[str, Any]:
-        """Fields of the `Outcome` of a finished picture: its consistency, and with --strict the error if that is too large.
-
-        Of several frames, the largest consistency.
-        """
-        worst = max(made, key=lambda one: -math.inf if math.isnan(one.consistency) else one.consistency)
-        limit, unit = (NOISELESS, "grey levels") if worst.record.get("sigma_y") == 0 else (NOISY, "times the noise")
-        found = worst.consistency
-        console.logger.debug("%s (%s): consistency %.2f %s", job.out, worst.record["answer"], found, unit)
-        consistency = None if math.isnan(found) else found
-        if not self.options.strict or consistency is None or consistency <= limit:
-            return {"status": "unchanged" if all(one.is_same for one in made) else "done", "consistency": consistency}
-        message = f"{job.out} does not agree with its input: {found:.2f} {unit} away, --strict allows {limit:g}"
-        console.error(message)
-        return {"status": "inconsistent", "consistency": consistency, "error": message, "code": 1}
 
 
 def _say_failed(codes: Sequence[int]) -> None:

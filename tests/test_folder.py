@@ -205,6 +205,15 @@ def test_the_command_says_so_and_ends_with_3(model, restore: Command, place: Pat
     assert files(place) == ["img.png"]
 
 
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 100_000 + b"]" * 100_000])
+def test_the_card_of_a_broken_model_is_an_error_of_the_model(model, restore: Command, content):
+    (model / "config.json").write_bytes(content)
+    ran = restore("models", "info", str(model))
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith("error: ")
+    assert ran.err.count("\n") == 1
+
+
 # The distribution
 
 

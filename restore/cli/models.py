@@ -104,6 +104,8 @@ def _folder(name: str) -> Path:
 
 
 def _facts(name: str, folder: Path) -> dict[str, Any]:
+    from restore.priors.loaders.hub import read_json
+
     weights, config = folder / "model.safetensors", _read(folder, "config.json")
     whole = weights.is_file() and bool(config)
     prose = [line for line in _read(folder, "README.md").splitlines() if line and not line.startswith(("#", "---"))]
@@ -113,10 +115,10 @@ def _facts(name: str, folder: Path) -> dict[str, Any]:
         "megabytes": weights.stat().st_size / 1e6 if weights.is_file() else 0.0,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else "",
         "about": prose[0] if prose else "",
-        "config": json_module.loads(config) if config else {},
+        "config": read_json(folder / "config.json") if config else {},
     }
 
 
 def _read(folder: Path, name: str) -> str:
     path = folder / name
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -148,7 +148,7 @@ def own_size(name: str) -> tuple[int, int]:
         try:
             told = json_module.loads(config.read_text()) if config.is_file() else {}
             found = told.get("size", told.get("sample_size"))  # The second is diffusers' key.
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise PriorError(f"{config}: cannot be read ({error})") from None
         if isinstance(found, int):
             return found, found

@@ -42,7 +42,7 @@ def as_picture(image: Any) -> Picture:
     if isinstance(image, torch.Tensor):
         return _from_array(_channels_last(image))
     if isinstance(image, np.ndarray):
-        return _from_array(image)
+        return _from_array(_plain(image))
     raise PictureError(f"a {type(image).__name__} is not a picture; {_EXPECTED}")
 
 
@@ -77,6 +77,10 @@ def _file(image: Image.Image) -> bytes:
 
 
 def _channels_last(tensor: torch.Tensor) -> Samples:
+    if tensor.is_nested or tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+        raise PictureError("a sparse, nested, quantized or meta tensor is not a picture; give a dense tensor with values")
+    if tensor.is_complex():
+        raise PictureError(f"samples of type {tensor.dtype} are not supported; give uint8, uint16, bool or float in [0, 1]")
     if tensor.ndim == 4 and tensor.shape[0] == 1:
         tensor = tensor[0]
     if tensor.ndim == 2:
@@ -85,8 +89,15 @@ def _channels_last(tensor: torch.Tensor) -> Samples:
         raise PictureError(
             f"a tensor of shape {tuple(tensor.shape)} is not a picture; {_EXPECTED}; a batch goes through Restorer.map"
         )
-    tensor = tensor.detach().cpu().permute(1, 2, 0)
+    tensor = tensor.detach().cpu().resolve_neg().permute(1, 2, 0)
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+
+
+def _plain(array: Samples) -> Samples:
+    """An array without what a subclass adds; a matrix, say, always has two axes. Raises PictureError for masked values."""
+    if np.ma.is_masked(array):
+        raise PictureError("an array with masked values is not a picture; fill them (numpy.ma.filled)")
+    return np.asarray(array)
 
 
 def _from_array(array: Samples) -> Picture:

@@ -15,6 +15,8 @@ from restore.images.samples import Samples
 log = logging.getLogger(__name__)
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BESIDE = frozenset(b"tEXt zTXt iTXt eXIf iCCP sRGB gAMA cHRM pHYs tIME bKGD hIST sBIT sPLT".split())
+"""Chunks whose damage leaves the pixels whole. Of another type, a damaged one may be tRNS with its name damaged."""
 _GRAY = 0  # Colour type of gray without alpha.
 
 
@@ -32,7 +34,7 @@ def without_damage(data: bytes, name: str) -> bytes:
         return data
     kept, dropped = [SIGNATURE], []
     for kind, chunk, whole in _chunks(data, name):
-        needed = not kind[0] & 0x20  # A lower-case first letter marks chunks that decoders may ignore.
+        needed = kind not in _BESIDE
         if needed and not whole:
             raise PictureError(f"{name}: the file is damaged (chunk {_said(kind)} has a wrong checksum); get it again")
         if whole and (kind != b"iCCP" or _is_profile(chunk[8:-4])):
@@ -93,4 +95,4 @@ def _is_profile(content: bytes) -> bool:
 
 
 def _said(kind: bytes) -> str:
-    return kind.decode("ascii", "backslashreplace")
+    return ascii(kind.decode("latin-1"))[1:-1]  # A line break would break the message.

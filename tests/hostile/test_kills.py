@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import random
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +17,10 @@ import numpy as np
 import pytest
 from distributions import install
 from interruptions import Ended, Server, server
-from toys import TOY, TOYS, picture
+from toys import TOY, TOYS, Command, picture
+
+from restore import images
+from restore.cli.save import load_record
 
 WORDS = ["soften", "in", "-o", "out/restored", "--uncertainty", "out/maps", "--contact-sheet", "out/sheets", "--record"]
 COMMAND = [*WORDS, "--samples", "2", *TOY]
@@ -105,7 +110,8 @@ def at_random(bench: Bench, seed: int, count: int) -> list[tuple[dict[str, Any],
         cases.append(({"kind": "cuda", "number": rng.randrange(1, 17), "lasting": index % 2 == 0}, {0, 4}))
         cases.append(({"kind": "clock", "number": rng.randrange(1, 40), "value": rng.choice((-1e9, -3600, 1e6, 1e9))}, {0}))
         cases.append(({"kind": "memory", "value": rng.randrange(0, 2**24)}, {0, 1, 4}))
-        cases.append(({"kind": "space", "value": rng.randrange(0, 3000)}, {0, 1}))
+        # Not below what the messages on stderr, a file too, need.
+        cases.append(({"kind": "space", "value": rng.randrange(800, 3000)}, {0, 1}))
     return cases
 
 
@@ -113,6 +119,42 @@ def test_the_next_run_ends_in_the_undisturbed_tree(bench: Bench, tmp_path: Path)
     cases = [*random.Random(0).sample(at_every_site(bench), 10), *at_random(bench, 0, 1)]
     for index, (fault, codes) in enumerate(cases):
         disturb(bench, tmp_path / f"{index}", fault, codes)
+
+
+def test_a_record_is_of_the_bytes_that_were_restored(place: Path, restore: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, check = (place / "img.png").read_bytes(), images.check_target
+
+    def changed_meanwhile(*words: Any, **keywords: Any) -> None:
+        check(*words, **keywords)
+        picture(place / "img.png", seed=9)
+
+    monkeypatch.setattr(images, "check_target", changed_meanwhile)
+    assert restore("soften", "img.png", "-o", "out.png", "--record", *TOY).code == 0
+    monkeypatch.undo()
+    assert (place / "img.png").read_bytes() != given
+    assert load_record(place / "out.png")["input"]["sha256"] == hashlib.sha256(given).hexdigest()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kilobytes", [4, 12, 24, 36, 44])
+def test_a_full_disk(kilobytes: int, bench: Bench, tmp_path: Path) -> None:
+    shutil.copytree(bench.pictures, tmp_path / "in")
+    (tmp_path / "out").mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "full", str(tmp_path / "out")]
+    if subprocess.run(mounted, capture_output=True).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    try:
+        full = bench.server.run(tmp_path, COMMAND)
+        assert (full.code, "this is a bug" in full.err) == (1, False)
+        assert "No space left on device" in full.err
+        for name, data in tree_of(tmp_path / "out").items():
+            assert data == bench.tree[name]
+        grown = ["mount", "-o", "remount,size=1m", str(tmp_path / "out")]
+        assert subprocess.run(grown, capture_output=True).returncode == 0
+        assert bench.server.run(tmp_path, COMMAND).code == 0
+        assert tree_of(tmp_path / "out") == bench.tree
+    finally:
+        subprocess.run(["umount", str(tmp_path / "out")], check=True)
 
 
 @pytest.mark.slow

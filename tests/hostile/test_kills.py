@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,16 +158,22 @@ def test_a_full_disk(kilobytes: int, bench: Bench, tmp_path: Path) -> None:
         subprocess.run(["umount", str(tmp_path / "out")], check=True)
 
 
+def told(cases: list[tuple[dict[str, Any], set[int]]], ended: list[Ended]) -> str:
+    """How often each kind of fault ended with which exit code."""
+    counts = Counter((case["kind"], one.code) for (case, _), one in zip(cases, ended, strict=True))
+    return ", ".join(f"{kind} {code}: {count}" for (kind, code), count in sorted(counts.items()))
+
+
 @pytest.mark.slow
 def test_faults_at_every_write(bench: Bench, tmp_path: Path) -> None:
     cases = at_every_site(bench)
     ended = [disturb(bench, tmp_path / f"{index}", fault, codes) for index, (fault, codes) in enumerate(cases)]
     assert all(one.struck for one in ended)
-    print(f"{len(cases)} faults at {bench.counts['write']} writes")
+    print(f"{len(cases)} faults at {bench.counts['write']} writes: {told(cases, ended)}")
 
 
 @pytest.mark.slow
 def test_faults_at_random(bench: Bench, tmp_path: Path) -> None:
     cases = at_random(bench, 1, 30)
     ended = [disturb(bench, tmp_path / f"{index}", fault, codes) for index, (fault, codes) in enumerate(cases)]
-    print(f"{len(cases)} faults, of which {sum(one.struck for one in ended)} struck")
+    print(f"{len(cases)} faults: {told(cases, ended)}")

@@ -217,6 +217,7 @@ def _child(place: Path, arguments: list[str], fault: dict[str, Any], log: Path) 
     from restore.cli import main
 
     signal.alarm(PATIENCE)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's background jobs ignore it.
     os.chdir(place)
     null = os.open(os.devnull, os.O_RDONLY)
     streams = [os.open(f"{log}-{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for name in ("out", "err")]

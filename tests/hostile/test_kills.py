@@ -108,7 +108,9 @@ def at_random(bench: Bench, seed: int, count: int) -> list[tuple[dict[str, Any],
         site = {"at": "read", "number": rng.randrange(1, bench.counts["read"] + 1)}
         cases.append(({**site, "kind": "shrink", "value": rng.randrange(0, 300)}, {0, 1}))
         cases.append(({**site, "kind": "error", "value": rng.choice((errno.EIO, errno.EACCES, errno.ENOENT))}, {0, 1}))
-        cases.append(({"kind": "cuda", "number": rng.randrange(1, 9), "lasting": index % 2 == 0}, {4}))
+        # Once, the batch is halved and the run goes on; where it cannot be, the picture fails.
+        lasting = index % 2 == 0
+        cases.append(({"kind": "cuda", "number": rng.randrange(1, 9), "lasting": lasting}, {4} if lasting else {0, 4}))
         cases.append(({"kind": "clock", "number": rng.randrange(1, 40), "value": rng.choice((-1e9, -3600, 1e6, 1e9))}, {0}))
         cases.append(({"kind": "memory", "value": rng.randrange(0, 2**24)}, {0, 1, 4}))
         # Not below what the messages on stderr, a file too, need.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 WINDOW = 64  # Pixels; of the spectrum.
 WINDOWS = 400  # That are looked at, spread over the picture.
+LEAST = 96  # The least side of a small picture: a single window may hold anything.
 REDUCTIONS = ("bicubic", "box", "gaussian:0.6", "gaussian:0.8")
 SURE = (0.0, 0.95, 0.8, 0.8)  # Least probability of each; what is less sure is taken for bicubic.
 # Bands of frequency, of 32 up to the Nyquist frequency.
@@ -39,10 +40,10 @@ def estimate_reduction(pixels: Tensor) -> str:
         pixels: (1, C, H, W) in [-1, 1], the small picture.
 
     Returns: "bicubic", "box", "gaussian:0.6" or "gaussian:0.8"; bicubic also for a Lanczos kernel, which differs little, where
-        the evidence is weak, as for most boxes, and for pictures with a side below 64.
+        the evidence is weak, as for most boxes, and for pictures with a side below 96.
     """
     luma = pixels.mean(dim=1, keepdim=True).double()
-    if min(luma.shape[-2:]) < WINDOW:
+    if min(luma.shape[-2:]) < LEAST:
         return REDUCTIONS[0]
     spectrum = _spectrum(luma)
     spectrum = (spectrum + spectrum.T) / 2

@@ -3,6 +3,7 @@
 # make test-slow    the tests that take minutes; before a release, with test-lowest
 # make test-lowest  the tests with the oldest versions that pyproject.toml allows, in an environment of their own
 # make check        lint and types alone
+# make weights      renew restore/weights.sha256 after bundled weights were trained again
 # make format       put the code in order
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ DEMO := demo
 # One thread a worker: small tensors gain nothing from more, and workers would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-slow test-lowest check format clean
+.PHONY: demo test test-slow test-lowest check weights format clean
 
 .venv/installed: pyproject.toml .ci/constraints.txt $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -54,6 +55,10 @@ test-lowest:
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints-lowest.txt \
 		--editable '.[test]'
 	$(subst $(BIN),.venv-lowest/bin,$(PYTEST)) -W "default:To copy construct:UserWarning"
+
+# `cd restore && sha256sum --check weights.sha256` compares.
+weights:
+	cd restore && find * -name '*.safetensors' | LC_ALL=C sort | xargs sha256sum > weights.sha256
 
 format: .venv/installed-for-tests
 	$(BIN)/ruff check --fix .

@@ -11,7 +11,7 @@ import click
 from restore.cli import console
 from restore.cli.flags import click_options
 from restore.cli.save import put_picture
-from restore.errors import PictureError, RestoreError, UsageError
+from restore.errors import PictureError, PriorError, RestoreError, UsageError
 from restore.run_options import RunOptions
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def diagnose_command(
             diagnosis = diagnose(picture)
             if target is not None:
                 _write_strip(target, picture, diagnosis)
+        except PriorError:
+            raise  # The next picture needs the same networks.
         except RestoreError as error:
             failed += _fail(source, error, json)
             continue

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from restore import bundled
 from restore.diagnosis.network import MULTIPLE, ScratchDetector
 from restore.diagnosis.responses import local_contrast, responses
 
@@ -41,6 +42,8 @@ def find_scratches(pixels: Tensor) -> Tensor:
         pixels: (1, 1 or 3, H, W) in [-1, 1].
 
     Returns: bool (1, 1, H, W), true where damaged; nowhere if a side is below 16 pixels.
+
+    Raises: PriorError if the network's weights are damaged.
     """
     if min(pixels.shape[-2:]) < SMALLEST:
         return torch.zeros(1, 1, *pixels.shape[-2:], dtype=torch.bool)
@@ -108,6 +111,7 @@ def _unexplained(picture: Floats, hole: NDArray[np.uint8]) -> tuple[Floats, Floa
 def _network() -> ScratchDetector:
     from safetensors.torch import load_file
 
+    bundled.check(WEIGHTS)
     network = ScratchDetector()
     network.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
     return network.eval()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from restore import bundled
 from restore.noise.model import NoiseModel
 from restore.noise.network import AXES, BANDS, BORDERS, STRIDE, WINDOW, NoiseEstimator, band_of
 from restore.operators.fill import pull_push
@@ -37,6 +38,8 @@ def estimate_noise(pixels: Tensor, known: Tensor | None = None) -> NoiseModel | 
         known: bool (1, 1, H, W), false at pixels that are no part of the picture; windows with such pixels are left out.
 
     Returns: the model; None for a picture without noise, with a side below 16, or with fewer than 30 windows of known pixels.
+
+    Raises: PriorError if the network's weights are damaged.
     """
     channels = pixels.shape[1]
     if min(pixels.shape[-2:]) < WINDOW:
@@ -68,6 +71,7 @@ def model_of(variances: Tensor, brightness: Tensor, channels: int) -> NoiseModel
 def _network() -> NoiseEstimator:
     from safetensors.torch import load_file
 
+    bundled.check(WEIGHTS)
     network = NoiseEstimator()
     network.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
     return network.eval()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from restore import bundled
 from restore.errors import PriorError
 from restore.files import write_atomically
 from restore.priors.loaders.build import FAMILIES, NETWORKS, build
@@ -48,6 +49,7 @@ def load(folder: Path, *, dtype: torch.dtype | None = torch.float32) -> Prior:
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise PriorError(f"{folder}: no {name}; a model folder holds {CONFIG} and {WEIGHTS}")
+    bundled.check(folder / WEIGHTS)
     config = read_json(folder / CONFIG, source)
     shapes = read_shapes(folder / WEIGHTS, source)
     # Names without the prefix are of no network: the slash makes sure that they are unexpected.

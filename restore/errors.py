@@ -38,9 +38,12 @@ class PictureError(RestoreError, ValueError):
 
 
 class PriorError(RestoreError):
-    """A model that is missing, damaged or not supported."""
+    """A model that is missing, damaged or not supported. The message is one line, whatever the model's files are called."""
 
     exit_code = 3
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__("".join(part if part.isprintable() else repr(part)[1:-1] for part in str(message)))
 
 
 class OperatorError(RestoreError, TypeError):

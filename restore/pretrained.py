@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from restore.errors import PriorError, suggest
+from restore.device.memory import is_lack_of_memory
+from restore.errors import OutOfMemoryError, PriorError, RestoreError, suggest
 from restore.plugins import manager as plugins
 from restore.priors.loaders import adm, diffusers
 from restore.priors.loaders.checkpoint import Checkpoint
@@ -23,8 +26,13 @@ def prior(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_o
         dtype: what its network computes in; None to choose by the hardware (see `NetworkPrior`).
         local_files_only: use the Hub's local cache alone, never the network.
 
-    Raises: PriorError if it is missing or damaged; UsageError for an unknown scheme.
+    Raises: PriorError if it is missing or damaged; UsageError for an unknown scheme; OutOfMemoryError.
     """
+    with _naming(name):
+        return _prior(name, dtype, local_files_only)
+
+
+def _prior(name: str, dtype: torch.dtype | None, local_files_only: bool) -> Prior:
     scheme, rest = _parts(name)
     if scheme:
         loaded: Prior = plugins.load().prior(scheme)(rest, dtype=dtype, local_files_only=local_files_only)
@@ -40,8 +48,14 @@ def checkpoint(name: str, *, local_files_only: bool = False) -> Checkpoint:
     Args:
         name, local_files_only: as for `prior`.
 
-    Raises: PriorError if it is missing or damaged, or its scheme gives no config; UsageError for an unknown scheme.
+    Raises: PriorError if it is missing or damaged, or its scheme gives no config; UsageError for an unknown scheme;
+    OutOfMemoryError.
     """
+    with _naming(name):
+        return _checkpoint(name, local_files_only)
+
+
+def _checkpoint(name: str, local_files_only: bool) -> Checkpoint:
     scheme, rest = _parts(name)
     if scheme == "adm":
         return adm.read_checkpoint(rest)
@@ -52,6 +66,19 @@ def checkpoint(name: str, *, local_files_only: bool = False) -> Checkpoint:
         return read_checkpoint(_files(place, local_files_only))
     prior(name, local_files_only=local_files_only)  # Raises first if it cannot be loaded at all.
     raise PriorError(f"priors of {scheme}: have no config; those of adm:, diffusers:, model folders and Hub ids have")
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Lack of memory, however it is raised, is an OutOfMemoryError that names the prior."""
+    try:
+        yield
+    except RestoreError:
+        raise
+    except Exception as error:
+        if is_lack_of_memory(error):
+            raise OutOfMemoryError(f"prior {name!r} does not fit into the memory that is free") from error
+        raise
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -41,7 +41,10 @@ def list_command(json: bool) -> None:
 @click.argument("model")
 @click.option("--json", is_flag=True, help="print a JSON object")
 def info_command(model: str, json: bool) -> None:
-    """Show the card of MODEL, a bundled one or a folder; of others (adm:FILE.pt, diffusers:ID) show the config."""
+    """Show the card of MODEL, a bundled one or a folder; of others (adm:FILE.pt, diffusers:ID) show the config.
+
+    A model that cannot be loaded is an error (3).
+    """
     from restore.priors.loaders.load import BUNDLED
 
     if model not in BUNDLED and not (Path(model) / "config.json").is_file() and (":" in model or "/" in model):
@@ -49,6 +52,8 @@ def info_command(model: str, json: bool) -> None:
         return
     folder = _folder(model)
     facts = _facts(model, folder)
+    if model not in BUNDLED:
+        _refuse_broken(model, facts)
     if json:
         print(json_module.dumps(facts, indent=2))
         return
@@ -91,6 +96,18 @@ def _foreign(model: str, json: bool) -> None:
         return
     print(f"{model}: a prior ({found.config['family']}, network {found.config['network']['type']})\n")
     print("\n".join(about(found)))
+
+
+def _refuse_broken(model: str, facts: dict[str, Any]) -> None:
+    """Raise the error of loading a model folder; if it has no weights, that of its config."""
+    from restore.pretrained import prior
+    from restore.priors.loaders import schema
+
+    if facts["state"] == "ready":
+        with aside():
+            prior(model, local_files_only=True)
+    elif "family" in facts["config"]:
+        schema.check(facts["config"], str(Path(model) / "config.json"))
 
 
 def _folder(name: str) -> Path:

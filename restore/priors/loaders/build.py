@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from restore.device.memory import is_lack_of_memory
 from restore.errors import PriorError
 from restore.networks.adm import ADM
 from restore.networks.diffusers import DiffusersUNet
@@ -89,6 +90,8 @@ def build_network(config: Mapping[str, Any], source: str) -> tuple[nn.Module, di
         raise PriorError(f"{source}: {error}") from None
     except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RuntimeError, AssertionError) as error:
         # diffusers raises any of these for block types and groups that do not go together.
+        if is_lack_of_memory(error):
+            raise
         raise PriorError(f"{source}: its network cannot be built: {last_line(error)}") from error
     sizes = {"channels": network.channels, "multiple_of": network.multiple_of, "context": network.context}
     conditioning = FAMILIES[family][1]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
+from restore.device.memory import is_lack_of_memory
 from restore.errors import PriorError
 from restore.priors.families.ddpm import Prediction
 from restore.priors.loaders import safe_unpickle
@@ -108,6 +109,8 @@ def alphas_cumprod(name: str, scheduler: dict[str, Any]) -> Tensor:
         try:
             chain: Any = DDPMScheduler(**{key: scheduler[key] for key in TABLE if key in scheduler})
         except (NotImplementedError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+            if is_lack_of_memory(error):
+                raise
             raise PriorError(
                 f"prior {name}: the betas of its scheduler config cannot be computed: {last_line(error)}"
             ) from None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from restore.device.memory import is_lack_of_memory
 from restore.errors import PriorError
 from restore.priors.loaders import schema
 from restore.priors.loaders.build import build_network, last_line
@@ -74,6 +75,8 @@ def _check_evaluation(network: nn.Module, sizes: Mapping[str, int], source: str)
     try:
         answer = network.eval()(x, level)
     except (ValueError, TypeError, AttributeError, ArithmeticError, LookupError, RuntimeError, AssertionError) as error:
+        if is_lack_of_memory(error):
+            raise
         raise PriorError(f"{source}: its network cannot be evaluated: {last_line(error)}") from error
     if answer.shape[2:] != x.shape[2:]:
         raise PriorError(f"{source}: its network takes pictures {tuple(shape)} to {tuple(answer.shape)}")

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from restore.device.memory import is_lack_of_memory
 from restore.errors import PriorError
+from restore.priors.loaders import pickle_scan
 from restore.priors.loaders.fields import shown
 from restore.priors.loaders.weights import DTYPES
 
@@ -32,15 +34,18 @@ def read(path: Path) -> Any:
         raise PriorError(f"{path} is a pointer of git-lfs, not the file itself; run git lfs pull where it came from")
     if start.lstrip()[:1] == b"<":
         raise PriorError(f"{path} is a web page, not a file that torch.save wrote; download it again")
-    _refuse_compressed(path)
     try:
+        _refuse_compressed(path)
+        pickle_scan.check(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns about its older formats.
             return torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
+    except PriorError:
         raise
     except Exception as error:
         # A damaged pickle can raise anything.
+        if is_lack_of_memory(error):
+            raise
         code = re.search(r"(?:GLOBAL|global:?|Unsupported class) ([\w.]+)", str(error))
         if code:
             raise PriorError(

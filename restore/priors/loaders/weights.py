@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from restore.device.memory import free, spell
+from restore.device.memory import free, is_lack_of_memory, spell
 from restore.errors import OutOfMemoryError, PriorError
 from restore.priors.loaders.build import last_line
 from restore.priors.loaders.fields import shown
@@ -37,9 +37,9 @@ def read_shapes(path: Path, source: str) -> dict[str, Tensor]:
             for name in file.keys():  # noqa: SIM118  # It is no mapping.
                 part = file.get_slice(name)
                 found[name] = (part.get_dtype(), part.get_shape())
-    except MemoryError:
-        raise
     except Exception as error:
+        if is_lack_of_memory(error):
+            raise
         # Its binding raises its own error, and others for what Python cannot represent.
         raise PriorError(f"{source}: {path.name} cannot be read or is cut short: {last_line(error)}") from None
     for name, (dtype, _) in found.items():
@@ -55,9 +55,9 @@ def read_weights(path: Path, source: str) -> dict[str, Tensor]:
     """
     try:
         stored = load_file(path)
-    except MemoryError:
-        raise
     except Exception as error:
+        if is_lack_of_memory(error):
+            raise
         raise PriorError(f"{source}: {path.name} cannot be read or is cut short: {last_line(error)}") from None
     return as_float32(stored, source)
 

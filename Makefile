@@ -4,6 +4,7 @@
 # make test-lowest  the tests with the oldest versions that pyproject.toml allows, in an environment of their own
 # make check        lint and types alone
 # make weights      renew restore/weights.sha256 after bundled weights were trained again
+# make audit        known vulnerabilities of the installed packages, where pip-audit is there
 # make format       put the code in order
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ DEMO := demo
 # One thread a worker: small tensors gain nothing from more, and workers would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-slow test-lowest check weights format clean
+.PHONY: demo test test-slow test-lowest check weights audit format clean
 
 .venv/installed: pyproject.toml .ci/constraints.txt $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -59,6 +60,12 @@ test-lowest:
 # `cd restore && sha256sum --check weights.sha256` compares.
 weights:
 	cd restore && find * -name '*.safetensors' | LC_ALL=C sort | xargs sha256sum > weights.sha256
+
+# Fails where something is found, and where nothing could be asked: neither is a pass.
+audit: .venv/installed-for-tests
+	@test -x $(BIN)/pip-audit || { echo "pip-audit is not installed: $(BIN)/pip install pip-audit"; exit 1; }
+	$(BIN)/pip-audit --local --skip-editable \
+		|| { echo "pip-audit found something or could not reach its list of vulnerabilities: see above"; exit 1; }
 
 format: .venv/installed-for-tests
 	$(BIN)/ruff check --fix .

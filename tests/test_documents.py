@@ -18,7 +18,7 @@ from restore.operators import Identity
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
     *sorted(page for room in ("docs", "restore", "samples") for page in (ROOT / room).rglob("*.md")),
 ]
 # Their commands are history: they name flags that are gone, and say so.

@@ -33,6 +33,7 @@ ROUND = 0.88  # Similarity to a Gaussian from which a kernel is taken for one.
 SHAKEN, AGREED = 1.5, 0.6  # Pixels of width that a motion has at least, and how alike halves of the picture see it.
 NARROWER = 0.8  # Share of the width found that is taken out: too much makes rings, too little is only soft.
 DOUBTFUL, GUESSED = 2 / 127.5, 8 / 127.5  # As LEAST, for the width that was estimated, and for a motion.
+WIDEST = 100  # Pixels, of the numbers that say how large a kernel is.
 SHAPES = {"gaussian": 1, "motion": 2, "defocus": 1}  # Numbers that each takes.
 FORMS = "auto, gaussian:DEVIATION, motion:LENGTH,ANGLE, defocus:RADIUS, a file"
 
@@ -166,6 +167,8 @@ def _kernel(spec: str) -> Tensor:
                 raise ValueError
         except ValueError:
             raise UsageError(f"--kernel takes {FORMS}; got {spec!r}") from None
+        if max(numbers[:1], default=0) > WIDEST:
+            raise UsageError(f"--kernel {spec}: {numbers[0]:g} pixels are too many; give up to {WIDEST}")
         try:
             made: Tensor = getattr(kernels, shape)(*numbers)
         except OperatorError as error:

@@ -223,6 +223,7 @@ def test_format_quality_and_suffix_of_results(restore: Command, place: Path) -> 
     assert (place / "img-new.jpg").stat().st_size > small
     picture(place / "in/a.png", 1)
     assert restore("soften", "in", "-o", "out", *TOY, "--format", "tif").out == "out/a.tif\n"
+    assert restore("soften", "in", "-o", "out", *TOY, "--suffix", ".new").out == "out/a.new.png\n"
     ran = restore("soften", "img.png", *TOY, "--format", "jpg", "-o", "x.png")
     assert ran.code == 2
     assert "--format jpg, but -o x.png names another format" in ran.err

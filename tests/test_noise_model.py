@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from photographs import crop
@@ -283,3 +284,17 @@ def test_part_of_the_noise_stays_where_it_is_wanted():
     whole = restorer("denoise", given).image.astype(float)
     half = restorer("denoise", given, strength=0.5).image.astype(float)
     assert abs(half - (given + whole) / 2).max() <= 1
+
+
+def test_noise_is_measured_where_a_picture_is_visible():
+    from photographs import crop
+
+    from restore.images import as_picture
+    from restore.noise.measure import noise_of
+
+    noisy = crop("chelsea", 60, 120, 128) + np.random.default_rng(0).normal(0, 20, (128, 128, 3))
+    alpha = np.full((128, 128, 1), 255.0)
+    alpha[:30] = 0
+    picture = as_picture(np.concatenate([noisy, alpha], axis=2).round().clip(0, 255).astype(np.uint8))
+    level, _ = noise_of(picture, "auto")
+    assert level * 127.5 == pytest.approx(20, rel=0.1)

@@ -70,7 +70,7 @@ def diagnose_command(
         else:
             print(f"{source}: {in_words(diagnosis)}", flush=True)
     if failed and len(found) > 1:
-        console.logger.info("%d pictures failed", failed)
+        console.logger.info("%d of %d pictures failed", failed, len(found))
     return int(failed > 0)
 
 

@@ -78,7 +78,7 @@ def jobs_of(task: Task, inputs: Sequence[Path], own: Mapping[str, Any], options:
         job = Job(
             source,
             relative,
-            STREAM if streamed else out.place(result) or beside,
+            STREAM if streamed else out.place(result.with_stem(f"{result.stem}{options.suffix or ''}")) or beside,
             maps.place(relative),
             sheets.place(relative),
             masks.place(relative),

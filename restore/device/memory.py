@@ -27,7 +27,8 @@ def is_lack_of_memory(error: BaseException) -> bool:
         return "failed to map segment" in said or "cannot allocate memory" in said
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in said or "defaultcpuallocator" in said)
+    signs = ("can't allocate memory", "defaultcpuallocator", "bad_alloc")
+    return isinstance(error, RuntimeError) and any(sign in said for sign in signs)
 
 
 def parse(size: str | int) -> int:

@@ -14,13 +14,14 @@ from torch.nn import functional as F
 from restore.compression import Earlier, cells_of_pixels, earlier_compression, estimate_compression, nearest_quality
 from restore.diagnosis.detail import SIDE, Detail, measure_detail
 from restore.diagnosis.scratches import find_scratches
-from restore.noise.measure import LEAST, LOSSY, described, error_of_compression, measured, of_compression
+from restore.noise.measure import LEAST, LOSSY, described, error_of_compression, measured, of_compression, with_visible
 from restore.operators.turning import turned_back
 
 if TYPE_CHECKING:
     from restore.images.picture import Picture
     from restore.noise.model import NoiseModel
 
+APART = 10  # Of two qualities; an earlier one that is nearer to the last may be found by mistake.
 SOFT = 0.7  # Pixels; photographs that were reduced are blurred by up to 0.5.
 SOFT_AT_BEST = 1.1  # The same where noise or compression hide the finest detail.
 DAMAGED = 3e-5  # Share of pixels; less is no more than what is marked by mistake.
@@ -195,7 +196,7 @@ def diagnose(picture: Picture) -> Diagnosis:
     # Scratches are no noise and no detail.
     whole = without(pixels, damaged)
     compressed = _compressed(picture)
-    noise = measured(whole, lambda: None if compressed is None else compressed.quality)
+    noise = measured(whole, lambda: None if compressed is None else compressed.quality, with_visible(picture))
     level = 0.0 if noise is None else noise.root_mean_square(whole)
     luma = ((whole.mean(dim=1)[0].double() + 1) * 127.5).numpy()
     low, high = np.quantile(luma[::2, ::2], [0.01, 0.99])
@@ -239,7 +240,10 @@ def _compressed(picture: Picture) -> Compressed | None:
         # As the file has it.
         pixels = turned_back(picture.pixels, picture.jpeg.orientation)
         earlier = None if cells is None else earlier_compression(pixels, cells)
-        return Compressed(nearest_quality(picture.jpeg.tables[0]), False, picture.jpeg.subsampling != 0, earlier)
+        quality = nearest_quality(picture.jpeg.tables[0])
+        if earlier is not None and abs(earlier.quality - quality) < APART:
+            earlier = None
+        return Compressed(quality, False, picture.jpeg.subsampling != 0, earlier)
     if picture.kind not in ("gray", "colour"):
         return None
     found = estimate_compression(picture.pixels)

@@ -32,7 +32,7 @@ class Limits:
             name: what the message calls the file.
             depth: bits per sample.
         """
-        megapixels = f"{width}x{height} is {width * height / 1e6:.0f} megapixels"
+        megapixels = f"{width}x{height} is {width * height / 1e6:.3g} megapixels"
         if width * height > self.pixels:
             raise PictureError(
                 f"{name}: {megapixels}, more than the {self.pixels / 1e6:.4g} allowed; --max-pixels (max_pixels) allows more"

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from torch import Tensor
 
 from restore.compression import quality_of
@@ -43,6 +44,7 @@ def noise_of(
     if sigma != "auto":
         return sigma / 127.5, None
     pixels = picture.pixels
+    known = with_visible(picture, known)
     model = measured(pixels, lambda: quality_of(picture), known)
     level = 0.0 if model is None else model.root_mean_square(pixels)
     if model is None or level * 127.5 < least:
@@ -54,6 +56,17 @@ def noise_of(
             level = white
     logger.info("noise estimated at %.1f grey levels%s", level * 127.5, described(model))
     return level, None if model.is_uncorrelated and model.is_uniform else model
+
+
+def with_visible(picture: Picture, known: Tensor | None = None) -> Tensor | None:
+    """The known pixels (1, 1, H, W) of a picture that are visible, too; None for all.
+
+    Under transparency a picture is a smooth continuation, without noise.
+    """
+    if picture.alpha is None or picture.alpha.all() or not picture.alpha.any():
+        return known
+    visible = torch.from_numpy(picture.alpha > 0)[None, None]
+    return visible if known is None else visible & known
 
 
 def measured(

@@ -246,3 +246,11 @@ def test_a_palette_picture_in_memory_keeps_its_palette(transparent: bool) -> Non
     assert back.mode == "P"
     assert np.array_equal(np.asarray(back.convert("RGBA"))[..., 3], np.asarray(given.convert("RGBA"))[..., 3])
     assert np.array_equal(np.asarray(back), np.asarray(given))
+
+
+def test_a_jpeg_that_declares_more_rows_than_it_has_is_cut_short(read) -> None:
+    data = bytearray(encoded(smooth(96, 96), "JPEG"))
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 2] = (200).to_bytes(2, "big")
+    with pytest.raises(PictureError, match="cut short"):
+        read(bytes(data), "a.jpg")

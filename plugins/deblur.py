@@ -131,8 +131,8 @@ def _estimated(pixels: Tensor) -> tuple[Tensor, float]:
 
     Raises: PictureError for a picture whose edges are sharp.
     """
-    from restore.blur_estimation import estimate_blur_width
-    from restore.kernel_estimation import estimate_kernel, similarity
+    from restore.blur.kernel import estimate_kernel, similarity
+    from restore.blur.width import estimate_blur_width
     from restore.operators import kernels
 
     found = estimate_kernel(pixels)

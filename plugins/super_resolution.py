@@ -61,7 +61,7 @@ class SuperResolution(Task):
     Options = SuperResolutionOptions
 
     def problem(self, picture: Picture, options: SuperResolutionOptions) -> Problem:
-        from restore.blur_estimation import estimate_reduction
+        from restore.blur.reduction import estimate_reduction
         from restore.operators import Downsample
         from restore.problem import Problem
 

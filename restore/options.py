@@ -1,4 +1,4 @@
-"""Options dataclasses as checked keywords; `restore.cli.flags` turns them into flags, `restore.json_schema` into a schema."""
+"""Options dataclasses as checked keywords. `restore.cli` turns them into flags, and into a JSON schema."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from photographs import crop
+from photographs import crop, psnr
 from photographs import photo as restorer
 from PIL import Image
 
@@ -206,3 +206,13 @@ def test_colours_are_not_replaced_by_hints():
     hints[40:50, 40:50] = (200, 30, 30, 255)
     with pytest.raises(PictureError, match="has colours already"):
         restorer()("auto", crop("chelsea", 60, 100, 96), colorize=hints)
+
+
+@pytest.mark.parametrize("quality", [60, 80])
+def test_an_ordinary_jpeg_is_no_noisy_picture(quality, tmp_path):
+    truth = crop("chelsea", 40, 100, 128)
+    Image.fromarray(truth).save(tmp_path / "a.jpg", quality=quality)
+    decoded = np.asarray(Image.open(tmp_path / "a.jpg"))
+    found = restorer()("auto", str(tmp_path / "a.jpg"))
+    filtered = [cv2.fastNlMeansDenoisingColored(decoded, None, strength, strength, 7, 21) for strength in (2, 3, 5)]
+    assert psnr(np.asarray(found.image), truth) > max(psnr(other, truth) for other in [decoded, *filtered]) + 0.3

@@ -13,9 +13,9 @@ from gaussian import dense
 from photographs import cheap, crop, noisy, photo, psnr
 from torch.nn import functional as F
 
-from restore.blur_estimation import estimate_blur_width
+from restore.blur.kernel import estimate_kernel, similarity
+from restore.blur.width import estimate_blur_width
 from restore.errors import OperatorError, PictureError, UsageError
-from restore.kernel_estimation import estimate_kernel, similarity
 from restore.operators import OpenBlur, kernels
 from restore.testing import check_linear
 

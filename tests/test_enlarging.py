@@ -13,7 +13,7 @@ from photographs import cheap, crop, noisy, photo, psnr
 from PIL import Image
 from restore_plugins.super_resolution import SuperResolution, SuperResolutionOptions
 
-from restore.blur_estimation import estimate_reduction
+from restore.blur.reduction import estimate_reduction
 from restore.errors import PictureError, UsageError
 from restore.guidance.pnp import ENLARGING, PnP
 from restore.guidance.two_scales import TwoScales

@@ -8,13 +8,14 @@ import torch
 from photographs import crop
 
 from restore import Restorer
+from restore.compression import of_compression
 from restore.engine import reverse
 from restore.errors import PictureError
 from restore.guidance import Denoising, PnP, Whitening
 from restore.images import as_picture
 from restore.noise import model as module
 from restore.noise.estimation import estimate_noise
-from restore.noise.measure import described, measured, noise_of, of_compression
+from restore.noise.measure import described, measured, noise_of
 from restore.noise.model import NoiseModel, basis
 from restore.noise.quiet import quiet_share
 from restore.operators import Downsample, Identity, Mask

@@ -13,8 +13,8 @@ import pytest
 
 from restore import options
 from restore.cli.flags import click_options
+from restore.cli.json_schema import json_schema
 from restore.errors import UsageError
-from restore.json_schema import json_schema
 from restore.run_options import RunOptions, of_scope
 from restore.task import Task
 

@@ -21,8 +21,8 @@ from benchmarks.harness import Results, arguments, by, grouped, report, table
 from benchmarks.metrics import psnr
 from benchmarks.pictures import paths, read, rounded, tensor
 from restore import Restorer
+from restore.blur.kernel import estimate_kernel, similarity
 from restore.errors import PictureError
-from restore.kernel_estimation import estimate_kernel, similarity
 from restore.operators import kernels
 
 SIGMAS = (0.5, 2.55)

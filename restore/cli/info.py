@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 import click
 
 from restore.cli import console
-from restore.json_schema import json_schema
+from restore.cli.json_schema import json_schema
 from restore.plugins.manager import SELECTION, Record, examine, load
 
 SLOW = 0.3  # Seconds; --doctor reports plugins that take longer to load, because every `restore --help` waits for them.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from restore.compression.cells import cells_of_pixels, constraint_of
     from restore.compression.earlier import Earlier, earlier_compression
     from restore.compression.estimation import Compression, estimate_compression
-    from restore.compression.quality import nearest_quality, quality_of
+    from restore.compression.quality import error_of_compression, nearest_quality, of_compression, quality_of
     from restore.compression.settings import Settings, settings_of
 
 _HOMES = {
@@ -23,7 +23,9 @@ _HOMES = {
     "constraint_of": "restore.compression.cells",
     "earlier_compression": "restore.compression.earlier",
     "estimate_compression": "restore.compression.estimation",
+    "error_of_compression": "restore.compression.quality",
     "nearest_quality": "restore.compression.quality",
+    "of_compression": "restore.compression.quality",
     "quality_of": "restore.compression.quality",
     "settings_of": "restore.compression.settings",
 }
@@ -35,8 +37,10 @@ __all__ = [
     "cells_of_pixels",
     "constraint_of",
     "earlier_compression",
+    "error_of_compression",
     "estimate_compression",
     "nearest_quality",
+    "of_compression",
     "quality_of",
     "settings_of",
 ]

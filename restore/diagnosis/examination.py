@@ -11,10 +11,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore.compression import Earlier, cells_of_pixels, earlier_compression, estimate_compression, nearest_quality
+from restore.compression import (
+    Earlier,
+    artefacts_of,
+    cells_of_pixels,
+    earlier_compression,
+    error_of_compression,
+    estimate_compression,
+    nearest_quality,
+    of_compression,
+)
 from restore.diagnosis.detail import SIDE, Detail, measure_detail
 from restore.diagnosis.scratches import find_scratches
-from restore.noise.measure import LEAST, LOSSY, described, error_of_compression, measured, of_compression, with_visible
+from restore.noise.measure import LEAST, LOSSY, described, measured, with_visible
 from restore.operators.turning import turned_back
 
 if TYPE_CHECKING:
@@ -63,6 +72,7 @@ class Diagnosis:
         noise: None without.
         noise_level: its root mean square in grey levels.
         compressed: None for pictures that show no sign of JPEG.
+        is_compression: whether the noise is what compression did.
         detail: blur, and where the spectrum ends.
         gray: one channel, or R = G = B.
         toned: colours are a function of brightness, as in sepia prints.
@@ -74,6 +84,7 @@ class Diagnosis:
     noise: NoiseModel | None
     noise_level: float
     compressed: Compressed | None
+    is_compression: bool
     detail: Detail
     gray: bool
     toned: bool
@@ -90,7 +101,7 @@ class Diagnosis:
     def has_noise(self) -> bool:
         """Whether there is more noise than compression alone leaves."""
         least = LEAST if self.compressed is None else max(LEAST, of_compression(self.compressed.quality))
-        return self.noise_level >= least
+        return self.noise_level >= least and not self.is_compression
 
     @property
     def has_artefacts(self) -> bool:
@@ -205,6 +216,7 @@ def diagnose(picture: Picture) -> Diagnosis:
         noise=noise,
         noise_level=127.5 * level,
         compressed=compressed,
+        is_compression=compressed is not None and artefacts_of(picture, level) is not None,
         detail=measure_detail(luma, 0.0 if noise is None else noise_by_frequency(noise, whole)),
         gray=gray,
         toned=not gray and _toned(whole),

@@ -15,7 +15,6 @@ from restore.noise.estimation import estimate_noise
 from restore.noise.model import NoiseModel
 from restore.noise.quiet import quiet_share
 from restore.noise.white import estimate_sigma
-from restore.operators.jpeg import tables
 
 if TYPE_CHECKING:
     from restore.images.picture import Picture
@@ -25,8 +24,6 @@ NEAR = 0.2  # Two estimates of white noise that differ by less than this share a
 LEAST = 2.5  # Grey levels; most photographs without noise have less, and noise of 3 has more.
 ABOVE = 1.15  # How much noise may be above what it is in the quietest windows.
 LOSSY = 93  # Qualities of JPEG below this take noise out of quiet places, which then say nothing of it.
-BEYOND = 1.3  # Times the error of compression from where on noise is more than that.
-COARSE, COMPRESSED = 75, 8.5  # Up to this quality a JPEG of a clean picture passes for noise of up to so many grey levels.
 
 
 def noise_of(
@@ -89,16 +86,6 @@ def measured(
     if share >= 1 or (quality() or 100) < LOSSY:
         return model
     return model.scaled(share)
-
-
-def of_compression(quality: int) -> float:
-    """The grey levels of noise that a JPEG of a clean picture passes for at most, by its quality, 1 to 100."""
-    return max(BEYOND * error_of_compression(quality), COMPRESSED if quality <= COARSE else 0.0)
-
-
-def error_of_compression(quality: int) -> float:
-    """What compression does to a photograph, as a root mean square in grey levels: about 9 at quality 10, 3 at 80."""
-    return 0.55 * float(tables(quality)[0].float().mean()) ** 0.5
 
 
 def described(model: NoiseModel) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("restore")
 
 LEAST = 0.5 / 127.5  # Deviation of the noise that is assumed at least: files are rounded, and a kernel is never exact.
-CAUTIOUS = 4.0  # Weight of denoising where the noise is coarse, or a motion was estimated.
+CAUTIOUS, CAREFUL = 4.0, 2.0  # Weights of denoising where a motion was estimated, and where the noise is coarse.
 COARSE = 20.0  # Peak of the noise's spectrum about its mean: white noise has 1, a JPEG's errors 8 to 16, grain 30.
 QUIETEST = 0.1  # Share of the noise that it is taken for at least, by frequency and by brightness.
 BEYOND = 0.5  # Standard deviation of what lies beyond the border about its continuation, in [-1, 1] units.
@@ -69,6 +69,7 @@ class Deblur(Task):
     Options = DeblurOptions
 
     def problem(self, picture: Picture, options: DeblurOptions) -> Problem:
+        from restore.blur.noise import noise_with_kernel
         from restore.noise.measure import noise_of
         from restore.operators import OpenBlur
         from restore.problem import Problem
@@ -80,6 +81,11 @@ class Deblur(Task):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
         level, noise = noise_of(picture, options.sigma, least=0.0)
+        if options.sigma == "auto":
+            shown, noise = noise_with_kernel(picture, kernel, level, noise)
+            if shown > level:
+                logger.info("with what the kernel cannot have let through, %.1f grey levels", shown * 127.5)
+            level = shown
         sigma_y = max(least, level)
         whitening = {} if noise is None or level < sigma_y else _whitening(noise, pixels, level)
         operator = OpenBlur(kernel, picture.size, doubt=BEYOND / sigma_y, **whitening)
@@ -102,7 +108,8 @@ class Deblur(Task):
         # `python -m benchmarks deblur-weight`: with less weight, or in more steps, runs drift away from the truth. The prior
         # takes noise that is not white for detail, and keeps what of it comes in early.
         guessed = options.kernel == "auto" and problem.sigma_y >= GUESSED
-        return PnP(weight=CAUTIOUS if problem.operator.whitens or guessed else 0.8, sigma_start=1.0, most=6)
+        weight = CAUTIOUS if guessed else CAREFUL if problem.operator.whitens else 0.8
+        return PnP(weight=weight, sigma_start=1.0, most=6)
 
     def finish(self, picture: Picture, problem: Problem[OpenBlur], restored: Tensor, options: DeblurOptions) -> Picture:
         if options.write_kernel is not None:

@@ -13,7 +13,9 @@ from gaussian import dense
 from photographs import cheap, crop, noisy, photo, psnr
 from torch.nn import functional as F
 
+from restore import images
 from restore.blur.kernel import estimate_kernel, similarity
+from restore.blur.noise import _at_stopped, noise_with_kernel
 from restore.blur.width import estimate_blur_width
 from restore.errors import OperatorError, PictureError, UsageError
 from restore.operators import OpenBlur, kernels
@@ -258,12 +260,47 @@ def test_the_kernel_is_written(tmp_path):
         cheap()("deblur", given, kernel="gaussian:1.6", write_kernel=str(tmp_path / "k.txt"))
 
 
-def test_noise_with_a_spectrum_is_whitened():
-    kernel = kernels.gaussian(1.6)
-    given, truth = blurred(kernel=kernel, sigma=0)
-    drawn = cv2.GaussianBlur(np.random.default_rng(0).standard_normal((96, 96)), (0, 0), 1.0)
+def soft(name, width, side=128):
+    """A picture blurred by a Gaussian, as floats, and the truth."""
+    truth = crop(name, 100, 150, side)
+    kernel = kernels.gaussian(width).numpy().astype(np.float32)
+    return cv2.filter2D(truth.astype(np.float32), -1, kernel, borderType=cv2.BORDER_REFLECT), truth
+
+
+@pytest.mark.parametrize("sigma", [3.0, 8.0])
+def test_white_noise_has_its_level_where_the_kernel_stops_everything_else(sigma):
+    given, _ = soft("coffee", 1.6)
+    noisy_one = (given + np.random.default_rng(0).normal(0, sigma, given.shape)).round().clip(0, 255).astype(np.uint8)
+    share, level = _at_stopped(images.as_picture(noisy_one).pixels, kernels.gaussian(1.6))
+    assert 0.6 < share < 0.8
+    assert level * 127.5 == pytest.approx(sigma, rel=0.05)
+    measured = sigma / 127.5
+    assert noise_with_kernel(images.as_picture(noisy_one), kernels.gaussian(1.6), measured, None) == (measured, None)
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "astronaut"])
+def test_a_blurred_jpeg_without_its_file_is_not_made_worse(name):
+    given, truth = soft(name, 1.6)
+    _, data = cv2.imencode(".jpg", given.round().clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert psnr(photo()("deblur", decoded, kernel="gaussian:1.6").image, truth) > psnr(decoded, truth) + 1
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "astronaut"])
+def test_grain_that_passes_for_detail_is_found_by_the_kernel(name):
+    given, truth = soft(name, 1.6)
+    drawn = cv2.GaussianBlur(np.random.default_rng(0).standard_normal(given.shape[:2]), (0, 0), 1.0)
     grainy = (given + 6 * (drawn / drawn.std())[..., None]).round().clip(0, 255).astype(np.uint8)
-    known = photo()("deblur", grainy, kernel="gaussian:1.6")
-    level = known.record["found"]["sigma"]
-    white = photo()("deblur", grainy, kernel="gaussian:1.6", sigma=level).image
-    assert psnr(known.image, truth) > psnr(white, truth) + 1
+    found = photo()("deblur", grainy, kernel="gaussian:1.6")
+    assert found.record["found"]["sigma"] == pytest.approx(6, rel=0.3)
+    assert psnr(found.image, truth) > psnr(grainy, truth) - 0.6  # 10.8 dB of 27 where it is not found.
+
+
+def test_noise_with_a_spectrum_is_whitened():
+    given, truth = soft("coffee", 2.5)
+    drawn = cv2.GaussianBlur(np.random.default_rng(0).standard_normal(given.shape[:2]), (0, 0), 1.0)
+    grainy = (given + 10 * (drawn / drawn.std())[..., None]).round().clip(0, 255).astype(np.uint8)
+    known = photo()("deblur", grainy, kernel="gaussian:2.5")
+    assert psnr(known.image, truth) > psnr(grainy, truth) + 2
+    white = photo()("deblur", grainy, kernel="gaussian:2.5", sigma=known.record["found"]["sigma"]).image
+    assert psnr(known.image, truth) > psnr(white, truth) + 4

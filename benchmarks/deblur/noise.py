@@ -1,4 +1,4 @@
-"""What knowing the law of the noise brings where it is not white: a Gaussian blur of 1.6 px and film grain.
+"""What knowing the law of the noise brings where it is not white: a Gaussian blur of 1.6 px, and film grain or a JPEG.
 
 "white" is told that the noise is white, of the level that was measured; "restore" measures all of it.
 """
@@ -33,7 +33,17 @@ def grain(picture: NDArray, seed: int, *, deviation: float = 6.0, radius: float 
     return rounded(picture + deviation * (drawn / drawn.std())[..., None])
 
 
-KINDS: dict[str, Callable[[NDArray, int], NDArray]] = {"grain 6 of 1 px": grain}
+def saved(picture: NDArray, seed: int, *, quality: int = 80) -> NDArray:
+    """Decoded from a JPEG whose file is lost. `seed` is not used: a JPEG's error comes from the picture."""
+    _, data = cv2.imencode(".jpg", rounded(picture), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+
+
+KINDS: dict[str, Callable[[NDArray, int], NDArray]] = {
+    "grain 3 of 1 px": partial(grain, deviation=3.0),
+    "grain 6 of 1 px": grain,
+    "JPEG 80, saved as PNG": saved,
+}
 
 
 def main() -> None:

@@ -1,0 +1,85 @@
+"""The noise of a blurred picture whose kernel is known: what the kernel cannot have let through is noise."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from restore.noise.model import NoiseModel
+from restore.noise.quiet import quiet_share
+
+if TYPE_CHECKING:
+    from restore.images.picture import Picture
+
+STOPPED = 1e-4  # Power that the kernel lets through at most, at frequencies where only noise is left.
+NARROW, WIDE = 0.05, 0.5  # Shares of such frequencies from which they say something, and from which no detail is left anywhere.
+ROUNDED = 0.45 / 127.5  # Deviation at these frequencies that rounding to 8 bits explains (0.29 grey levels), and some more.
+COMPRESSED = 3.0  # Error of a JPEG over what it leaves there: it drops these frequencies first.
+WHITE, FAINT = (0.8, 1.2), 1.5 / 127.5  # A level over the one there, for white noise; a level that may be anything.
+STEADY = 2 / 127.5  # Deviation assumed at least where so much is stopped: with less, plug-and-play drifts away.
+MISSED = 1.5  # Noise in quiet places over the estimate, from which on the estimate has missed it.
+GRAIN = 1.0  # Deviation in pixels of the Gaussian that film grain is taken for where no law was measured.
+
+
+def noise_with_kernel(
+    picture: Picture, kernel: Tensor, level: float, noise: NoiseModel | None
+) -> tuple[float, NoiseModel | None]:
+    """The deviation and law of the noise, not less than the kernel shows; see `noise_of` for those that were measured.
+
+    Deconvolution multiplies noise that is not told. Estimates from pixels alone take coarse noise on a blurred picture for its
+    detail, and know little of the error of a JPEG. With the kernel two places hold noise alone:
+
+    - frequencies that it stops. White noise has its own level there, a JPEG's error a third or less of its own;
+    - quiet places (`quiet_share`), if the kernel stops half of all frequencies, as detail is then left nowhere. Noise that was
+      missed there is taken for film grain. Some noise is assumed in any case then.
+
+    Args:
+        kernel: (h, w), sums to 1.
+        level: in [-1, 1] units.
+        noise: None for white.
+    """
+    pixels = picture.pixels
+    share, stopped = _at_stopped(pixels, kernel)
+    if share >= WIDE:
+        white = quiet_share(pixels, NoiseModel.white(1.0, pixels.shape[1]))
+        if math.isfinite(white) and white > MISSED * max(level, 1 / 127.5):
+            law = noise or grain(pixels.shape[1])
+            law = law.scaled(quiet_share(pixels, law))
+            return law.root_mean_square(pixels), law
+        if level < STEADY:
+            level, noise = STEADY, None
+    is_white = WHITE[0] <= level / max(stopped, 1e-9) <= WHITE[1] and level > FAINT
+    if share >= NARROW and stopped > ROUNDED and level < COMPRESSED * stopped and not is_white:
+        return COMPRESSED * stopped, None
+    return level, noise
+
+
+def grain(channels: int) -> NoiseModel:
+    """The law of film grain: the same in all channels, of any brightness, white noise blurred by a Gaussian. Its level is 1."""
+    place = torch.arange(-4, 5, dtype=torch.float32)
+    profile = torch.exp(-(place**2) / (4 * GRAIN**2))
+    luma = (profile[:, None] * profile)[None]
+    correlation = luma if channels == 1 else torch.cat([3 * luma, torch.zeros_like(luma), torch.zeros_like(luma)])
+    return NoiseModel(torch.zeros(1), torch.ones(channels, 1), correlation)
+
+
+def _at_stopped(pixels: Tensor, kernel: Tensor) -> tuple[float, float]:
+    """The share of frequencies that a kernel stops, and the deviation of a picture (1, C, H, W) there, as of white noise."""
+    size = (pixels.shape[-2], pixels.shape[-1])
+    padded = torch.zeros(size, dtype=torch.float64)
+    padded[: kernel.shape[0], : kernel.shape[1]] = kernel.double()
+    stops = torch.fft.rfft2(padded).abs().square() < STOPPED
+    share = float(stops.double().mean())
+    if share < NARROW:
+        return share, 0.0
+    # A window, as the border is an edge and has all frequencies.
+    rows, columns = (torch.hann_window(side, periodic=False, dtype=torch.float64) for side in size)
+    window = rows[:, None] * columns
+    values = pixels[0].double()
+    values = (values - values.mean(dim=(1, 2), keepdim=True)) * window
+    power = torch.fft.rfft2(values).abs().square() / window.square().sum()
+    # The median of an exponential law is ln 2 of its mean; some frequencies hold leaks of the picture.
+    return share, math.sqrt(float(power[:, stops].median(dim=1).values.mean()) / math.log(2))

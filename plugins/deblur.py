@@ -17,16 +17,13 @@ if TYPE_CHECKING:
 
     from restore.guidance.guidance import Guidance
     from restore.images import Picture
-    from restore.noise.model import NoiseModel
     from restore.operators import OpenBlur
     from restore.problem import Problem
 
 logger = logging.getLogger("restore")
 
 LEAST = 0.5 / 127.5  # Deviation of the noise that is assumed at least: files are rounded, and a kernel is never exact.
-CAUTIOUS, CAREFUL = 4.0, 2.0  # Weights of denoising where a motion was estimated, and where the noise is coarse.
-COARSE = 20.0  # Peak of the noise's spectrum about its mean: white noise has 1, a JPEG's errors 8 to 16, grain 30.
-QUIETEST = 0.1  # Share of the noise that it is taken for at least, by frequency and by brightness.
+CAUTIOUS = 4.0  # Weight of denoising where a motion was estimated.
 BEYOND = 0.5  # Standard deviation of what lies beyond the border about its continuation, in [-1, 1] units.
 SHARP = 1.1  # Pixels; fine texture of sharp photographs is as soft.
 ROUND = 0.88  # Similarity to a Gaussian from which a kernel is taken for one.
@@ -80,16 +77,15 @@ class Deblur(Task):
         if any(side > whole for side, whole in zip(kernel.shape, picture.size, strict=True)):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
-        level, noise = noise_of(picture, options.sigma, least=0.0)
+        level, _ = noise_of(picture, options.sigma, least=0.0)
         if options.sigma == "auto":
-            shown, noise = noise_with_kernel(picture, kernel, level, noise)
-            if shown > level:
-                logger.info("with what the kernel cannot have let through, %.1f grey levels", shown * 127.5)
-            level = shown
+            assumed = noise_with_kernel(picture, kernel, level)
+            if assumed > level:
+                logger.info("white noise of %.1f grey levels is assumed: this blur would multiply it", assumed * 127.5)
+            level = assumed
         sigma_y = max(least, level)
-        whitening = {} if noise is None or level < sigma_y else _whitening(noise, pixels, level)
-        operator = OpenBlur(kernel, picture.size, doubt=BEYOND / sigma_y, **whitening)
-        y = operator.whitened(pixels)
+        operator = OpenBlur(kernel, picture.size, doubt=BEYOND / sigma_y)
+        y = operator.weighted(pixels)
         return Problem(y=y, operator=operator, sigma_y=sigma_y, shape=tuple(pixels.shape), start=pixels)
 
     def found(self, problem: Problem[OpenBlur], options: DeblurOptions) -> dict[str, Any]:
@@ -105,31 +101,14 @@ class Deblur(Task):
     def guidance(self, problem: Problem[OpenBlur], options: DeblurOptions) -> Guidance:
         from restore.guidance.pnp import PnP
 
-        # `python -m benchmarks deblur-weight`: with less weight, or in more steps, runs drift away from the truth. The prior
-        # takes noise that is not white for detail, and keeps what of it comes in early.
+        # `python -m benchmarks deblur-weight`: with less weight, or in more steps, runs drift away from the truth.
         guessed = options.kernel == "auto" and problem.sigma_y >= GUESSED
-        weight = CAUTIOUS if guessed else CAREFUL if problem.operator.whitens else 0.8
-        return PnP(weight=weight, sigma_start=1.0, most=6)
+        return PnP(weight=CAUTIOUS if guessed else 0.8, sigma_start=1.0, most=6)
 
     def finish(self, picture: Picture, problem: Problem[OpenBlur], restored: Tensor, options: DeblurOptions) -> Picture:
         if options.write_kernel is not None:
             _write_kernel(Path(options.write_kernel), problem.operator.kernel)
         return picture.with_pixels(restored)
-
-
-def _whitening(noise: NoiseModel, pixels: Tensor, level: float) -> dict[str, Any]:
-    """What makes noise white in `OpenBlur`: equations divided by its deviation at a pixel, and by the root of its spectrum.
-
-    Nothing for noise that is not as coarse as film grain: what a JPEG did depends on the picture, and its law is no help.
-    """
-    from restore.noise.model import filtered, smoothed
-
-    spectrum = noise.spectrum((pixels.shape[-2], pixels.shape[-1])).clamp_min(QUIETEST)
-    if float(spectrum[0].flatten().sort().values[int(0.98 * spectrum[0].numel())]) < COARSE:
-        return {}
-    gain = spectrum.rsqrt()
-    precision = (level / noise.deviation_at(smoothed(pixels)).clamp_min(level * QUIETEST)).clamp_max(1 / QUIETEST)
-    return {"precision": precision, "whitening": (lambda r: filtered(r, gain), (1 / spectrum).mean(dim=0))}
 
 
 def _estimated(pixels: Tensor) -> tuple[Tensor, float]:

@@ -1,6 +1,6 @@
-"""What knowing the law of the noise brings where it is not white: a Gaussian blur of 1.6 px, and film grain or a JPEG.
+"""Noise that is not white under a Gaussian blur of 1.6 px: film grain and a JPEG.
 
-"white" is told that the noise is white, of the level that was measured; "restore" measures all of it.
+"restore" measures; "told" has `sigma` as it truly is, which is that of white noise.
 """
 
 from __future__ import annotations
@@ -63,21 +63,22 @@ def one(restorer: Restorer, path: Path, seed: int, name: str, damage: Callable[[
     given = damage(y, seed)
     found = restorer("deblur", given, kernel=f"gaussian:{WIDTH}")
     level = found.record["found"]["sigma"]
-    even = restorer("deblur", given, kernel=f"gaussian:{WIDTH}", sigma=level).image
-    figures = {"blurred": psnr(given, truth), "white": psnr(even, truth), "restore": psnr(found.image, truth)}
-    figures |= {"level": level, "true": float(np.sqrt(np.square(given - y).mean()))}
+    true = float(np.sqrt(np.square(given - y).mean()))
+    told = restorer("deblur", given, kernel=f"gaussian:{WIDTH}", sigma=true).image
+    figures = {"blurred": psnr(given, truth), "told": psnr(told, truth), "restore": psnr(found.image, truth)}
+    figures |= {"level": level, "true": true}
     return {"picture": path.stem, "noise": name} | {word: round(value, 3) for word, value in figures.items()}
 
 
 def tables(rows: list[Any]) -> list[str]:
-    words = ("blurred", "white", "restore", "level", "true")
+    words = ("blurred", "told", "restore", "level", "true")
     lines = []
     for (name,), of_kind in grouped(rows, "noise").items():
-        gains = [row["restore"] - row["white"] for row in of_kind]
+        gains = [row["restore"] - row["blurred"] for row in of_kind]
         line = {"noise": name, "count": len(of_kind), "gain": np.mean(gains), "least": min(gains)}
         lines.append(line | {word: np.mean([row[word] for row in of_kind]) for word in words})
     columns = [("noise", "{noise}"), ("pictures", "{count}"), *((word, f"{{{word}:.2f}}") for word in words[:3])]
-    ends = [("gain", "{gain:+.2f}"), ("at least", "{least:+.2f}"), ("level, true", "{true:.1f}"), ("estimated", "{level:.1f}")]
+    ends = [("gain", "{gain:+.2f}"), ("at least", "{least:+.2f}"), ("level, true", "{true:.1f}"), ("assumed", "{level:.1f}")]
     return [table([*columns, *ends], lines)]
 
 

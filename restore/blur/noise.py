@@ -18,16 +18,19 @@ STOPPED = 1e-4  # Power that the kernel lets through at most, at frequencies whe
 NARROW, WIDE = 0.05, 0.5  # Shares of such frequencies from which they say something, and from which no detail is left anywhere.
 ROUNDED = 0.45 / 127.5  # Deviation at these frequencies that rounding to 8 bits explains (0.29 grey levels), and some more.
 COMPRESSED = 3.0  # Error of a JPEG over what it leaves there: it drops these frequencies first.
-WHITE, FAINT = (0.8, 1.2), 1.5 / 127.5  # A level over the one there, for white noise; a level that may be anything.
 STEADY = 2 / 127.5  # Deviation assumed at least where so much is stopped: with less, plug-and-play drifts away.
 MISSED = 1.5  # Noise in quiet places over the estimate, from which on the estimate has missed it.
-GRAIN = 1.0  # Deviation in pixels of the Gaussian that film grain is taken for where no law was measured.
+FAINT = 1.5 / 127.5  # Levels below are of rounding and of a little compression, whatever their spectrum.
+WHITE, COARSE = (
+    1.2,
+    2.0,
+)  # Level over that at stopped frequencies: up to the first noise is white, from the second on it is not.
+CAUTION = 5.0  # `python -m benchmarks deblur-noise`: with less, what is left of coarse noise becomes blotches.
+GRAIN = 1.0  # Deviation in pixels of the Gaussian that film grain is taken for in quiet places.
 
 
-def noise_with_kernel(
-    picture: Picture, kernel: Tensor, level: float, noise: NoiseModel | None
-) -> tuple[float, NoiseModel | None]:
-    """The deviation and law of the noise, not less than the kernel shows; see `noise_of` for those that were measured.
+def noise_with_kernel(picture: Picture, kernel: Tensor, level: float) -> float:
+    """The deviation of the white noise to assume for a blurred picture, given that which was measured in its pixels.
 
     Deconvolution multiplies noise that is not told. Estimates from pixels alone take coarse noise on a blurred picture for its
     detail, and know little of the error of a JPEG. With the kernel two places hold noise alone:
@@ -36,25 +39,28 @@ def noise_with_kernel(
     - quiet places (`quiet_share`), if the kernel stops half of all frequencies, as detail is then left nowhere. Noise that was
       missed there is taken for film grain. Some noise is assumed in any case then.
 
+    Noise with less at stopped frequencies than elsewhere has more where the picture is: white noise up to CAUTION times as
+    strong is assumed in its place.
+
     Args:
         kernel: (h, w), sums to 1.
         level: in [-1, 1] units.
-        noise: None for white.
     """
     pixels = picture.pixels
     share, stopped = _at_stopped(pixels, kernel)
+    if share < NARROW:
+        return level
     if share >= WIDE:
         white = quiet_share(pixels, NoiseModel.white(1.0, pixels.shape[1]))
         if math.isfinite(white) and white > MISSED * max(level, 1 / 127.5):
-            law = noise or grain(pixels.shape[1])
-            law = law.scaled(quiet_share(pixels, law))
-            return law.root_mean_square(pixels), law
-        if level < STEADY:
-            level, noise = STEADY, None
-    is_white = WHITE[0] <= level / max(stopped, 1e-9) <= WHITE[1] and level > FAINT
-    if share >= NARROW and stopped > ROUNDED and level < COMPRESSED * stopped and not is_white:
-        return COMPRESSED * stopped, None
-    return level, noise
+            law = grain(pixels.shape[1])
+            level = law.scaled(quiet_share(pixels, law)).root_mean_square(pixels)
+    if stopped > ROUNDED:
+        level = max(level, stopped if level > FAINT else COMPRESSED * stopped)
+    if level > FAINT:
+        ratio = level / max(stopped, ROUNDED)
+        level *= 1 + (CAUTION - 1) * min(1.0, max(0.0, (ratio - WHITE) / (COARSE - WHITE)))
+    return max(level, STEADY) if share >= WIDE else level
 
 
 def grain(channels: int) -> NoiseModel:

@@ -18,10 +18,7 @@ class OpenBlur(Linear):
     With a periodic boundary, as `Blur` has it, the opposite border leaks in, and restored pictures ring. But what lies beyond
     the border is not its continuation either. So equations count by how far they depend on it: with f the share of the kernel
     that lies outside at a pixel, the variance there is sigma_y^2 (1 + (doubt f)^2), and w is 1 over the root of the second
-    factor. `whitened` makes y of a blurred picture.
-
-    Noise that is not white is made white by more weights and a filter W of frequencies, y = W w (k * x); `whitened` brings a
-    picture into the same form.
+    factor. `weighted` makes y of a blurred picture.
 
     There is no closed form; `prox` and `solve` use conjugate gradients, preconditioned by the solution for a periodic picture.
 
@@ -30,22 +27,11 @@ class OpenBlur(Linear):
         size: (H, W) of the picture.
         doubt: standard deviation of what lies beyond the border about its continuation, in units of the noise.
         iterations: of conjugate gradients.
-        precision: (1, C, H, W), by which equations are multiplied, too.
-        whitening: W, a symmetric map of pictures, and its mean squared gain (H, W // 2 + 1), which preconditions.
 
     Raises: OperatorError for a kernel that is not (h, w), or is larger than the picture, or of sum 0.
     """
 
-    def __init__(
-        self,
-        kernel: Tensor,
-        size: tuple[int, int],
-        *,
-        doubt: float = 0.0,
-        iterations: int = 20,
-        precision: Tensor | None = None,
-        whitening: tuple[Map, Tensor] | None = None,
-    ) -> None:
+    def __init__(self, kernel: Tensor, size: tuple[int, int], *, doubt: float = 0.0, iterations: int = 20) -> None:
         if kernel.ndim != 2 or any(side > whole for side, whole in zip(kernel.shape, size, strict=True)):
             raise OperatorError(f"OpenBlur takes a kernel (h, w) no larger than the picture {size}, got {tuple(kernel.shape)}")
         if not float(kernel.sum().abs()) > 1e-6 * float(kernel.abs().sum()):
@@ -62,25 +48,18 @@ class OpenBlur(Linear):
         self._gain = torch.fft.rfft2(centred).abs() ** 2
         inside = F.pad(torch.ones(1, 1, *size, dtype=torch.float64), self._margins)
         outside = 1 - self._valid(inside) / self.kernel.sum()
-        self.weights = 1 / (1 + (doubt * outside) ** 2).sqrt()  # (1, 1 or C, H, W)
-        if precision is not None:
-            self.weights = self.weights * precision.double().cpu()
-        self.whitens = whitening is not None
-        self._white = (lambda r: r) if whitening is None else whitening[0]
-        if whitening is not None:
-            self._gain = self._gain * whitening[1].double().cpu()
+        self.weights = 1 / (1 + (doubt * outside) ** 2).sqrt()  # (1, 1, H, W)
         self._mean_weight = float(self.weights.square().mean())
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.whitened(self._valid(F.pad(x, self._margins, mode="replicate")))
+        return self.weighted(self._valid(F.pad(x, self._margins, mode="replicate")))
 
-    def whitened(self, picture: Tensor) -> Tensor:
+    def weighted(self, picture: Tensor) -> Tensor:
         """What a blurred picture (B, C, H, W) is as y."""
-        found: Tensor = self._white(self.weights.to(picture) * picture)
-        return found
+        return self.weights.to(picture) * picture
 
     def adjoint(self, y: Tensor) -> Tensor:
-        spectrum = torch.fft.rfft2(self.weights.to(y) * self._white(y), s=self._extent)
+        spectrum = torch.fft.rfft2(self.weights.to(y) * y, s=self._extent)
         # Valid results lie after the first (h - 1, w - 1) of the full convolution.
         shift = self.kernel.shape[0] - 1, self.kernel.shape[1] - 1
         spread = torch.fft.irfft2(spectrum * self._response.conj().to(spectrum), s=self._extent)
@@ -100,7 +79,7 @@ class OpenBlur(Linear):
         return self._solved(lambda z: scale * self(self.adjoint(z)) + shift * z, r, scale, shift)
 
     def initial_estimate(self, y: Tensor) -> Tensor:
-        """The blurred picture; of whitened noise, y itself, which is no picture: give `Problem.start`."""
+        """The blurred picture."""
         return y / self.weights.to(y)
 
     def _solved(self, matrix: Map, b: Tensor, scale: Tensor | float, shift: Tensor | float) -> Tensor:

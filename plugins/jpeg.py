@@ -15,7 +15,6 @@ from restore.task import Task
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from restore.guidance.guidance import Guidance
     from restore.images import Picture
     from restore.operators.jpeg_cells import JPEGCells
     from restore.problem import Problem
@@ -61,12 +60,6 @@ class Jpeg(Task):
         return Problem(
             y=pixels, operator=Identity(), sigma_y=0.0, shape=shape, constraint=cells.with_width(settings_of(cells).width)
         )
-
-    def guidance(self, problem: Problem, options: JpegOptions) -> Guidance | None:
-        from restore.compression import settings_of
-        from restore.operators.jpeg_cells import JPEGCells
-
-        return settings_of(problem.constraint).method() if isinstance(problem.constraint, JPEGCells) else None
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: JpegOptions) -> Picture:
         if problem.constraint is None:

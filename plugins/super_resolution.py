@@ -13,7 +13,6 @@ from restore.plugins.manager import hookimpl
 from restore.task import Task
 
 if TYPE_CHECKING:
-    from restore.guidance.guidance import Guidance
     from restore.images import Picture
     from restore.noise.model import NoiseModel
     from restore.operators import Downsample
@@ -97,23 +96,6 @@ class SuperResolution(Task):
             "reduced_by": grid.kernel,
             "size": [grid.size[1], grid.size[0]],
         }
-
-    def guidance(self, problem: Problem, options: SuperResolutionOptions) -> Guidance:
-        from restore.guidance.pnp import ENLARGING, PnP
-        from restore.guidance.two_scales import TwoScales
-        from restore.operators.jpeg_cells import JPEGCells
-
-        if problem.sigma_y == 0:
-            return ENLARGING
-        if problem.sigma_y <= ROUNDED:
-            return PnP(weight=0.8, most=10)
-        if isinstance(problem.constraint, JPEGCells):
-            from restore.compression import settings_of
-
-            own = settings_of(problem.constraint)
-            first = PnP(weight=own.weight, sigma_start=own.sigma_start, sigma_end=own.sigma_end)
-            return TwoScales(first=first, first_steps=own.steps)
-        return TwoScales(first=PnP(sigma_start=max(0.05, 4 * problem.sigma_y)))
 
 
 @dataclass(frozen=True)

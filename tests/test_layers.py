@@ -31,6 +31,7 @@ LAYERS = [
     ["options"],
     ["plugins.hookspecs"],
     ["plugins"],
+    ["degradation"],
     ["restore_plugins", "plugins.builtins", "device", "pretrained"],
     ["planning"],
     ["results", "generate", "likelihood"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from restore.cli import diagnose, evaluate, info, models, rerun, sample, train
+from restore.cli import diagnose, evaluate, info, models, ops, rerun, sample, train
 from restore.cli.task import command
 from restore.errors import UsageError, suggest
 from restore.plugins import manager as plugins
@@ -79,6 +79,7 @@ for found in (
     diagnose.diagnose_command,
     evaluate.evaluate_command,
     models.models_command,
+    ops.ops_command,
     rerun.rerun_command,
     sample.sample_command,
     train.train_command,

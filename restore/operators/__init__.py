@@ -7,6 +7,7 @@ from restore.operators.dense import Dense
 from restore.operators.gray import Gray
 from restore.operators.gray_with_hints import GrayWithHints
 from restore.operators.identity import Identity
+from restore.operators.iterative import Iterative, LinearFunction
 from restore.operators.jpeg import JPEG
 from restore.operators.mask import Mask
 from restore.operators.open_blur import OpenBlur
@@ -24,7 +25,9 @@ __all__ = [
     "Gray",
     "GrayWithHints",
     "Identity",
+    "Iterative",
     "Linear",
+    "LinearFunction",
     "Mask",
     "OpenBlur",
     "Operator",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from restore.operators.krylov import conjugate_gradients
-from restore.operators.operator import Linear, Operator, per_picture
+from restore.operators.iterative import Iterative
+from restore.operators.operator import Linear, Operator
 
 
 class Compose(Operator):
@@ -28,38 +28,21 @@ class Compose(Operator):
         return self.first.initial_estimate(self.last.initial_estimate(y))
 
 
-class ComposeLinear(Linear):
+class ComposeLinear(Iterative):
     """y = last(first(x)) for two linear operators, of any rank.
 
-    The singular values of a product do not follow from those of its factors, so `pinv`, `prox` and `solve` use conjugate
-    gradients.
-
-    Args:
-        iterations: the largest number; each picture stops when its residual is down to rounding error.
+    The singular values of a product do not follow from those of its factors, so it is `Iterative`.
     """
 
-    def __init__(self, first: Linear, last: Linear, iterations: int = 500) -> None:
-        self.first, self.last, self.iterations = first, last, iterations
+    def __init__(self, first: Linear, last: Linear, iterations: int = 500, tolerance: float = 0.0) -> None:
+        self.first, self.last = first, last
+        self.iterations, self.tolerance = iterations, tolerance
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.last(self.first(x))
 
     def adjoint(self, y: Tensor) -> Tensor:
         return self.first.adjoint(self.last.adjoint(y))
-
-    def pinv(self, y: Tensor) -> Tensor:
-        b = self.adjoint(y)
-        return conjugate_gradients(lambda x: self.adjoint(self(x)), b, self.iterations)
-
-    def prox(self, v: Tensor, y: Tensor, rho: Tensor | float) -> Tensor:
-        # v + (A'A + rho)^-1 A'(y - A v). Conjugate gradients from 0 keep the change in the row space, also for rho = 0.
-        rho = per_picture(rho, y)
-        moved = self.adjoint(y - self(v))
-        return v + conjugate_gradients(lambda x: self.adjoint(self(x)) + rho * x, moved, self.iterations)
-
-    def solve(self, r: Tensor, scale: Tensor | float, shift: Tensor | float) -> Tensor:
-        scale, shift = per_picture(scale, r), per_picture(shift, r)
-        return conjugate_gradients(lambda z: scale * self(self.adjoint(z)) + shift * z, r, self.iterations)
 
     def initial_estimate(self, y: Tensor) -> Tensor:
         return self.first.initial_estimate(self.last.initial_estimate(y))

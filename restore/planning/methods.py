@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 
 from restore.errors import OperatorError, UsageError
-from restore.guidance import DDNM, Denoising, DenoisingSamples, Guidance, PnP, Whitening
+from restore.guidance import DDNM, DenoisingSamples, Guidance
 from restore.operators import Identity, Linear
+from restore.planning.defaults import default_estimate
 from restore.plugins import manager
 from restore.problem import Problem
 from restore.run_options import RunOptions
@@ -101,17 +102,17 @@ def _default_estimate(problem: Problem, own: Guidance | None) -> Guidance:
         if own.answer == "estimate":
             return own
         raise UsageError("this task draws samples and has no point estimate; ask for more samples, or fidelity 0")
-    if isinstance(problem.operator, Identity) and problem.constraint is None:
-        return Denoising() if problem.noise is None or problem.noise.is_uncorrelated else Whitening()
-    if isinstance(problem.operator, Linear):
-        return PnP()
-    raise _no_default(problem)
+    found = default_estimate(problem)
+    if found is None:
+        raise _no_default(problem)
+    return found
 
 
 def _default_sampling(problem: Problem, own: Guidance | None) -> Guidance:
     if own is not None and own.answer == "sample":
         return own
-    beside = own.sampling(problem) if own is not None else None
+    estimate = own or default_estimate(problem)
+    beside = estimate.sampling(problem) if estimate is not None else None
     if beside is not None:
         return beside
     if problem.constraint is not None and problem.sigma_y == 0:

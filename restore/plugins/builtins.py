@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from restore.degradation.built_in import BUILT_IN
 from restore.plugins.manager import hookimpl
 
 
@@ -49,15 +50,4 @@ def restore_priors() -> Mapping[str, Callable[..., Any]]:
 
 @hookimpl
 def restore_operators() -> Mapping[str, Callable[..., Any]]:
-    return {
-        "identity": _later("restore.operators", "Identity"),
-        "mask": _later("restore.operators", "Mask"),
-        "gray": _later("restore.operators", "Gray"),
-        "downsample": _later("restore.operators", "Downsample"),
-        "blur": _later("restore.operators", "Blur"),
-        "open-blur": _later("restore.operators", "OpenBlur"),
-        "jpeg": _later("restore.operators", "JPEG"),
-        "clip": _later("restore.operators", "Clip"),
-        "dense": _later("restore.operators", "Dense"),
-        "compose": _later("restore.operators", "Compose"),
-    }
+    return BUILT_IN

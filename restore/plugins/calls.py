@@ -141,4 +141,8 @@ def guarded_factory(factory: Callable[..., Any], origin: Origin, check: Check) -
         assert wrong is not None
         raise wrong
 
+    made: Any = make
+    made.__wrapped__, made.__doc__ = factory, factory.__doc__  # For inspect.signature, and for help.
+    if hasattr(factory, "input_shape"):
+        made.input_shape = factory.input_shape
     return make

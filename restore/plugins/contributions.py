@@ -14,7 +14,7 @@ from restore.plugins import hookspecs
 from restore.task import Task
 
 # Subcommands that are not tasks; no task may have their names.
-COMMANDS = frozenset({"diagnose", "evaluate", "help", "models", "plugins", "rerun", "sample", "schema", "train"})
+COMMANDS = frozenset({"diagnose", "evaluate", "help", "models", "ops", "plugins", "rerun", "sample", "schema", "train"})
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 

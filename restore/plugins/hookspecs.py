@@ -40,4 +40,9 @@ def restore_priors() -> Mapping[str, Callable[..., Prior]]:  # type: ignore[empt
 
 @hookspec
 def restore_operators() -> Mapping[str, Callable[..., Operator]]:  # type: ignore[empty-body]
-    """Measurement operators: name -> factory, for tasks and benchmarks that take an operator by name."""
+    """Measurement operators: name -> factory. `restore run --op "name:value,key=value"` calls `factory(shape, key=value)` with
+    the shape (C, H, W) of the pictures; values without keys are in the order of its parameters.
+
+    For an operator that changes the shape of pictures, an attribute `input_shape` of the factory, a function of the same
+    arguments, says of which shape they are, given that of the result. Its documentation's first line is the operator's help.
+    """

@@ -108,13 +108,20 @@ class Option:
             return value
         if self.kind is int and isinstance(value, numbers.Integral) and not truth:
             return int(value)
-        if self.kind is float and isinstance(value, numbers.Real) and not truth and math.isfinite(value):
+        if self.kind is float and isinstance(value, numbers.Real) and not truth and _is_finite(value):
             return float(value)
         if self.kind is Path and isinstance(value, str | Path):
             return Path(value)
         if self.kind in (bool, str) and isinstance(value, self.kind):
             return value
         raise UsageError(f"{self.name}: {value!r} ({type(value).__name__}) is not {self.wanted}")
+
+
+def _is_finite(value: numbers.Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # A whole number beyond the range of floats.
+        return False
 
 
 def describe(kind: type) -> tuple[Option, ...]:

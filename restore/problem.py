@@ -33,7 +33,8 @@ class Problem(Generic[Kind]):
         clipped: whether samples of y at the ends of the range [-1, 1] were cut off there, after the noise came on them.
         only_missing: whether only the pixels that y leaves open are wanted, though the known ones are noisy.
 
-    Raises: PictureError if y holds NaN or infinity, or sigma_y is negative.
+    Raises: PictureError if y is no tensor of floats, or holds NaN or infinity, sigma_y is negative, or shape is none;
+    OperatorError for what is no operator.
     """
 
     y: Tensor
@@ -47,6 +48,13 @@ class Problem(Generic[Kind]):
     clipped: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.y, Tensor) or not self.y.is_floating_point():
+            found = str(self.y.dtype) if isinstance(self.y, Tensor) else type(self.y).__name__
+            raise PictureError(f"y is a tensor of floats, got {found}")
+        if not isinstance(self.operator, Operator):
+            raise OperatorError(f"operator is a restore.operators.Operator, got a {type(self.operator).__name__}")
+        if len(self.shape) != 4 or not all(isinstance(side, int) and side > 0 for side in self.shape):
+            raise PictureError(f"shape is (B, C, H, W) of the picture wanted, got {self.shape}")
         if not finite(self.y):
             raise PictureError("the picture holds NaN or infinite values; give finite ones")
         if not (math.isfinite(self.sigma_y) and self.sigma_y >= 0):
@@ -97,5 +105,5 @@ def check_operator(problem: Problem) -> None:
 
 def finite(x: Tensor) -> bool:
     """Whether a tensor holds neither NaN nor infinity; without another of its size, as `isfinite` makes some."""
-    least, most = x.aminmax()
+    least, most = x.detach().aminmax()
     return math.isfinite(least) and math.isfinite(most)

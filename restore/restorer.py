@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 
 from restore import images, pretrained
 from restore.device import memory
 from restore.device.placement import Placement
-from restore.errors import UsageError, suggest
+from restore.errors import OperatorError, PictureError, RestoreError, UsageError, suggest
 from restore.options import describe, run_options
 from restore.planning.estimate import Estimate, estimate
 from restore.planning.plan import LARGEST_WINDOW, Plan
@@ -47,11 +48,17 @@ class Restorer:
             bytes; `max_pixels`, the largest picture that is read; `compile`, whether to compile the network with torch.compile
             (equal results up to rounding).
 
-    Raises: UsageError for an unknown keyword, a tile below 64 or an invalid size of memory.
+    Raises: UsageError for what is no prior, an unknown keyword, a tile below 64 or an invalid size of memory.
     """
 
     def __init__(self, prior: Prior, *, placement: Placement | None = None, name: str = "custom", **keywords: Any) -> None:
         self.options = run_options("prior", {**keywords, "prior": name})
+        if not isinstance(prior, Prior):
+            raise UsageError(
+                f"prior: {prior!r} ({type(prior).__name__}) is not a Prior; Restorer.from_pretrained loads one by name"
+            )
+        if not (placement is None or isinstance(placement, Placement)):
+            raise UsageError(f"placement: {placement!r} ({type(placement).__name__}) is not a Placement")
         if self.options.max_memory is not None:
             memory.parse(self.options.max_memory)
         self.placement = placement or Placement.current(self.options.device, self.options.dtype)
@@ -70,6 +77,9 @@ class Restorer:
 
         Raises: PriorError if the prior is missing or broken; UsageError for an unknown keyword, device, dtype or scheme.
         """
+        if not isinstance(name, (str, os.PathLike)):
+            raise UsageError(f"name: {name!r} ({type(name).__name__}) is not a text; for a Prior use Restorer(prior)")
+        name = os.fspath(name)
         options = run_options("prior", keywords)
         placement = Placement.current(options.device, options.dtype)
         prior = pretrained.prior(name, dtype=placement.dtype, local_files_only=local_files_only)
@@ -80,17 +90,52 @@ class Restorer:
         """The hash of the prior's weights; see `weights_hash`."""
         return provenance.weights_hash(self._plain_prior)
 
+    def __repr__(self) -> str:
+        given = {name: value for name in ("tile", "max_memory", "compile") if (value := getattr(self.options, name))}
+        more = "".join(f", {name}={value!r}" for name, value in given.items())
+        placed = self.placement.describe(self.prior.effective_dtype(self.placement.device))
+        return f"<Restorer: prior {self.options.prior}, {placed}{more}>"
+
     def __call__(self, task: str | Task, image: Any, **keywords: Any) -> Result:
         """Runs a task on one picture to the end; arguments and errors as for `stream`."""
         return last(self.stream(task, image, **keywords))
 
-    def map(self, task: str | Task, pictures: Iterable[Any], **keywords: Any) -> Iterator[Result]:
+    @overload
+    def map(
+        self, task: str | Task, pictures: Iterable[Any], *, errors: Literal["yield"], **keywords: Any
+    ) -> Iterator[Result | RestoreError]: ...
+
+    @overload
+    def map(
+        self, task: str | Task, pictures: Iterable[Any], *, errors: Literal["raise"] = ..., **keywords: Any
+    ) -> Iterator[Result]: ...
+
+    def map(
+        self, task: str | Task, pictures: Iterable[Any], *, errors: Literal["raise", "yield"] = "raise", **keywords: Any
+    ) -> Iterator[Any]:
         """Runs a task on many pictures, one result each; a tensor (B, C, H, W) is B pictures. Arguments as for `stream`.
 
         The noise of a picture depends on its index in the sequence.
+
+        Args:
+            errors: "raise" stops at a picture that fails; "yield" gives its RestoreError in place of a result and goes on.
+
+        Raises: UsageError for pictures that are no sequence, or another value of `errors`.
         """
+        if errors not in ("raise", "yield"):
+            raise UsageError(f"errors: {errors!r} is neither 'raise' nor 'yield'")
+        if isinstance(pictures, (str, bytes)) or not isinstance(pictures, Iterable | torch.Tensor):
+            raise UsageError(f"pictures: {pictures!r} ({type(pictures).__name__}) is not a sequence of pictures")
+        return self._mapped(task, pictures, errors, keywords)
+
+    def _mapped(self, task: str | Task, pictures: Iterable[Any], errors: str, keywords: Mapping[str, Any]) -> Iterator[Any]:
         for index, picture in enumerate(pictures):
-            yield self(task, picture, **{"name": str(index), **keywords})
+            try:
+                yield self(task, picture, **{"name": str(index), **keywords})
+            except (PictureError, OperatorError) as error:  # Of one picture; other errors are of all.
+                if errors == "raise":
+                    raise
+                yield error
 
     def stream(self, task: str | Task, image: Any, **keywords: Any) -> Iterator[Event]:
         """Runs a task on one picture; yields an event per transition, the last with the result. Leave the loop to cancel.
@@ -104,6 +149,19 @@ class Restorer:
 
         Raises: UsageError, PictureError, OperatorError, PriorError, OutOfMemoryError.
         """
+        return self._streamed(task, image, keywords)
+
+    def with_gradients(self, task: str | Task, picture: images.Picture, **keywords: Any) -> images.Picture:
+        """The restored picture, whose pixels have the gradient of those of `picture`; see `restore.nn.Restore`. Arguments and
+        errors as for `stream`; UsageError for methods that draw samples.
+        """
+        found = last(self._streamed(task, picture, keywords, gradients=True)).picture
+        assert found is not None
+        return found
+
+    def _streamed(
+        self, task: str | Task, image: Any, keywords: Mapping[str, Any], *, gradients: bool = False
+    ) -> Iterator[Event]:
         task, own, options = self._read(task, keywords)
         with reading(self.options, self.placement.device):
             given = images.as_picture(image)
@@ -123,7 +181,7 @@ class Restorer:
                 given=image,
             )
 
-        return run(plans, fidelity, options.seed, finish)
+        return run(plans, fidelity, options.seed, finish, gradients=gradients)
 
     def estimate(self, task: str | Task, image: Any, **keywords: Any) -> Estimate:
         """Memory and time of `stream` with the same arguments, estimated by evaluating one window; errors as for `stream`."""
@@ -140,6 +198,8 @@ class Restorer:
     def _read(self, task: str | Task, keywords: Mapping[str, Any]) -> tuple[Task, Any, RunOptions]:
         """The task, its own options, and the options of every task."""
         task = manager.load().task(task) if isinstance(task, str) else task
+        if not isinstance(task, Task):
+            raise UsageError(f"task: {task!r} is neither a Task nor the name of one")
         common = of_scope("call")
         known = [*(option.name for option in describe(task.Options)), *common]
         for name in keywords:

@@ -56,7 +56,9 @@ class RunOptions:
             "call", "sampler; the method's own by default: {samplers}", metavar="NAME[:key=value,...]", recorded=True
         ),
     )
-    samples: int = field(default=1, metadata=_about("call", "posterior samples to draw", min=1, metavar="N", recorded=True))
+    samples: int = field(
+        default=1, metadata=_about("call", "posterior samples to draw", min=1, max=10_000, metavar="N", recorded=True)
+    )
     fidelity: float | None = field(
         default=None,
         metadata=_about(

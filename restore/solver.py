@@ -13,6 +13,7 @@ from restore.device import memory
 from restore.engine import reverse
 from restore.errors import OutOfMemoryError, PriorError, UsageError
 from restore.guidance import Guidance
+from restore.guidance.checkpointed import Checkpointed
 from restore.options import run_options
 from restore.planning.dry_run import needs_initial_estimate
 from restore.planning.methods import blend, choose_methods, kind_of, mean
@@ -53,6 +54,10 @@ def solve(
 
     Raises: UsageError, OperatorError, PriorError, OutOfMemoryError.
     """
+    if not isinstance(problem, Problem):
+        raise UsageError(f"problem: {problem!r} ({type(problem).__name__}) is not a Problem")
+    if not isinstance(prior, Prior):
+        raise UsageError(f"prior: {prior!r} ({type(prior).__name__}) is not a Prior")
     options = run_options("call", {"guidance": guidance, **keywords})
     check_operator(problem)
     plans, fidelity = prepare(problem, prior, options, device=device or device_of(prior))
@@ -91,20 +96,28 @@ def prepare(
 
 
 def run(
-    plans: Sequence[Plan], fidelity: float, seed: int, finish: Callable[[Result], Result] = lambda result: result
+    plans: Sequence[Plan],
+    fidelity: float,
+    seed: int,
+    finish: Callable[[Result], Result] = lambda result: result,
+    *,
+    gradients: bool = False,
 ) -> Iterator[Event]:
     """Run the plans of one problem; yields an event per transition, the last with the result.
 
     Args:
         finish: applied to the result before it is yielded.
+        gradients: whether the result has the gradient of y; with it only point estimates run.
 
-    Raises: OutOfMemoryError if the smallest window does not fit.
+    Raises: OutOfMemoryError if the smallest window does not fit; UsageError for a method that has no gradient.
     """
+    walk = _walk if gradients else torch.no_grad()(_walk)
+    plans = [replace(plan, guidance=Checkpointed(plan.guidance)) for plan in plans] if gradients else plans
     step, steps = 0, sum(plan.steps for plan in plans)
     pictures = []
     for plan in plans:
         drawn = []
-        for x, done in _walk(plan, seed):
+        for x, done in walk(plan, seed):
             if done is None:
                 step += 1
                 yield Event(step, steps, x)
@@ -134,7 +147,6 @@ def last(events: Iterator[Event]) -> Result:
     return result
 
 
-@torch.no_grad()
 def _walk(plan: Plan, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yields (state (B, C, h, w), None) after each transition, and twice its pictures (B, C, H, W) after each batch."""
     height, width = plan.problem.shape[-2:]

@@ -37,7 +37,7 @@ LAYERS = [
     ["results", "generate", "likelihood"],
     ["solver"],
     ["restorer"],
-    ["shortcuts"],
+    ["shortcuts", "nn"],
     ["training"],
     ["cli"],
 ]

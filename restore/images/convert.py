@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.utils.dlpack
 from PIL import Image
 
 from restore.errors import PictureError
@@ -29,9 +30,11 @@ def as_picture(image: Any) -> Picture:
     Args:
         image: a path; a PIL image, whose EXIF orientation is applied and whose metadata is kept; an array (H, W) or (H, W, C);
             or a tensor (H, W), (C, H, W) or (1, C, H, W). C is 1 for gray, 2 for gray and alpha, 3 for RGB, 4 for RGB and
-            alpha. Arrays and tensors are uint8, uint16, bool, or float in [0, 1], which becomes a 16-bit picture.
+            alpha. Arrays and tensors are uint8, uint16, bool, or float in [0, 1], which becomes a 16-bit picture. What has
+            `__array__` or `__dlpack__` (JAX, CuPy, TensorFlow) counts as an array.
 
-    Raises: PictureError for anything else, and for a file that cannot be read.
+    Raises: PictureError for anything else, for a file that cannot be read, and for a tensor that requires a gradient, which
+    would be lost.
     """
     if isinstance(image, Picture):
         return image
@@ -41,9 +44,23 @@ def as_picture(image: Any) -> Picture:
         return _from_pillow(image)
     if isinstance(image, torch.Tensor):
         return _from_array(_channels_last(image))
+    array = _array_of(image)
+    if array is None:
+        raise PictureError(f"a {type(image).__name__} is not a picture; {_EXPECTED}")
+    return _from_array(array)
+
+
+def _array_of(image: Any) -> Samples | None:
+    """An array, or what an object of another library is as one; None if it is none."""
     if isinstance(image, np.ndarray):
-        return _from_array(_plain(image))
-    raise PictureError(f"a {type(image).__name__} is not a picture; {_EXPECTED}")
+        return _plain(image)
+    if isinstance(image, type) or not (hasattr(image, "__dlpack__") or hasattr(image, "__array__")):
+        return None
+    try:
+        array = np.asarray(image) if hasattr(image, "__array__") else torch.utils.dlpack.from_dlpack(image).cpu().numpy()
+    except Exception as error:  # Whatever another library raises.
+        raise PictureError(f"a {type(image).__name__} gives no array: {type(error).__name__}: {error}") from error
+    return _plain(array)
 
 
 def _from_pillow(image: Image.Image) -> Picture:
@@ -79,6 +96,10 @@ def _file(image: Image.Image) -> bytes:
 def _channels_last(tensor: torch.Tensor) -> Samples:
     if tensor.is_nested or tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
         raise PictureError("a sparse, nested, quantized or meta tensor is not a picture; give a dense tensor with values")
+    if tensor.requires_grad:
+        raise PictureError(
+            "a tensor that requires a gradient would lose it here; give tensor.detach(), or use restore.nn.Restore"
+        )
     if tensor.is_complex():
         raise PictureError(f"samples of type {tensor.dtype} are not supported; give uint8, uint16, bool or float in [0, 1]")
     if tensor.ndim == 4 and tensor.shape[0] == 1:
@@ -87,9 +108,9 @@ def _channels_last(tensor: torch.Tensor) -> Samples:
         tensor = tensor[None]
     if tensor.ndim != 3:
         raise PictureError(
-            f"a tensor of shape {tuple(tensor.shape)} is not a picture; {_EXPECTED}; a batch goes through Restorer.map"
+            f"a tensor of shape {tuple(tensor.shape)} is not a picture; {_EXPECTED}; for a batch use Restorer.map or restore.nn"
         )
-    tensor = tensor.detach().cpu().resolve_neg().permute(1, 2, 0)
+    tensor = tensor.cpu().resolve_neg().permute(1, 2, 0)
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 
 
@@ -97,7 +118,8 @@ def _plain(array: Samples) -> Samples:
     """An array without what a subclass adds; a matrix, say, always has two axes. Raises PictureError for masked values."""
     if np.ma.is_masked(array):
         raise PictureError("an array with masked values is not a picture; fill them (numpy.ma.filled)")
-    return np.asarray(array)
+    array = np.asarray(array)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _from_array(array: Samples) -> Picture:
@@ -133,16 +155,20 @@ def _from_floats(array: Samples) -> Picture:
 def like(given: Any, picture: Picture) -> Any:
     """A picture as the type of `given`: the inverse of `as_picture`.
 
-    A tensor gives a tensor and an array an array, with the layout, range, dtype and device of `given`. A `Picture` gives a
-    `Picture`. A path or a PIL image gives a PIL image, see `to_pillow`; one with a palette gives one with a palette.
+    A tensor gives a tensor and an array an array, with the layout, range, dtype and device of `given`; an object of another
+    library gives an array of numpy. A `Picture` gives a `Picture`. A path or a PIL image gives a PIL image, see `to_pillow`;
+    one with a palette gives one with a palette.
     """
     if isinstance(given, Picture):
         return picture
     if isinstance(given, (torch.Tensor, np.ndarray)):
         return _like_array(given, picture)
-    if isinstance(given, Image.Image) and given.mode == "P" and picture.palette is not None:
-        return _with_palette(picture, picture.palette)
-    return to_pillow(picture)
+    if isinstance(given, Image.Image):
+        return (
+            _with_palette(picture, picture.palette) if given.mode == "P" and picture.palette is not None else to_pillow(picture)
+        )
+    array = None if isinstance(given, (str, os.PathLike)) else _array_of(given)
+    return to_pillow(picture) if array is None else _like_array(array, picture)
 
 
 def _with_palette(picture: Picture, palette: Samples) -> Image.Image:

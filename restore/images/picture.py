@@ -63,7 +63,7 @@ class Picture:
 
         Raises: PictureError for another shape, and for values that are not finite.
         """
-        pixels = pixels.detach().to("cpu", torch.float32)
+        pixels = pixels.to("cpu", torch.float32)
         if pixels.ndim != 4 or pixels.shape[0] != 1 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape:
             raise PictureError(f"pixels of shape {tuple(pixels.shape)} are not a picture; expected (1, 1 or 3, height, width)")
         if not finite(pixels):

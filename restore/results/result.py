@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +34,7 @@ class Event:
         return (self.state[0].clamp(-1, 1) + 1) / 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The solution of a problem with its statistics; for a task, also the picture to write.
 
@@ -74,9 +75,19 @@ class Result:
         """Write the restored picture, with the input's bit depth, alpha, profile and metadata.
 
         Raises: PictureError if it cannot be written, or exists and `overwrite` is False; UsageError for the result of a problem
-        without a task, which has `x` alone.
+        without a task, which has `x` alone, and for what is no path.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise UsageError(f"path: {path!r} ({type(path).__name__}) is not a path")
         write(Path(path), self._written(), metadata=metadata, overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        height, width = self.x.shape[-2:]
+        done = [self.record["task"]] if "task" in self.record else []
+        drawn = [f"{len(self.samples)} samples"] if len(self.samples) > 1 else []
+        return (
+            f"<Result: {', '.join([*done, f'{width}x{height}', self.answer, *drawn, f'consistency {self.consistency:.3g}'])}>"
+        )
 
     def _written(self) -> Picture:
         if self.picture is None:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Literal, overload
 
 import torch
+from typing_extensions import Unpack
 
 from restore import images, pretrained
 from restore.device import memory
@@ -28,7 +29,7 @@ from restore.problem import Problem
 from restore.results import provenance
 from restore.results.consistency import consistency
 from restore.results.result import Event, Result
-from restore.run_options import RunOptions, of_scope, recorded
+from restore.run_options import PriorKeywords, RunOptions, of_scope, recorded
 from restore.solver import last, prepare, run
 from restore.task import Task
 
@@ -51,7 +52,14 @@ class Restorer:
     Raises: UsageError for what is no prior, an unknown keyword, a tile below 64 or an invalid size of memory.
     """
 
-    def __init__(self, prior: Prior, *, placement: Placement | None = None, name: str = "custom", **keywords: Any) -> None:
+    def __init__(
+        self,
+        prior: Prior,
+        *,
+        placement: Placement | None = None,
+        name: str = "custom",
+        **keywords: Unpack[PriorKeywords],
+    ) -> None:
         self.options = run_options("prior", {**keywords, "prior": name})
         if not isinstance(prior, Prior):
             raise UsageError(
@@ -67,7 +75,9 @@ class Restorer:
         logger.debug("%s", self.placement.describe(self.prior.effective_dtype(self.placement.device)))
 
     @classmethod
-    def from_pretrained(cls, name: str = "photo", *, local_files_only: bool = False, **keywords: Any) -> Restorer:
+    def from_pretrained(
+        cls, name: str = "photo", *, local_files_only: bool = False, **keywords: Unpack[PriorKeywords]
+    ) -> Restorer:
         """Loads a prior by name: a bundled one, a model folder, a Hub id, or `scheme:id`.
 
         Args:

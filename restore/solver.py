@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from restore.device import memory
 from restore.engine import reverse
@@ -23,7 +23,7 @@ from restore.problem import Problem, check_operator
 from restore.results.consistency import consistency
 from restore.results.projection import project
 from restore.results.result import Event, Result
-from restore.run_options import RunOptions
+from restore.run_options import RunOptions, SolveKeywords
 from restore.sampling.noise import Noise, seed_for
 from restore.sampling.samplers import Sampler, named
 from restore.tiling.regions import crop
@@ -35,7 +35,7 @@ def solve(
     guidance: str | Guidance | None = None,
     *,
     device: torch.device | None = None,
-    **keywords: Any,
+    **keywords: Unpack[SolveKeywords],
 ) -> Iterator[Event]:
     """Solve a problem; yields an event per transition. Leave the loop to cancel.
 

@@ -27,7 +27,7 @@ LAYERS = [
         "testing",
     ],
     ["diagnosis"],
-    ["task", "run_options"],
+    ["task", "run_options", "keywords"],
     ["options"],
     ["plugins.hookspecs"],
     ["plugins"],

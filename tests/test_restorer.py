@@ -278,7 +278,7 @@ WRONG = {
     "guidance": ({"guidance": "repiant"}, "unknown guidance 'repiant'; did you mean 'repaint'"),
     "guidance key": ({"guidance": "pnp:wieght=1"}, "guidance pnp: .*wieght"),
     "guidance number": ({"guidance": "pnp:weight=much"}, "'weight=much' is not key=number"),
-    "no samples": ({"samples": 0}, "samples: 0 is out of range; give 1 or more"),
+    "no samples": ({"samples": 0}, "samples: 0 is out of range; give 1 to 10000"),
     "a number as method": ({"guidance": 5}, "guidance is a method or its name, got 5"),
     "a number as sampler": ({"sampler": 5}, "sampler is a function or its name, got 5"),
     "unknown sampler": ({"sampler": "huen"}, "unknown sampler 'huen'; did you mean 'heun'"),

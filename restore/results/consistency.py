@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from restore.problem import Problem
@@ -12,6 +13,7 @@ from restore.tiling.regions import crop
 ROWS = 512  # Rows per window where the operator can be cropped, which avoids temporary tensors of the picture's size.
 
 
+@torch.no_grad()
 def consistency(problem: Problem, restored: Tensor) -> float:
     """Root mean square of y - A(restored) in units of sigma_y, or in grey levels (0-255) where sigma_y is 0.
 

@@ -27,7 +27,7 @@ def project(problem: Problem, x: Tensor, *, rounds: int = 30, tolerance: float =
         return x
     for _ in range(rounds):
         residual = problem.measurement(x) - operator(x)
-        low, high = residual.aminmax()
+        low, high = residual.detach().aminmax()
         if max(-float(low), float(high)) <= tolerance:
             break
         x = (x + operator.pinv(residual)).clamp(-1, 1)

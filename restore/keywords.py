@@ -1,0 +1,49 @@
+"""Keywords of the built-in tasks, for signatures and completion; a test holds them equal to the tasks' options."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from restore.run_options import CallKeywords
+
+
+class Inpaint(CallKeywords, total=False):
+    mask_from: Literal["file", "alpha"]
+    invert_mask: bool
+    mask_label: int | None
+    mask_grow: int | Literal["auto"]
+    resize_mask: bool
+    sigma: float | Literal["auto"]
+    grain: Literal["auto", "keep", "none"]
+
+
+class SuperResolution(CallKeywords, total=False):
+    size: str | None
+    megapixels: float | None
+    reduced_by: str
+    sigma: float | Literal["auto"]
+
+
+class Denoise(CallKeywords, total=False):
+    strength: float
+
+
+class Colorize(CallKeywords, total=False):
+    pass
+
+
+class Jpeg(CallKeywords, total=False):
+    assumed_quality: int | None
+    grid: str | None
+
+
+class Deblur(CallKeywords, total=False):
+    write_kernel: str | None
+    sigma: float | Literal["auto"]
+
+
+class Auto(CallKeywords, total=False):
+    scale: int
+    colorize: Any
+    blur: bool
+    scratches: bool

@@ -24,7 +24,6 @@ LAYERS = [
         "noise",
         "compression",
         "blur",
-        "testing",
     ],
     ["diagnosis"],
     ["task", "run_options", "keywords"],
@@ -37,7 +36,7 @@ LAYERS = [
     ["results", "generate", "likelihood"],
     ["solver"],
     ["restorer"],
-    ["shortcuts", "nn"],
+    ["shortcuts", "nn", "testing"],
     ["training"],
     ["cli"],
 ]

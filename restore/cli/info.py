@@ -8,27 +8,32 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import click
 
 from restore.cli import console
 from restore.cli.json_schema import json_schema
 from restore.plugins.manager import SELECTION, Record, examine, load
+from restore.plugins.scaffold import KINDS, create
 
 SLOW = 0.3  # Seconds; --doctor reports plugins that take longer to load, because every `restore --help` waits for them.
 
 
-@click.command("plugins")
+@click.group("plugins", invoke_without_command=True)
 @click.option("--json", is_flag=True, help="print a JSON array")
 @click.option(
     "--doctor", is_flag=True, help="load each plugin in a process of its own; fail (1) if one is broken, slow or heavy"
 )
-def plugins_command(json: bool, doctor: bool) -> int:
+@click.pass_context
+def plugins_command(ctx: click.Context, json: bool, doctor: bool) -> int:
     """List plugins, whether they work and how long they take to load.
 
     The environment variable RESTORE_PLUGINS selects plugins: empty for the built-in ones alone, or names of plugins or
     distributions, separated by commas.
     """
+    if ctx.invoked_subcommand is not None:
+        return 0
     plugins = load()
     records = [_alone(record) if doctor and record.state == "ok" else record for record in plugins.records]
     if json:
@@ -39,6 +44,19 @@ def plugins_command(json: bool, doctor: bool) -> int:
     for (kind, name), distributions in plugins.clashes.items():
         console.logger.warning("%s %r is provided by %s; it cannot be used", kind, name, " and ".join(distributions))
     return int(bool(_ill(records) or plugins.clashes)) if doctor else 0
+
+
+@plugins_command.command("new")
+@click.argument("name", metavar="restore-NAME")
+@click.option("--kind", type=click.Choice(KINDS), default="task", show_default=True, help="what the plugin provides")
+@click.option(
+    "-o", "out", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="folder to make it in; here by default"
+)
+def new_command(name: str, kind: str, out: Path) -> int:
+    """Make a folder with a plugin that installs and passes its tests as it is, to be changed."""
+    for path in create(name, kind, out):
+        print(path)
+    return 0
 
 
 def _ailment(record: Record) -> str:

@@ -125,13 +125,13 @@ FAULTS = {
         "Mine.estimate raised KeyError",
     ),
     "problem returns another type": ("task", "problem=lambda *given: 7", TASK, "Toy.problem returned a int, not a Problem"),
-    "operator of another type": ("task", Y.format("operator=abs"), TASK, "Toy.problem returned a builtin"),
+    "operator of another type": ("task", Y.format("operator=abs"), TASK, "Toy.problem raised OperatorError: operator is"),
     "y of another shape": ("task", Y.format("y=picture.pixels[..., 1:]"), TASK, "whose parts do not fit"),
     "y of another dtype": ("task", Y.format("y=picture.pixels.double()"), TASK, "y: float64, not float32"),
-    "y of no tensor": ("task", Y.format("y=[1.0]"), TASK, "Toy.problem raised AttributeError"),
+    "y of no tensor": ("task", Y.format("y=[1.0]"), TASK, "Toy.problem raised PictureError: y is a tensor"),
     "y with NaN": ("task", Y.format("y=picture.pixels / 0 * 0"), TASK, "the picture holds NaN or infinite values"),
     "a negative noise level": ("task", Y.format("sigma_y=-1.0"), TASK, "the noise level must be zero or more"),
-    "a shape of no picture": ("task", Y.format("shape=(3, 4)"), TASK, "problem of shape (3, 4)"),
+    "a shape of no picture": ("task", Y.format("shape=(3, 4)"), TASK, "Toy.problem raised PictureError: shape is (B, C, H, W)"),
     "a start of another shape": ("task", Y.format("start=picture.pixels[..., 1:]"), TASK, "returned start: (1, 3, 12, 15)"),
     "a guidance of another type": ("task", "guidance=lambda *given: 'pnp'", TASK, "Toy.guidance returned a str"),
     "guidance raises": ("task", "guidance=fail", TASK, "Toy.guidance raised KeyError"),
@@ -388,7 +388,7 @@ def test_objects_keep_their_classes(shop: Path) -> None:
     assert type(loaded.guidance("mine")()).__name__ == "Mine"
     task = loaded.task("inpaint")
     assert type(task).__module__ == "restore_plugins.inpaint"
-    assert type(loaded.operator("identity")()) is Identity
+    assert type(loaded.operator("identity")((3, 4, 4))) is Identity
     assert torch.is_tensor(loaded.prior("flat")("", dtype=None, local_files_only=True)(torch.zeros(1, 3, 4, 4), 1.0))
 
 

@@ -1,12 +1,4 @@
-"""Properties that every operator, prior and guidance must have, as checks for the tests of plugins.
-
-Each check draws its own random pictures and raises AssertionError with the property that failed:
-
-    from restore.testing import check_linear
-
-    def test_my_operator():
-        check_linear(MyOperator(), (1, 3, 16, 16))
-"""
+"""Properties that every operator, prior and guidance must have."""
 
 from __future__ import annotations
 
@@ -22,10 +14,12 @@ from restore.operators.operator import Linear, Operator, Spectral
 from restore.priors.prior import Prior
 from restore.problem import Problem
 from restore.sampling.noise import Noise, seed_for
+from restore.testing.asserting import asserting
 
 RHOS = (0.0, 1e-3, 0.3, 20.0)
 
 
+@asserting
 def check_operator(operator: Operator, shape: Sequence[int], *, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
     """Checks an operator: A A+ A = A; `initial_estimate`, `missing_mask` and `crop` keep their contracts; inputs do not change.
 
@@ -64,6 +58,7 @@ def check_operator(operator: Operator, shape: Sequence[int], *, dtype: torch.dty
     _same(y, kept, "y after the operator's calls", tolerance=0)
 
 
+@asserting
 def check_linear(operator: Linear, shape: Sequence[int], *, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
     """`check_operator`, and: A is linear, <A x, y> = <x, A'y>, `prox` and `solve` satisfy their linear systems."""
     check_operator(operator, shape, dtype=dtype, seed=seed)
@@ -95,6 +90,7 @@ def check_linear(operator: Linear, shape: Sequence[int], *, dtype: torch.dtype =
             _same(operator(operator.pinv(z)), z, f"solve returns z in the range of A, scale = {scale}, shift = {rho}")
 
 
+@asserting
 def check_spectral(operator: Spectral, shape: Sequence[int], *, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
     """`check_linear`, and: A = U diag(s) V' with s > 0 and orthonormal U and V."""
     check_linear(operator, shape, dtype=dtype, seed=seed)
@@ -114,6 +110,7 @@ def check_spectral(operator: Spectral, shape: Sequence[int], *, dtype: torch.dty
         )
 
 
+@asserting
 def check_prior(
     prior: Prior, *, sigma: float = 0.3, sizes: Sequence[tuple[int, int]] = ((16, 16), (7, 11)), seed: int = 0
 ) -> None:
@@ -141,6 +138,7 @@ def check_prior(
         assert bool(gradient.isfinite().all()), "the gradient of D holds NaN or infinite values"
 
 
+@asserting
 def check_guidance(guidance: Guidance, problem: Problem, prior: Prior, *, steps: int = 6, seed: int = 0) -> None:
     """Checks a guidance: results are finite, y is unchanged, equal seeds give equal results, a batch equals single runs.
 

@@ -68,7 +68,7 @@ def diagnose_command(
             told = {"input": str(source), **diagnosis.to_dict(), "strip": None if target is None else str(target)}
             print(json_module.dumps(told), flush=True)
         else:
-            print(f"{source}: {in_words(diagnosis)}", flush=True)
+            print(f"{console.spelled(str(source))}: {in_words(diagnosis)}", flush=True)
     if failed and len(found) > 1:
         console.logger.info("%d of %d pictures failed", failed, len(found))
     return int(failed > 0)

@@ -153,6 +153,8 @@ def _playing(form: str, timing: Timing, transparent: bool) -> dict[str, Any]:
     options: dict[str, Any] = {"duration": [round(duration) for duration in timing.durations]}
     if timing.loop is not None and form != "AVIF":
         options["loop"] = timing.loop
+    if form == "WEBP" and not transparent:
+        options["kmax"] = 1  # Whole frames. What changes alone is written with transparency, and RGB would become RGBA.
     if form == "GIF" and transparent:
         options["disposal"] = 2
     if form == "PNG":

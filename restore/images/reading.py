@@ -76,10 +76,10 @@ def decode(data: bytes, name: str, *, page: int | None = None) -> Picture:
             kind, raw, alpha, palette = unpack_8bit(name, image, png_chunks.gray_key(data))
         jpeg = Jpeg.of(image, data, orientation)
         damage = None if jpeg is None else damage_of_jpeg(data)
-        if damage is not None and "premature end" in damage.lower():
-            raise PictureError(f"{name}: the file is damaged or cut short ({damage}); get it again")
         if damage is not None:
-            log.warning("%s: parts of the picture may be wrong (%s); get it again if they are", name, damage)
+            raise PictureError(
+                f"{name}: the file is damaged or cut short ({damage}); get it again, or save what other programs show as PNG"
+            )
         raw, alpha = apply_orientation(raw, orientation), None if alpha is None else apply_orientation(alpha, orientation)
         metadata = metadata.for_size(*raw.shape[:2])
         return make_picture(kind, raw, alpha, palette=palette, metadata=metadata, jpeg=jpeg)

@@ -71,6 +71,7 @@ class Timing:
         with as_picture_errors(name, data), Image.open(BytesIO(data), formats=readable()) as image:
             for index in range(getattr(image, "n_frames", 1)):
                 image.seek(index)
+                current().check(name, *image.size, channels=len(image.getbands()), depth=8)
                 image.load()  # Some formats say only then how long it lasts.
                 durations.append(float(image.info.get("duration") or 0))
             return cls(tuple(durations), image.info.get("loop"), bool(getattr(image, "default_image", False)))

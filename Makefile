@@ -51,6 +51,7 @@ test: check
 
 # Some of these measure time and memory: one after the other.
 test-slow: .venv/installed-for-tests
+	-$(PIP) --editable '.[test,test-slow]' # Tests skip what cannot be installed.
 	$(BIN)/python -m pytest -m slow
 
 # .ci/constraints-lowest.txt names the lower bounds. Old diffusers on old torch warns of how it copies tensors.

@@ -68,6 +68,8 @@ def test_the_interlaced_files_are_those_without_interlacing() -> None:
 
 def direct(png: object, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
     """Samples (H, W, 1 or 3) and alpha that pypng finds, scaled from fewer bits to 8."""
+    at = data.find(b"sBIT") - 4  # pypng would scale samples by it.
+    data = data[:at] + data[at + 12 + int.from_bytes(data[at : at + 4], "big") :] if at > 0 else data
     width, height, rows, info = png.Reader(bytes=data).asDirect()  # type: ignore[attr-defined]
     values = np.vstack([np.asarray(row, np.int64) for row in rows]).reshape(height, width, info["planes"])
     if info["bitdepth"] < 8:

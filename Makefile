@@ -4,7 +4,10 @@
 # make test-lowest  the tests with the oldest versions that pyproject.toml allows, in an environment of their own
 # make check        lint and types alone
 # make weights      renew restore/weights.sha256 after bundled weights were trained again
-# make audit        known vulnerabilities of the installed packages, where pip-audit is there
+# make fuzz         coverage-guided fuzzing of pictures, configs and records, ten minutes (FUZZ_SECONDS of each)
+# make lock         renew the hashes of .ci/constraints-hashed.txt, where pip-compile is there
+# make locked       an environment of its own with the packages of that file, each checked against its hash
+# make audit        known vulnerabilities of the locked packages, where pip-audit is there
 # make format       put the code in order
 
 PYTHON ?= python3
@@ -15,7 +18,7 @@ DEMO := demo
 # One thread a worker: small tensors gain nothing from more, and workers would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-slow test-lowest check weights audit format clean
+.PHONY: demo test test-slow test-lowest check weights fuzz lock locked audit format clean
 
 .venv/installed: pyproject.toml .ci/constraints.txt $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -48,6 +51,7 @@ test: check
 
 # Some of these measure time and memory: one after the other.
 test-slow: .venv/installed-for-tests
+	-$(PIP) --editable '.[test,test-slow]' # Tests skip what cannot be installed.
 	$(BIN)/python -m pytest -m slow
 
 # .ci/constraints-lowest.txt names the lower bounds. Old diffusers on old torch warns of how it copies tensors.
@@ -61,15 +65,38 @@ test-lowest:
 weights:
 	cd restore && find * -name '*.safetensors' | LC_ALL=C sort | xargs sha256sum > weights.sha256
 
+# Finds are written to fuzz/NAME/crash-*; inputs that reach new code are kept in fuzz/NAME/corpus for the next time.
+FUZZ_SECONDS ?= 200
+fuzz: .venv/installed-for-tests
+	$(PIP) --editable '.[test,fuzz]'
+	for name in reading configs records; do mkdir -p fuzz/$$name && (cd fuzz/$$name && HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 \
+		PYTHONPATH=$(CURDIR) $(CURDIR)/$(BIN)/python $(CURDIR)/tests/hostile/fuzz/fuzz.py $$name $(FUZZ_SECONDS) corpus) || exit 1; done
+
+# All but torch, whose files differ by accelerator.
+LOCK := .ci/constraints-hashed.txt
+lock: .venv/installed-for-tests
+	@test -x $(BIN)/pip-compile || { echo "pip-compile is not installed: $(BIN)/pip install pip-tools"; exit 1; }
+	$(BIN)/pip-compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --strip-extras --allow-unsafe --extra test \
+		--constraint .ci/constraints.txt --output-file $(LOCK).all pyproject.toml
+	$(PYTHON) .ci/without_torch.py < $(LOCK).all > $(LOCK) && rm $(LOCK).all
+
+locked:
+	test -x .venv-locked/bin/python || $(PYTHON) -m venv .venv-locked
+	.venv-locked/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $(LOCK)
+	.venv-locked/bin/python -m pip install --quiet --no-deps --constraint .ci/constraints.txt torch
+	.venv-locked/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	.venv-locked/bin/python -m pip check
+
 # Fails where something is found, and where nothing could be asked: neither is a pass.
 audit: .venv/installed-for-tests
 	@test -x $(BIN)/pip-audit || { echo "pip-audit is not installed: $(BIN)/pip install pip-audit"; exit 1; }
-	$(BIN)/pip-audit --local --skip-editable \
-		|| { echo "pip-audit found something or could not reach its list of vulnerabilities: see above"; exit 1; }
+	$(BIN)/pip-audit --strict --disable-pip --requirement $(LOCK) \
+		|| { echo "pip-audit found something or could not ask about a package: see above"; exit 1; }
 
 format: .venv/installed-for-tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-lowest $(DEMO) build *.egg-info
+	rm -rf .venv .venv-lowest .venv-locked $(DEMO) build *.egg-info

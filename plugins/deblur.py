@@ -31,6 +31,7 @@ SHAKEN, AGREED = 1.5, 0.6  # Pixels of width that a motion has at least, and how
 NARROWER = 0.8  # Share of the width found that is taken out: too much makes rings, too little is only soft.
 DOUBTFUL, GUESSED = 2 / 127.5, 8 / 127.5  # As LEAST, for the width that was estimated, and for a motion.
 WIDEST = 100  # Pixels, of the numbers that say how large a kernel is.
+LARGEST_PICTURE = 255  # Pixels a side of a kernel that is given as a picture; larger ones are photographs.
 SHAPES = {"gaussian": 1, "motion": 2, "defocus": 1}  # Numbers that each takes.
 FORMS = "auto, gaussian:DEVIATION, motion:LENGTH,ANGLE, defocus:RADIUS, a file"
 
@@ -178,10 +179,23 @@ def _read_kernel(path: Path) -> Tensor:
         except (ValueError, TypeError, OSError) as error:
             raise PictureError(f"{path}: not an array of numbers ({error})") from None
     else:
-        values = (images.read(path).pixels[0].double().mean(dim=0) + 1) / 2
+        values = _values_of(path, images.read(path).pixels[0])
     if values.ndim != 2 or not bool(values.isfinite().all()) or bool((values < 0).any()) or not float(values.sum()) > 0:
         raise PictureError(f"{path}: a blur kernel is a table (height, width) of numbers of 0 or more, and not all 0")
     return values / values.sum()
+
+
+def _values_of(path: Path, pixels: Tensor) -> Tensor:
+    """A picture of a point of light as numbers (h, w) of 0 or more. Raises PictureError for what looks like a photograph."""
+    sides = f"{pixels.shape[2]}x{pixels.shape[1]}"
+    if bool((pixels != pixels[:1]).any()):
+        raise PictureError(f"{path}: a picture in colour, {sides}; --kernel takes a gray one of how a point of light looks")
+    if max(pixels.shape[1:]) > LARGEST_PICTURE:
+        raise PictureError(
+            f"{path}: {sides} pixels are too many for a blur kernel; --kernel takes a picture of up to "
+            f"{LARGEST_PICTURE} a side of how a point of light looks, or a .npy file"
+        )
+    return (pixels[0].double() + 1) / 2
 
 
 def _check_target(target: str | None) -> None:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from photographs import crop, psnr
+from photographs import crop, noisy, psnr
 from photographs import photo as restorer
 from PIL import Image
 
@@ -16,6 +16,7 @@ from restore.cli import main
 from restore.diagnosis import diagnose
 from restore.errors import PictureError, UsageError
 from restore.images import as_picture
+from restore.noise.measure import noise_of
 from restore.operators import GrayWithHints, Identity, Mask
 from restore.operators.observed import Observed
 
@@ -216,3 +217,10 @@ def test_an_ordinary_jpeg_is_no_noisy_picture(quality, tmp_path):
     found = restorer()("auto", str(tmp_path / "a.jpg"))
     filtered = [cv2.fastNlMeansDenoisingColored(decoded, None, strength, strength, 7, 21) for strength in (2, 3, 5)]
     assert psnr(np.asarray(found.image), truth) > max(psnr(other, truth) for other in [decoded, *filtered]) + 0.3
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea"])
+def test_diagnose_and_denoise_say_the_same_level(name):
+    given = as_picture(noisy(crop(name, 60, 160), 20))
+    level, _ = noise_of(given, "auto")
+    assert diagnose(given).noise_level == pytest.approx(127.5 * level, rel=1e-6)

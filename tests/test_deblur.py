@@ -195,6 +195,18 @@ def test_the_noise_is_measured_and_said(caplog):
     assert "noise estimated at" in caplog.text
 
 
+def test_photographs_are_no_kernels(tmp_path):
+    given, _ = blurred()
+    colour = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
+    for name, samples, said in (
+        ("c", colour, "in colour, 9x9"),
+        ("g", np.ones((9, 301), np.uint8), "301x9 pixels are too many"),
+    ):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), samples)
+        with pytest.raises(PictureError, match=said):
+            cheap()("deblur", given, kernel=str(tmp_path / f"{name}.png"))
+
+
 def test_kernels_that_cannot_be_used_are_refused(tmp_path):
     given = np.zeros((20, 28, 3), np.uint8)
     for spec in ("gaussian", "gaussian:x", "motion:3", "gaussian:-1", "nothing.png"):

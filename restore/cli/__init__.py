@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from restore.cli import console, streams
-from restore.device.memory import is_lack_of_memory
+from restore.device.memory import is_lack_of_memory, lacks_address_space
 from restore.errors import OutOfMemoryError, RestoreError
 
 INTERRUPTED, CLOSED_PIPE = 130, 141
@@ -47,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    lacking = lacks_address_space()
+    if lacking is not None:
+        console.error(lacking)
+        return OutOfMemoryError.exit_code
     try:
         from restore.cli.root import root  # Some of its modules load numpy, for which memory may be lacking.
 

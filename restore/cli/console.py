@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from contextvars import ContextVar
 logger = logging.getLogger("restore")
 TRACES = 5
 _picture: ContextVar[str | None] = ContextVar("picture", default=None)
+_said: ContextVar[dict[str, int] | None] = ContextVar("said", default=None)  # Messages of one picture, and how often.
 COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m"}
 PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
 
@@ -30,8 +32,33 @@ class Messages(logging.Handler):
         text, picture = record.getMessage(), _picture.get()
         if picture is not None and picture not in text:
             text = f"{picture}: {text}"
+        if self._is_repeated(record, text):
+            return
+        text = one_line(text)
         with suppress(OSError, ValueError):  # A full, closed or hung-up stderr is no reason to stop.
             print(f"{prefix}{text}", file=sys.stderr, flush=True)
+
+    def _is_repeated(self, record: logging.LogRecord, text: str) -> bool:
+        """Whether a frame says what one before has said: the same warning, or a finding of the same kind."""
+        said = _said.get()
+        if said is None or record.levelno >= logging.ERROR or logger.isEnabledFor(logging.DEBUG):
+            return False
+        kind = text if record.levelno == logging.WARNING else record.msg
+        said[kind] = said.get(kind, 0) + 1
+        return said[kind] > 1
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks and control characters, which stand in names of files: \\n, \\x1b and so on."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def spelled(path: str) -> str:
+    """A path in one line: as it is, or as bash takes it, $'a\\nb.png'. With --json names are exact."""
+    if path.isprintable():
+        return path
+    quoted = one_line(path.replace("\\", "\\\\").replace("'", "\\'"))
+    return "$'" + re.sub(r"\\udc([89a-f][0-9a-f])", r"\\x\1", quoted) + "'"  # Bytes of a name that is no UTF-8.
 
 
 @contextmanager
@@ -73,12 +100,16 @@ def bug(raised: Exception, of: str = "") -> None:
 
 @contextmanager
 def about(picture: str | None) -> Iterator[None]:
-    """Inside, messages that do not name the picture begin with its name; None leaves them as they are."""
-    token = _picture.set(picture)
+    """Inside, messages that do not name the picture begin with its name; None leaves them as they are.
+
+    What is said of one frame is not said of the others, unless -v is given.
+    """
+    token, before = _picture.set(picture), _said.set({})
     try:
         yield
     finally:
         _picture.reset(token)
+        _said.reset(before)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import click
 from restore.cli import console
 from restore.cli.flags import click_options
 from restore.cli.save import put_picture
-from restore.errors import PictureError, PriorError, RestoreError, UsageError
+from restore.device.memory import is_lack_of_memory
+from restore.errors import OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
 from restore.run_options import RunOptions
 
 if TYPE_CHECKING:
@@ -55,12 +56,14 @@ def diagnose_command(
             diagnosis = diagnose(picture)
             if target is not None:
                 _write_strip(target, picture, diagnosis)
-        except PriorError:
+        except (PriorError, OutOfMemoryError):
             raise  # The next picture needs the same networks.
         except RestoreError as error:
             failed += _fail(source, error, json)
             continue
         except Exception as error:
+            if is_lack_of_memory(error):
+                raise OutOfMemoryError(f"{source}: not enough memory to look at it; free some, or cut the picture") from error
             console.bug(error, f"{source}: ")
             failed += 1
             continue
@@ -68,7 +71,7 @@ def diagnose_command(
             told = {"input": str(source), **diagnosis.to_dict(), "strip": None if target is None else str(target)}
             print(json_module.dumps(told), flush=True)
         else:
-            print(f"{source}: {in_words(diagnosis)}", flush=True)
+            print(f"{console.spelled(str(source))}: {in_words(diagnosis)}", flush=True)
     if failed and len(found) > 1:
         console.logger.info("%d of %d pictures failed", failed, len(found))
     return int(failed > 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from restore.cli import console
 from restore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _write(out: Path, config: dict[str, Any], prior: Prior, made: str, lines: Se
     if out.exists():
         shutil.rmtree(out)
     partial.replace(out)
-    print(out)
+    print(console.spelled(str(out)))
 
 
 def about(found: Checkpoint) -> list[str]:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from restore.cli.console import spelled
 from restore.device.memory import spell
 
 
@@ -44,9 +45,9 @@ class Outcome:
             told = {name: value for name, value in asdict(self).items() if name not in left_out}
             print(json.dumps(told), flush=True)
         elif self.estimate is not None:
-            print(f"{self.input}: {_in_words(self.estimate)}", flush=True)
+            print(f"{spelled(self.input)}: {_in_words(self.estimate)}", flush=True)
         elif self.status in ("done", "unchanged", "planned") and self.output != "-":
-            print(self.output, flush=True)
+            print(spelled(self.output), flush=True)
 
 
 def _in_words(estimate: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ import click
 
 from restore.cli import console
 from restore.cli.flags import click_options
-from restore.errors import PictureError
-from restore.options import describe
+from restore.errors import PictureError, UsageError
+from restore.options import build, describe
+from restore.plugins.calls import build_options
 from restore.plugins.manager import load
 from restore.run_options import RunOptions
 from restore.task import Task
+
+FIELDS = {"task": str, "options": dict, "request": dict, "input": dict, "prior_hash": str}
+FIELDS_OF_INPUT = {"path": str, "sha256": str}
 
 
 @click.command("rerun")
@@ -36,19 +41,27 @@ def rerun_command(
     from restore.cli.save import load_record
 
     record = load_record(result)
+    _check(record, result)
+    asked = {**record["request"], "device": device, "out": out or str(result), "overwrite": overwrite, "json": json}
     try:
         task = load().task(record["task"])
-        asked = {**record["request"], "device": device, "out": out or str(result), "overwrite": overwrite, "json": json}
-        options = RunOptions(**asked, record=True)
-        source = _source(record["input"], source, result)
+        options = build(RunOptions, **{**asked, "record": True})
         own = _options(task, record["options"])
-        prior_hash = record["prior_hash"]
-    except (KeyError, TypeError) as error:
-        raise PictureError(f"{result}: its record is not complete ({error}); it may be of another version") from None
-    return Batch(task, options, prior_hash).run((source,), own)
+        build_options(task, **own)
+    except UsageError as error:
+        raise PictureError(f"{result}: its record asks for what this version has not ({error})") from None
+    return Batch(task, options, record["prior_hash"]).run((_source(record["input"], source, result),), own)
 
 
 rerun_command.params += click_options(RunOptions, "device", "overwrite", "json", "quiet", "verbose")
+
+
+def _check(record: dict[str, Any], result: Path) -> None:
+    """Raises PictureError for a record without the fields that are needed, or with values of other types in them."""
+    for place, fields in (record, FIELDS), (record.get("input"), FIELDS_OF_INPUT):
+        for name, kind in fields.items():
+            if not isinstance(place, dict) or not isinstance(place.get(name), kind):
+                raise PictureError(f"{result}: its record is not complete ({name!r}); it may be of another version")
 
 
 def _source(recorded: dict[str, str], given: Path | None, result: Path) -> Path:
@@ -57,7 +70,7 @@ def _source(recorded: dict[str, str], given: Path | None, result: Path) -> Path:
 
     written = Path(recorded["path"])
     for path in [given] if given else [written, result.parent / written.name]:
-        if path.is_file():
+        if os.path.isfile(path):  # False for a name that no file can have, too.
             if sha256(path.read_bytes()).hexdigest() != recorded["sha256"]:
                 raise PictureError(f"{path} is not the input {result} was made from: its content differs")
             return path

@@ -125,7 +125,7 @@ def _run(
     if trajectory is not None:
         write_grid(trajectory, contact_sheet(_film(prior, filmed), columns=len(filmed)), drawn.shape[1], overwrite)
     if not json:
-        print(out)
+        print(console.spelled(str(out)))
         return
     told: dict[str, Any] = {"output": str(out), "trajectory": None if trajectory is None else str(trajectory), "prior": name}
     told |= {

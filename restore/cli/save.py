@@ -125,12 +125,12 @@ def load_record(path: Path) -> dict[str, Any]:
 
     text = images.read_record(path)
     if text is None and sidecar(path).is_file():
-        text = sidecar(path).read_text()
+        text = sidecar(path).read_text("utf-8", "replace")
     if text is None:
         raise PictureError(f"{path}: no record in it or in {sidecar(path).name}; records are kept with --record")
     try:
         record = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # Of numbers of many digits, and of many brackets.
         record = None
     if not isinstance(record, dict):
         raise PictureError(f"{path}: its record cannot be read")

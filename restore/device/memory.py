@@ -15,7 +15,27 @@ if TYPE_CHECKING:
     import torch
 
 UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+PACKAGES, STACK = 1100 * 10**6, 8 * 2**20  # Bytes of address space to import torch and restore a small picture; of a thread.
 KEPT_FREE = 0.1  # Share of free memory that is left to other processes.
+
+
+def lacks_address_space() -> str | None:
+    """What to say, in one line, where a limit (`ulimit -v`) leaves too little for Python's packages; None where it does not.
+
+    Below this OpenBLAS and C++ end the process themselves, with messages of their own. Threads need stacks, one a core.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows.
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    least = PACKAGES + STACK * (os.cpu_count() or 1)
+    if limit == resource.RLIM_INFINITY or limit >= least:
+        return None
+    return (
+        f"not enough memory: a limit (ulimit -v) leaves {spell(limit)} of address space, and Python's packages take "
+        f"{spell(least, up=True)}; raise it"
+    )
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
@@ -27,8 +47,9 @@ def is_lack_of_memory(error: BaseException) -> bool:
         return "failed to map segment" in said or "cannot allocate memory" in said
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    signs = ("can't allocate memory", "defaultcpuallocator", "bad_alloc")
-    return isinstance(error, RuntimeError) and any(sign in said for sign in signs)
+    # Of torch's allocators, of C++, and of oneDNN.
+    signs = ("can't allocate memory", "defaultcpuallocator", "alloc_cpu.cpp", "bad_alloc", "could not create a primitive\n")
+    return isinstance(error, RuntimeError) and any(sign in f"{said}\n" for sign in signs)
 
 
 def parse(size: str | int) -> int:

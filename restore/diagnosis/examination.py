@@ -23,7 +23,7 @@ from restore.compression import (
 )
 from restore.diagnosis.detail import SIDE, Detail, measure_detail
 from restore.diagnosis.scratches import find_scratches
-from restore.noise.measure import LEAST, LOSSY, described, measured, with_visible
+from restore.noise.measure import LEAST, LOSSY, described, level_of, measured, with_visible
 from restore.operators.turning import turned_back
 
 if TYPE_CHECKING:
@@ -207,8 +207,9 @@ def diagnose(picture: Picture) -> Diagnosis:
     # Scratches are no noise and no detail.
     whole = without(pixels, damaged)
     compressed = _compressed(picture)
-    noise = measured(whole, lambda: None if compressed is None else compressed.quality, with_visible(picture))
-    level = 0.0 if noise is None else noise.root_mean_square(whole)
+    visible = with_visible(picture)
+    noise = measured(whole, lambda: None if compressed is None else compressed.quality, visible)
+    level = level_of(whole, noise, visible)
     luma = ((whole.mean(dim=1)[0].double() + 1) * 127.5).numpy()
     low, high = np.quantile(luma[::2, ::2], [0.01, 0.99])
     return Diagnosis(

@@ -30,7 +30,7 @@ _KINDS: dict[str, Kind] = {
     "CMYK": "cmyk",
 }
 _CONVERTED = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
-_SIZE, _BITS, _FORMAT, _FLOAT = (256, 257), 258, 339, 3  # Tags of TIFF 6.0, and a value of the last.
+_SIZE, _BITS, _PLANAR, _FORMAT, _FLOAT = (256, 257), 258, 284, 339, 3  # Tags of TIFF 6.0, and a value of the last.
 _SLACK = 1e-3  # By which float samples may leave [0, 1], by rounding.
 
 
@@ -39,6 +39,9 @@ def raw_mode_of(image: ImageFile.ImageFile) -> str:
     if not image.tile:
         return image.mode
     arguments: Any = image.tile[0][3]
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(_PLANAR) == 2 and set(tags.get(_BITS, ())) == {16}:  # Pillow names the planes alone, and reads half of them.
+        return f"{image.mode};16 in planes"
     return str(arguments if isinstance(arguments, str) else arguments[0] if arguments else image.mode)
 
 
@@ -95,6 +98,8 @@ def float_tiff(name: str, data: bytes) -> Samples | None:
         if set(found if isinstance(found, tuple) else (found,)) != {_FLOAT}:
             return None
         depth = tags.get(_BITS, (32,))
+        if tags.get(_PLANAR) == 2 and isinstance(depth, tuple) and len(depth) > 1:  # OpenCV reads wrong samples.
+            return None
         channels, (width, height) = len(depth) if isinstance(depth, tuple) else 1, (int(tags[tag]) for tag in _SIZE)
     except Exception:  # Damaged tags raise errors of many types; Pillow says what is wrong.
         return None

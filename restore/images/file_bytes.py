@@ -19,7 +19,9 @@ def file_bytes(path: Path) -> bytes:
             raise PictureError(f"{path}: a folder where a picture file is expected; name a file in it")
         if not stat.S_ISREG(found.st_mode):  # Reading a pipe would block.
             raise PictureError(f"{path}: not an ordinary file; name a picture file")
-        if found.st_size == 0:  # Files of /proc have no size either, and reading one may block.
+        if found.st_size == 0 and path.resolve().is_relative_to("/proc"):  # They have no size, and reading one may block.
+            raise PictureError(f"{path}: not an ordinary file, but {path.resolve()}; name a picture file")
+        if found.st_size == 0:
             raise PictureError(f"{path}: the file is empty; get it again")
         return path.read_bytes()
     except PictureError:

@@ -71,6 +71,7 @@ class Timing:
         with as_picture_errors(name, data), Image.open(BytesIO(data), formats=readable()) as image:
             for index in range(getattr(image, "n_frames", 1)):
                 image.seek(index)
+                current().check(name, *image.size, channels=len(image.getbands()), depth=8)
                 image.load()  # Some formats say only then how long it lasts.
                 durations.append(float(image.info.get("duration") or 0))
             return cls(tuple(durations), image.info.get("loop"), bool(getattr(image, "default_image", False)))
@@ -153,6 +154,8 @@ def _playing(form: str, timing: Timing, transparent: bool) -> dict[str, Any]:
     options: dict[str, Any] = {"duration": [round(duration) for duration in timing.durations]}
     if timing.loop is not None and form != "AVIF":
         options["loop"] = timing.loop
+    if form == "WEBP" and not transparent:
+        options["kmax"] = 1  # Whole frames. What changes alone is written with transparency, and RGB would become RGBA.
     if form == "GIF" and transparent:
         options["disposal"] = 2
     if form == "PNG":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from restore.errors import OutOfMemoryError, PictureError
 from restore.images import metadata as meta
@@ -21,7 +22,7 @@ from restore.images.jpeg_damage import damage_of_jpeg
 from restore.images.limits import current
 from restore.images.picture import Kind, Picture
 from restore.images.samples import Samples, apply_orientation, fill_transparent, to_gray_or_rgb, to_pixels
-from restore.images.silence import silent_libraries, silent_stderr
+from restore.images.silence import bounded_frames, silent_libraries, silent_stderr
 from restore.images.unsupported import said_of
 
 log = logging.getLogger(__name__)
@@ -59,9 +60,9 @@ def decode(data: bytes, name: str, *, page: int | None = None) -> Picture:
         if samples is not None:
             return make_picture(*decode_float(name, samples))
         image = Image.open(BytesIO(data), formats=readable())
-        raw_mode = raw_mode_of(image)  # Before anything is loaded: loading clears it.
-        current().check(name, *image.size, channels=len(image.getbands()), depth=bits(raw_mode))
+        _check(name, image)
         _seek(name, image, page)
+        raw_mode = raw_mode_of(image)  # Of this page, and before anything is loaded: loading clears it.
         with silent_stderr():
             metadata, orientation = meta.read_metadata(image, name)
             image.load()
@@ -76,10 +77,10 @@ def decode(data: bytes, name: str, *, page: int | None = None) -> Picture:
             kind, raw, alpha, palette = unpack_8bit(name, image, png_chunks.gray_key(data))
         jpeg = Jpeg.of(image, data, orientation)
         damage = None if jpeg is None else damage_of_jpeg(data)
-        if damage is not None and "premature end" in damage.lower():
-            raise PictureError(f"{name}: the file is damaged or cut short ({damage}); get it again")
         if damage is not None:
-            log.warning("%s: parts of the picture may be wrong (%s); get it again if they are", name, damage)
+            raise PictureError(
+                f"{name}: the file is damaged or cut short ({damage}); get it again, or save what other programs show as PNG"
+            )
         raw, alpha = apply_orientation(raw, orientation), None if alpha is None else apply_orientation(alpha, orientation)
         metadata = metadata.for_size(*raw.shape[:2])
         return make_picture(kind, raw, alpha, palette=palette, metadata=metadata, jpeg=jpeg)
@@ -135,10 +136,15 @@ def as_picture_errors(name: str, data: bytes = b"") -> Iterator[None]:
         data: the file, to tell a kind that is not supported from damage.
     """
     try:
-        with silent_libraries():
+        with silent_libraries(), bounded_frames(current().pixels):
             yield
     except (PictureError, OutOfMemoryError, MemoryError):
         raise
+    except Image.DecompressionBombError as error:
+        size, allowed = int(re.findall(r"\d+", str(error))[0]) / 1e6, current().pixels / 1e6
+        raise PictureError(
+            f"{name}: it has {size:.3g} megapixels, more than the {allowed:.4g} allowed; --max-pixels (max_pixels) allows more"
+        ) from error
     except UnidentifiedImageError as error:
         raise PictureError(f"{name}: {said_of(data)}") from error
     except Exception as error:  # Damaged bytes raise errors of many types in Pillow and OpenCV.
@@ -151,7 +157,7 @@ def _said(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _seek(name: str, image: Image.Image, page: int | None) -> None:
+def _seek(name: str, image: ImageFile.ImageFile, page: int | None) -> None:
     """Go to a page or frame, from 1 on. Raises PictureError if there are several and none is named, or not so many."""
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if page is None and frames > 1:
@@ -162,4 +168,12 @@ def _seek(name: str, image: Image.Image, page: int | None) -> None:
     if page is not None and page > frames:
         raise PictureError(f"{name}: there is no page {page}; the file has {frames}")
     if page is not None and frames > 1:
-        image.seek(page - 1)
+        # Pages have sizes of their own. A frame of a GIF may enlarge the picture, which Pillow does on the way to the next.
+        for index in range(page - 1 if image.format == "TIFF" else 1, page):
+            image.seek(index)
+            _check(name, image)
+
+
+def _check(name: str, image: ImageFile.ImageFile) -> None:
+    """Raises PictureError or OutOfMemoryError for a page that is larger than allowed."""
+    current().check(name, *image.size, channels=len(image.getbands()), depth=bits(raw_mode_of(image)))

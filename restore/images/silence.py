@@ -35,6 +35,19 @@ def silent_libraries() -> Iterator[None]:
 
 
 @contextmanager
+def bounded_frames(pixels: int) -> Iterator[None]:
+    """Inside `silent_libraries`: Pillow raises DecompressionBombError for a frame of more pixels.
+
+    A frame of an animation may be larger than the header says, and Pillow fills it on the way to the next.
+    """
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max(1, (pixels + 1) // 2)  # It raises above twice its limit.
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextmanager
 def stderr_to(target: int) -> Iterator[None]:
     """Inside: file descriptor 2 goes to the descriptor `target`.
 

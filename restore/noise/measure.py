@@ -43,16 +43,25 @@ def noise_of(
     pixels = picture.pixels
     known = with_visible(picture, known)
     model = measured(pixels, lambda: quality_of(picture), known)
-    level = 0.0 if model is None else model.root_mean_square(pixels)
+    level = level_of(pixels, model, known)
     if model is None or level * 127.5 < least:
         logger.info("no noise found" if model is None else f"noise of {level * 127.5:.1f} grey levels is taken for none")
         return 0.0, None
-    if model.is_uncorrelated:
-        white = level if known is not None else estimate_sigma(pixels)  # Of white noise alone, and more precise on it.
-        if model.is_uniform and abs(math.log(max(white, 1e-6) / level)) < NEAR:
-            level = white
     logger.info("noise estimated at %.1f grey levels%s", level * 127.5, described(model))
     return level, None if model.is_uncorrelated and model.is_uniform else model
+
+
+def level_of(pixels: Tensor, model: NoiseModel | None, known: Tensor | None = None) -> float:
+    """The standard deviation of the noise of a picture (1, C, H, W), in its units; 0 without a model.
+
+    Args:
+        known: as for `noise_of`.
+    """
+    level = 0.0 if model is None else model.root_mean_square(pixels)
+    if model is None or known is not None or not (model.is_uncorrelated and model.is_uniform and level > 0):
+        return level
+    white = estimate_sigma(pixels)  # Of white noise alone, and more precise on it.
+    return white if abs(math.log(max(white, 1e-6) / level)) < NEAR else level
 
 
 def with_visible(picture: Picture, known: Tensor | None = None) -> Tensor | None:

@@ -51,5 +51,5 @@ if hasattr(os, "register_at_fork"):  # Not on Windows.
 
 def seed_for(seed: int, name: str = "", sample: int = 0) -> int:
     """The generator seed of one sample of one picture: a hash of the run's seed, the picture's relative path and the index."""
-    digest = hashlib.sha256(f"{seed}\0{name}\0{sample}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}\0{name}\0{sample}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from io import BytesIO
 
+import interlaced
 import numpy as np
+import tiffs
 from PIL import Image, ImageCms
-from test_damaged_files import encoded, png, smooth
+from profiles import PRIMARIES, profile
+from test_damaged_files import encoded, smooth
 
 SUFFIXES = {"PNG": "png", "JPEG": "jpg", "TIFF": "tif", "WEBP": "webp", "BMP": "bmp", "GIF": "gif", "AVIF": "avif"}
-PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 Case = tuple[str, bytes, np.ndarray | None]
 """A file's name, its bytes, and the samples (H, W, 1) or (H, W, 3) that it holds; None where the format loses some."""
@@ -17,38 +18,10 @@ Case = tuple[str, bytes, np.ndarray | None]
 
 def whole() -> Iterator[Case]:
     """Files without damage."""
-    yield from pngs()
+    yield from interlaced.files()
+    yield from tiffs.files()
     yield from lossless()
     yield from lossy()
-
-
-def pngs(height: int = 9, width: int = 13) -> Iterator[Case]:
-    """Every colour type and depth of PNG (W3C, "Portable Network Graphics", table 11.1)."""
-    rng = np.random.default_rng(0)
-    for colour, depths in PNG_DEPTHS.items():
-        for bits in depths:
-            channels = PNG_CHANNELS[colour]
-            values = rng.integers(0, 2**bits, (height, width, channels))
-            palette = rng.integers(0, 256, (2**bits, 3), dtype=np.uint8) if colour == 3 else None
-            rows = b"".join(b"\0" + packed(row.ravel(), bits) for row in values)
-            chunks = [] if palette is None else [(b"PLTE", palette.tobytes())]
-            if palette is not None:
-                samples = palette[values[..., 0]]
-            else:
-                most = 2**bits - 1
-                samples = values if bits >= 8 else values * 255 // most
-                samples = samples[..., : 1 if channels < 3 else 3]
-            # Below transparent samples the reader fills colours in, so these compare nothing.
-            expected = None if colour in (4, 6) else samples.astype(np.uint16 if bits == 16 else np.uint8)
-            yield f"type{colour}-{bits}.png", png(width, height, bits, colour, rows, *chunks), expected
-
-
-def packed(samples: np.ndarray, bits: int) -> bytes:
-    """One row of samples, the highest bits first, filled up to whole bytes."""
-    if bits == 16:
-        return samples.astype(">u2").tobytes()
-    parts = (samples[:, None] >> np.arange(bits - 1, -1, -1)) & 1
-    return np.packbits(parts.ravel().astype(np.uint8)).tobytes()
 
 
 def lossless() -> Iterator[Case]:
@@ -62,18 +35,27 @@ def lossless() -> Iterator[Case]:
     for height, width in ((1, 1), (1, 50), (50, 1), (3, 20000)):
         array = smooth(height, width)
         yield f"{width}x{height}.png", encoded(array, "PNG"), array
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    yield "profile ü 图.png", encoded(colour, "PNG", icc_profile=profile), colour
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    yield "profile ü 图.png", encoded(colour, "PNG", icc_profile=srgb), colour
+    for name in PRIMARIES:  # The numbers stay those of the file.
+        for form in ("PNG", "TIFF"):
+            yield f"{name}.{SUFFIXES[form]}", encoded(colour, form, icc_profile=profile(name, 1.8)), colour
 
 
 def lossy() -> Iterator[Case]:
     colour = smooth(32, 40)
-    for name, options in (("plain", {}), ("progressive", {"progressive": True}), ("full", {"subsampling": 0})):
-        yield f"{name}.jpg", encoded(colour, "JPEG", **options), None
-    yield "gray.jpg", encoded(colour[..., 0], "JPEG"), None
-    file = BytesIO()
-    Image.fromarray(colour).convert("CMYK").save(file, "JPEG")
-    yield "cmyk.jpg", file.getvalue(), None
+    kinds = {
+        "plain": {},
+        "progressive": {"progressive": True},
+        "full": {"subsampling": 0},
+        "restarts": {"restart_marker_rows": 1},
+    }
+    for name, options in kinds.items():
+        for mode in ("RGB", "L", "CMYK"):
+            file = BytesIO()
+            Image.fromarray(colour).convert(mode).save(file, "JPEG", **options)
+            yield f"{mode}-{name}.jpg", file.getvalue(), None
+    yield "wide.jpg", encoded(colour, "JPEG", icc_profile=profile("p3", 2.2)), None
     for orientation in (*range(10), 255, 65535):  # 1 to 8 have a meaning.
         exif = Image.Exif()
         exif[0x0112] = orientation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import sys
@@ -135,6 +136,9 @@ class Fault:
         if self.kind == "space":  # The largest file, in bytes: writing beyond it is the system's error EFBIG.
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(self.value), resource.RLIM_INFINITY))
             return
+        # What C allocates of a kilobyte and more comes from the system each time, or so small a run would find it all in
+        # memory that it has.
+        ctypes.CDLL(None).mallopt(-3, 1024)  # M_MMAP_THRESHOLD
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + int(self.value)
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))

@@ -118,16 +118,6 @@ def test_the_transparent_gray_of_few_bits_is_found(bits: int, read, tmp_path: Pa
         assert images.as_picture(image).alpha[0].tolist() == expected
 
 
-def test_a_damaged_jpeg_is_said_to_be(read, caplog) -> None:
-    data = bytearray(encoded(smooth(96, 96), "JPEG", quality=90))
-    read(bytes(data), "a.jpg")
-    assert not caplog.records
-    start = data.index(b"\xff\xda") + 200
-    data[start : start + 40] = bytes(40)
-    read(bytes(data), "a.jpg")
-    assert "parts of the picture may be wrong" in caplog.text
-
-
 def bomb(side: int) -> bytes:
     packer = zlib.compressobj()
     rows = b"".join(packer.compress(bytes(side // 8 + 1)) for _ in range(side)) + packer.flush()
@@ -233,8 +223,11 @@ def test_names_and_special_files_are_refused(tmp_path: Path) -> None:
     link = tmp_path / "log.png"
     link.symlink_to("/proc/self/status")  # Ordinary files, by their mode, without a size.
     if link.exists():
-        with pytest.raises(PictureError, match="the file is empty"):
+        with pytest.raises(PictureError, match="not an ordinary file, but /proc/"):
             images.read(link)
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(PictureError, match="the file is empty"):
+        images.read(tmp_path / "empty.png")
 
 
 @pytest.mark.parametrize("transparent", [False, True])
@@ -246,11 +239,3 @@ def test_a_palette_picture_in_memory_keeps_its_palette(transparent: bool) -> Non
     assert back.mode == "P"
     assert np.array_equal(np.asarray(back.convert("RGBA"))[..., 3], np.asarray(given.convert("RGBA"))[..., 3])
     assert np.array_equal(np.asarray(back), np.asarray(given))
-
-
-def test_a_jpeg_that_declares_more_rows_than_it_has_is_cut_short(read) -> None:
-    data = bytearray(encoded(smooth(96, 96), "JPEG"))
-    at = data.index(b"\xff\xc0") + 5
-    data[at : at + 2] = (200).to_bytes(2, "big")
-    with pytest.raises(PictureError, match="cut short"):
-        read(bytes(data), "a.jpg")

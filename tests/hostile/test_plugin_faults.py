@@ -422,6 +422,11 @@ def test_a_picture_on_stdout_is_free_of_prints(shop: Path) -> None:
     assert _shell(shop, "polish - -o - --prior flat: --device cpu --dtype float32 --steps 2 <img.png >out.png 2>err") == 0
     assert images.read(shop / "out.png").size == (12, 16)
     assert "by a program" in (shop / "err").read_text()
+
+
+@pytest.mark.slow
+def test_a_picture_on_a_full_stdout_is_an_error(shop: Path) -> None:
+    put(shop, NOISY + source(task="problem=lambda self, picture, options: (say(), made(picture))[1]"))
     assert _shell(shop, "polish - -o - --prior flat: --device cpu --steps 2 <img.png >/dev/full 2>err") == 1
     assert "bug" not in (shop / "err").read_text()
 
@@ -456,7 +461,10 @@ def test_a_class_whose_help_cannot_be_made_takes_no_other_command_down(restore: 
 # Streams of the command
 
 
-@pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closing",
+    [pytest.param(words, marks=pytest.mark.slow) for words in ("2>&-", "2>/dev/full", ">&- 2>&-")] + ["<&- >&- 2>&-"],
+)
 def test_without_stderr_the_work_is_done(place: Path, closing: str) -> None:
     assert _shell(place, f"soften img.png {' '.join(TOY)} {closing}") == 0
     assert (place / "img.soften.png").is_file()
@@ -478,7 +486,7 @@ def test_a_reader_that_goes_is_no_error(place: Path) -> None:
     assert (place / "err").read_text() == ""
 
 
-@pytest.mark.parametrize("kilobytes", [60_000, 300_000])
+@pytest.mark.parametrize("kilobytes", [60_000, 300_000, 520_000, 700_000])
 def test_too_little_memory_for_imports_is_one_line(place: Path, kilobytes: int) -> None:
     assert (
         _shell(place, f"soften img.png {' '.join(TOY)} 2>err", before=f"ulimit -v {kilobytes}; ") == OutOfMemoryError.exit_code

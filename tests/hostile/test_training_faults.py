@@ -86,11 +86,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("names", "code"),
     [
-        (["SIGINT"], 130),
+        pytest.param(["SIGINT"], 130, marks=pytest.mark.slow),
         (["SIGTERM"], 143),
-        (["SIGHUP"], 129),
-        (["SIGINT", "SIGTERM"], 130),  # As launchers do on Ctrl-C.
-        (["SIGTERM", "SIGTERM"], 143),
+        pytest.param(["SIGHUP"], 129, marks=pytest.mark.slow),
+        pytest.param(["SIGINT", "SIGTERM"], 130, marks=pytest.mark.slow),  # As launchers do on Ctrl-C.
+        pytest.param(["SIGTERM", "SIGTERM"], 143, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_saves_and_is_told_by_the_exit_code(place: Path, names: list[str], code: int) -> None:
@@ -154,7 +154,11 @@ def test_save_every_is_a_flag(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "--save-every 0.0001" in Path("out/README.md").read_text()
 
 
-@pytest.mark.parametrize(("files", "inside"), [(0, True), (1, False), (1, True), (2, False), (3, False), (4, False)])
+@pytest.mark.parametrize(
+    ("files", "inside"),
+    [pytest.param(*place, marks=pytest.mark.slow) for place in ((0, True), (1, False), (1, True), (2, False), (4, False))]
+    + [(3, False)],
+)
 def test_a_run_that_is_killed_in_its_first_checkpoint_can_be_continued(tmp_path: Path, files: int, inside: bool) -> None:
     out = tmp_path / "killed"
     done = program(KILLED.format(tests=str(ROOT / "tests"), out=str(out), files=files, inside=inside))

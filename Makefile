@@ -7,7 +7,8 @@
 # make fuzz         coverage-guided fuzzing of pictures, configs and records, ten minutes (FUZZ_SECONDS of each)
 # make lock         renew the hashes of .ci/constraints-hashed.txt, where pip-compile is there
 # make locked       an environment of its own with the packages of that file, each checked against its hash
-# make audit        known vulnerabilities of the locked packages, where pip-audit is there
+# make audit docs        known vulnerabilities of the locked packages, where pip-audit is there
+# make docs         the site of the documents, in build/site; warnings are errors
 # make format       put the code in order
 
 PYTHON ?= python3
@@ -94,9 +95,14 @@ audit: .venv/installed-for-tests
 	$(BIN)/pip-audit --strict --disable-pip --requirement $(LOCK) \
 		|| { echo "pip-audit found something or could not ask about a package: see above"; exit 1; }
 
+docs:
+	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt '.[docs]'
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
 format: .venv/installed-for-tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-lowest .venv-locked $(DEMO) build *.egg-info
+	rm -rf .venv .venv-docs .venv-lowest .venv-locked $(DEMO) build *.egg-info

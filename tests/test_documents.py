@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
+import cv2
+import numpy as np
 import pytest
 import torch
-from photographs import Shrinking
+from photographs import Shrinking, crop
 
 from benchmarks.__main__ import programs
 from restore import Problem, solve
@@ -101,3 +104,35 @@ def test_the_operator_of_extending_passes_its_laws_and_is_undone_without_a_task(
 
 def _examples() -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "extending.md").read_text(), re.M | re.S)
+
+
+def test_the_python_of_the_document_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture, mask = crop("chelsea", 100, 140, 32), np.zeros((32, 32), np.uint8)
+    mask[10:13] = 255
+    for name in ("img.png", "a.png", "b.png"):
+        cv2.imwrite(name, picture[..., ::-1])
+    seen: list[Any] = []
+    names: dict[str, Any] = {
+        "image": picture,
+        "mask": mask,
+        "pictures": [picture, picture[:0]],
+        "paths": ["a.png", "b.png"],
+        "batch": torch.rand(1, 3, 16, 16),
+        "show": lambda *given: seen.append(given),
+        "stopped": lambda: len(seen) > 1,
+        "keep": seen.append,
+    }
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "python.md").read_text(), re.M | re.S)
+    assert len(blocks) > 8
+    for block in blocks:
+        if "fastapi" in block and find_spec("fastapi") is None:
+            compile(block, "python.md", "exec")  # Not among the tests' packages.
+            continue
+        exec(compile(block, "python.md", "exec"), names)
+    assert names["filled"].shape == names["clean"].shape == picture.shape
+    assert names["larger"].shape == (64, 64, 3)
+    assert len(seen) == 3  # Two previews, then one picture of two.
+    assert names["features"].shape == (1, 8, 14, 14)
+    assert names["first"].shape == (2, 3, 32, 32)
+    assert names["event"].result.x.shape == (1, 3, 64, 64)

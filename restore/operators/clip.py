@@ -12,7 +12,8 @@ class Clip(Operator):
     """y = x clamped to [low, high]. Where y is at a bound the gradient is 0: x may lie anywhere beyond it.
 
     Args:
-        low, high: in units of [-1, 1] pictures.
+        low: in units of [-1, 1] pictures.
+        high: likewise.
 
     Raises: OperatorError unless low < high.
     """

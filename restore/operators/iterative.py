@@ -55,7 +55,8 @@ class LinearFunction(Iterative):
     Args:
         function: pictures (B, C, H, W) -> (B, c, h, w), linear: without a constant.
         shape: (C, H, W) of the pictures.
-        iterations, tolerance: see `Iterative`.
+        iterations: see `Iterative`.
+        tolerance: see `Iterative`.
 
     Raises: OperatorError for a function that does not take such pictures, has a constant, or loses the gradient.
     """

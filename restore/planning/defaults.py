@@ -6,7 +6,7 @@ from restore.compression import settings_of
 from restore.guidance import Denoising, Guidance, PnP, Whitening
 from restore.guidance.pnp import ENLARGING, FILLING
 from restore.guidance.two_scales import TwoScales
-from restore.operators import Downsample, Identity, Linear, Mask, OpenBlur
+from restore.operators import ComposeLinear, Downsample, Identity, Linear, Mask, OpenBlur
 from restore.operators.jpeg_cells import JPEGCells
 from restore.problem import Problem
 
@@ -27,7 +27,9 @@ def default_estimate(problem: Problem) -> Guidance | None:
         return _enlarging(problem, cells)
     if isinstance(operator, OpenBlur):
         # `python -m benchmarks deblur-weight`: with less weight, or in more steps, runs drift away from the truth.
-        return PnP(weight=0.8, sigma_start=1.0, most=6)
+        return PnP(weight=0.8 if cells is None else 2.0, sigma_start=1.0, most=6 if cells is None else 8)
+    if isinstance(operator, ComposeLinear) and problem.sigma_y > ROUNDED and problem.y.shape[1] == problem.shape[1]:
+        return _enlarging(problem, cells)  # What several operators leave of a photograph is still one, and is cleaned first.
     return PnP() if isinstance(operator, Linear) else None
 
 

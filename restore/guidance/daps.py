@@ -42,6 +42,7 @@ class DAPS(Guidance):
     """
 
     takes_constraint: ClassVar[bool] = True
+    differentiates: ClassVar[bool] = True
     steps: ClassVar[int] = 200
     ranges: ClassVar[Ranges] = {
         "ode": (1, math.inf),

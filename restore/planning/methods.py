@@ -8,9 +8,20 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 
 from restore.errors import OperatorError, UsageError
-from restore.guidance import DDNM, Denoising, DenoisingSamples, Guidance, PnP, Whitening
-from restore.operators import Identity, Linear
+from restore.guidance import (
+    DDNM,
+    BlendedLatents,
+    Denoising,
+    DenoisingSamples,
+    Guidance,
+    LatentDiffPIR,
+    LatentDPS,
+    PnP,
+    Whitening,
+)
+from restore.operators import Identity, Linear, Mask
 from restore.plugins import manager
+from restore.priors.latent.decoded import Decoded
 from restore.problem import Problem
 from restore.run_options import RunOptions
 from restore.spec import parse
@@ -54,6 +65,34 @@ def choose_methods(problem: Problem, options: RunOptions, own: Guidance | None =
     if samples == 1 and fidelity > 0:
         draws.append(Draw(given if given is not None and estimates else _default_estimate(problem, own), 1))
     return draws, fidelity
+
+
+def suited(name: str | None, problem: Problem, own: Guidance | None) -> Guidance | None:
+    """The default method: that of the prior, else the task's own if it can use the operator, else one for decoded latents.
+
+    Args:
+        name: the method that the prior is made for (`Prior.guidance`).
+        problem: in the prior's own space.
+        own: the task's default method.
+
+    Returns: None for the toolkit's choice by operator.
+    """
+    if name is not None:
+        made_for: Guidance = parse("guidance", name, manager.load().guidance)
+        return made_for
+    if own is not None and own.uses(problem.operator):
+        return own
+    if isinstance(problem.operator, Decoded):
+        return for_latents(problem.operator)
+    return own
+
+
+def for_latents(operator: Decoded) -> Guidance:
+    """The default method for latents: known cells are kept for a mask, pixels are projected for other linear operators, and
+    for the rest the residual's gradient is taken through the decoder."""
+    if isinstance(operator.inside, Mask):
+        return BlendedLatents()
+    return LatentDiffPIR() if isinstance(operator.inside, Linear) else LatentDPS()
 
 
 def blend(pictures: Sequence[Tensor], fidelity: float) -> Tensor:

@@ -13,7 +13,7 @@ from restore.device import memory
 from restore.errors import OutOfMemoryError
 from restore.guidance import Guidance
 from restore.operators import Operator
-from restore.planning.activation_memory import evaluation
+from restore.planning.activation_memory import decoding, evaluation
 from restore.planning.dry_run import DryRun, dry_run
 from restore.priors.prior import Prior
 from restore.problem import Problem
@@ -40,7 +40,8 @@ class Plan:
     """A run of a method that makes pictures for one problem.
 
     Attributes:
-        problem, prior, guidance, sampler: of the run.
+        problem, prior, guidance, sampler: of the run; the problem is in the prior's own space.
+        posed: the problem in pixels.
         schedule: noise levels of the run in each box.
         names: one for each picture to make, on which its noise depends.
         boxes: parts of the picture, which are restored one after the other.
@@ -52,6 +53,7 @@ class Plan:
     """
 
     problem: Problem
+    posed: Problem
     prior: Prior
     guidance: Guidance
     sampler: Sampler
@@ -68,12 +70,21 @@ class Plan:
     def batch(self) -> int:
         """Number of pictures that are made together."""
         largest = max(((bottom - top) * (right - left) for top, bottom, left, right in self.boxes), default=1)
-        return min(len(self.names), together(largest, self.device))
+        return min(len(self.names), together(largest * self.prior.codec.factor**2, self.device))
 
     @property
     def steps(self) -> int:
         """Transitions of all boxes and batches."""
         return -(-len(self.names) // self.batch) * len(self.boxes) * (len(self.schedule) - 1)
+
+    def decode(self, states: Tensor) -> Tensor:
+        """Pictures (B, C, H, W), or those of a box, of states in the prior's own space; one after the other, as decoders take
+        more memory than networks."""
+        height, width = states.shape[-2:]
+        factor = self.prior.codec.factor
+        size = min(height * factor, self.posed.shape[-2]), min(width * factor, self.posed.shape[-1])
+        parts = [self.prior.codec.decode(state, size) for state in states.split(1)] if factor > 1 else []
+        return torch.cat(parts).to(states) if parts else self.prior.codec.decode(states, size)
 
     def view(self, index: int) -> Tiled:
         """The prior for the box of this index, evaluated in windows or whole."""
@@ -87,6 +98,7 @@ def make_plan(
     guidance: Guidance,
     sampler: Sampler | None = None,
     *,
+    posed: Problem | None = None,
     steps: int | None = None,
     names: tuple[str, ...] = ("",),
     largest: int = LARGEST_WINDOW,
@@ -95,7 +107,9 @@ def make_plan(
     """A plan. If the measurement leaves only some pixels undetermined, only boxes around them are restored.
 
     Args:
+        problem: in the prior's own space.
         sampler: by default the method's own.
+        posed: the problem in pixels; by default `problem`.
         steps: transitions; by default the method's own number.
         largest: largest side of a window in pixels.
         device: by default the CPU.
@@ -108,6 +122,7 @@ def make_plan(
     schedule = schedule if prior.levels is None else schedules.snap(schedule, prior.levels)
     return Plan(
         problem=problem,
+        posed=problem if posed is None else posed,
         prior=prior,
         guidance=guidance,
         sampler=sampler or guidance.sampler(),
@@ -131,12 +146,12 @@ def fit(plan: Plan, bound: int | None = None) -> Plan:
     Raises: OutOfMemoryError if not even the smallest window fits into the bound.
     """
     sizes = [window_size(plan, index) for index in range(len(plan.boxes))]
-    if not sizes or (bound is None and max(height * width for height, width in sizes) <= SMALL):
+    if not sizes or (bound is None and max(height * width for height, width in sizes) * plan.prior.codec.factor**2 <= SMALL):
         return plan
     tried = dry_run(plan.problem, plan.prior, plan.guidance, plan.sampler, plan.schedule)
     plan = replace(plan, tried=tried)
     left = memory.room(plan.device, bound)
-    least = max(LEAST, 4 * plan.prior.multiple_of)
+    least = least_window(plan.prior) * plan.prior.codec.factor
     while True:
         picture, window, count = bytes_held(plan, tried)
         while picture + window * count > left and count > 1:
@@ -168,19 +183,24 @@ def bytes_held(plan: Plan, tried: DryRun, rough: int = 0) -> tuple[int, int, int
     """
     problem, prior, samples = plan.problem, plan.prior, plan.batch
     pixels = max((bottom - top) * (right - left) for top, bottom, left, right in plan.boxes)
-    whole = problem.shape[-2] * problem.shape[-1]
-    cell = problem.shape[1] * 4 * samples
-    run = int(tried.held * pixels * cell) + (whole * cell if pixels < whole else 0)
-    picture = max(run, (NOISY_END if problem.sigma_y > 0 else EXACT_END) * whole * cell)
+    whole, cells = (shape[-2] * shape[-1] for shape in (plan.posed.shape, problem.shape))
+    cell, pixel = (shape[1] * 4 * samples for shape in (problem.shape, plan.posed.shape))
+    run = int(tried.held * pixels * cell) + (whole * pixel if pixels < cells else 0)
+    picture = max(run, (NOISY_END if problem.sigma_y > 0 else EXACT_END) * whole * pixel)
     most, height, width, count = 0, 0, 0, 1
     for index, side in enumerate(plan.windows):
         size = window_size(plan, index)
         pictures = tried.pictures * samples
-        at_once = min(plan.at_once, pictures if side is None else together(side**2, plan.device))
+        at_once = min(plan.at_once, pictures if side is None else together((side * prior.codec.factor) ** 2, plan.device))
         if size[0] * size[1] * at_once > most:
             most, (height, width), count = size[0] * size[1] * at_once, size, at_once
     coarse = tried.coarse and rough > 0
-    one = rough if coarse else evaluation(prior, 1, height, width, graph=tried.gradients > 0, device=plan.device)
+    graph = tried.gradients > 0
+    one = rough if coarse else evaluation(prior, 1, height, width, graph=graph, device=plan.device)
+    through = graph or plan.guidance.differentiates
+    decoded = decoding(prior.codec, (plan.posed.shape[-2], plan.posed.shape[-1]), graph=through, device=plan.device)
+    # A gradient goes through network and decoder at once; otherwise one comes after the other.
+    one = one + decoded if graph else max(one, decoded)
     return picture, int(HEAP * one), count
 
 
@@ -195,6 +215,11 @@ def window_size(plan: Plan, index: int, share: tuple[float, float] = (1.0, 1.0))
         return height, width
     top, bottom, left, right = plan.view(index).windows(height, width, 1.0)[0].box
     return bottom - top, right - left
+
+
+def least_window(prior: Prior) -> int:
+    """The side of the smallest window, in the prior's own space."""
+    return max(LEAST, 4 * prior.multiple_of)
 
 
 def together(pixels: int, device: torch.device) -> int:
@@ -222,13 +247,15 @@ def part_of(problem: Problem, box: Box) -> Problem:
 
 
 def _windows(problem: Problem, prior: Prior, boxes: Sequence[Box], largest: int) -> tuple[int | None, ...]:
+    if prior.whole:
+        return (None,) * len(boxes)
     wanted = wanted_pixels(problem)
     return tuple(
         window_for(
             bottom - top,
             right - left,
             prior.context,
-            largest,
+            max(least_window(prior), largest // prior.codec.factor),
             None if wanted is None else crop(wanted, (top, bottom, left, right)),
             multiple=prior.multiple_of,
         )
@@ -241,4 +268,6 @@ def view_of(prior: Prior, part: Problem, side: int | None, at_once: int, device:
         # Priors pad their input before windows are cut, so a single window must cover the padding, too.
         blocks = -(-max(part.shape[-2:]) // prior.multiple_of)
         return Tiled(prior, window=blocks * prior.multiple_of, batch=at_once)
-    return Tiled(prior, window=side, wanted=wanted_pixels(part), batch=min(at_once, together(side**2, device)))
+    return Tiled(
+        prior, window=side, wanted=wanted_pixels(part), batch=min(at_once, together((side * prior.codec.factor) ** 2, device))
+    )

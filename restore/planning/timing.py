@@ -50,6 +50,16 @@ def afterwards(problem: Problem) -> float:
 
 
 @torch.no_grad()
+def to_decode(plan: Plan) -> float:
+    """Seconds to decode one picture; 0 for a prior on pixels."""
+    codec = plan.prior.codec
+    if not codec.modules():
+        return 0.0
+    z = torch.zeros(1, *plan.problem.shape[1:], device=plan.device)
+    return min(times(lambda: plan.decode(z), 1))
+
+
+@torch.no_grad()
 def _of_transitions(plan: Plan, index: int, part: Problem) -> float:
     """Seconds of all transitions on a part, from the first ones and the last.
 

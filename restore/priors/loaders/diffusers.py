@@ -69,7 +69,11 @@ def from_diffusers(name: str, *, dtype: torch.dtype | None = torch.float32, loca
 
     Raises: PriorError if it cannot be found or fetched, is conditional, works on latents, or has another network or scheduler.
     """
-    return build_prior(read_checkpoint(ModelFiles(name, local_files_only=local_files_only)), dtype=dtype)
+    from restore.priors.loaders.pipelines.load import loader_of
+
+    files = ModelFiles(name, local_files_only=local_files_only)
+    pipeline = loader_of(files)
+    return build_prior(read_checkpoint(files), dtype=dtype) if pipeline is None else pipeline(dtype)
 
 
 def read_checkpoint(files: ModelFiles) -> Checkpoint:
@@ -148,6 +152,20 @@ def _ddpm_settings(name: str, scheduler: dict[str, Any], config: dict[str, Any])
     return {"prediction": prediction, "variance": variance, "clip": clip, "table": table}
 
 
+def chain_settings(files: ModelFiles, config: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of family ddpm, for a pipeline whose network has other than pictures for inputs.
+
+    Args:
+        config: `in_channels` and `out_channels` of what is noisy.
+
+    Raises: PriorError for a scheduler of another kind.
+    """
+    scheduler = _scheduler(files)
+    if scheduler["_class_name"] == VE_SCHEDULER:
+        raise PriorError(f"prior {files.name}: its scheduler is a {VE_SCHEDULER}; such a pipeline has that of a DDPM")
+    return _ddpm_settings(files.name, scheduler, config)
+
+
 def _refuse_parts(name: str, index: Path | None) -> None:
     """Raise PriorError for pipelines that work on latents, are conditional, or name code of their own."""
     parts = read_json(index) if index is not None else {}
@@ -156,8 +174,8 @@ def _refuse_parts(name: str, index: Path | None) -> None:
     kind = parts.get("_class_name", "pipeline")
     if found:
         raise PriorError(
-            f"prior {name} is a {_word(kind)} with {' and '.join(found)}: it works on latents or is conditional; "
-            "give an unconditional one that works on pictures"
+            f"prior {name} is a {_word(kind)} with {' and '.join(found)}: it works on latents or is conditional, and is none "
+            "of the pipelines that load (docs/models.md has a table of them)"
         )
     # A pipeline or part from a module of the model's own folder is written as [MODULE, CLASS].
     own = [

@@ -108,6 +108,158 @@ def stable_diffusion(folder: Path, *, prediction: str = "epsilon", channels: int
     return saved(pipeline, folder)
 
 
+def xl(folder: Path, *, channels: int = 4) -> Any:
+    """Stable Diffusion XL; with 9 channels that of inpainting."""
+    words = tokenizer(folder.parent / "words")
+    ids = 8  # Width of each of the six numbers that say the picture's size.
+    network = unet(
+        in_channels=channels,
+        cross_attention_dim=2 * WIDTH,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=ids,
+        projection_class_embeddings_input_dim=6 * ids + WIDTH,
+        use_linear_projection=True,
+    )
+    kind = diffusers.StableDiffusionXLPipeline if channels == 4 else diffusers.StableDiffusionXLInpaintPipeline
+    pipeline = kind(
+        vae=kl(),
+        text_encoder=text_encoder(len(words)),
+        text_encoder_2=text_encoder(len(words), projected=True),
+        tokenizer=words,
+        tokenizer_2=words,
+        unet=network,
+        scheduler=ddim(),
+        add_watermarker=False,
+    )
+    return saved(pipeline, folder)
+
+
+def sd3(folder: Path) -> Any:
+    """Stable Diffusion 3 without its third encoder."""
+    words = tokenizer(folder.parent / "words")
+    torch.manual_seed(3)
+    transformer = diffusers.SD3Transformer2DModel(
+        sample_size=16,
+        patch_size=1,
+        in_channels=4,
+        out_channels=4,
+        num_layers=1,
+        attention_head_dim=8,
+        num_attention_heads=4,
+        joint_attention_dim=2 * WIDTH,
+        caption_projection_dim=32,
+        pooled_projection_dim=2 * WIDTH,
+    )
+    pipeline = diffusers.StableDiffusion3Pipeline(
+        vae=kl(scaling_factor=1.5, shift_factor=0.06),
+        transformer=transformer,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+        text_encoder=text_encoder(len(words), projected=True),
+        text_encoder_2=text_encoder(len(words), projected=True),
+        text_encoder_3=None,
+        tokenizer=words,
+        tokenizer_2=words,
+        tokenizer_3=None,
+    )
+    return saved(pipeline, folder)
+
+
+def upscaler(folder: Path) -> Any:
+    """Stable Diffusion's x4 upscaler, here of x2."""
+    words = tokenizer(folder.parent / "words")
+    pipeline = diffusers.StableDiffusionUpscalePipeline(
+        vae=kl(scaling_factor=0.08333),
+        text_encoder=text_encoder(len(words)),
+        tokenizer=words,
+        unet=unet(in_channels=7, num_class_embeds=1000),
+        low_res_scheduler=diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2", num_train_timesteps=1000),
+        scheduler=ddim(prediction_type="v_prediction"),
+        safety_checker=None,
+        watermarker=None,
+        feature_extractor=None,
+    )
+    return saved(pipeline, folder)
+
+
+def vq(**changes: Any) -> Any:
+    torch.manual_seed(2)
+    config = {
+        "block_out_channels": (32, 32),
+        "down_block_types": ("DownEncoderBlock2D",) * 2,
+        "up_block_types": ("UpDecoderBlock2D",) * 2,
+        "latent_channels": 3,
+        "num_vq_embeddings": 64,
+        "norm_num_groups": 8,
+        **changes,
+    }
+    return diffusers.VQModel(**config)
+
+
+def plain_unet(**changes: Any) -> Any:
+    """A U-Net without text."""
+    torch.manual_seed(3)
+    config = {
+        "sample_size": 16,
+        "block_out_channels": (32, 32),
+        "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
+        "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
+        "layers_per_block": 1,
+        "norm_num_groups": 8,
+        **changes,
+    }
+    return diffusers.UNet2DModel(**config)
+
+
+def ldm(folder: Path) -> Any:
+    """Unconditional latent diffusion."""
+    return saved(diffusers.LDMPipeline(vqvae=vq(), unet=plain_unet(), scheduler=ddim()), folder)
+
+
+def ldm_super_resolution(folder: Path) -> Any:
+    """Latent diffusion that enlarges, here twice."""
+    network = plain_unet(in_channels=6)
+    return saved(diffusers.LDMSuperResolutionPipeline(vqvae=vq(), unet=network, scheduler=ddim()), folder)
+
+
+def dit(folder: Path) -> Any:
+    """A class-conditional transformer of ten classes, the eleventh standing for none."""
+    torch.manual_seed(3)
+    transformer = diffusers.DiTTransformer2DModel(
+        sample_size=16,
+        num_layers=2,
+        patch_size=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        in_channels=4,
+        out_channels=8,
+        attention_bias=True,
+        activation_fn="gelu-approximate",
+        num_embeds_ada_norm=1000,
+        norm_type="ada_norm_zero",
+        norm_elementwise_affine=False,
+    )
+    with torch.no_grad():  # The last layers of a new one are 0.
+        for weights in transformer.parameters():
+            weights.add_(0.05 * torch.randn_like(weights))
+    pipeline = saved(diffusers.DiTPipeline(transformer=transformer, vae=kl(), scheduler=ddim()), folder)
+    index = folder / "model_index.json"
+    transformer.eval()
+    names = {"7": "cock", "207": "golden retriever, retriever"}
+    index.write_text(json.dumps({**json.loads(index.read_text()), "id2label": names}))
+    return pipeline
+
+
+def with_classes(folder: Path) -> Any:
+    """A network on pixels that is told one of ten classes."""
+    return saved(diffusers.DDIMPipeline(unet=plain_unet(num_class_embeds=10), scheduler=ddim()), folder)
+
+
+def consistency(folder: Path, *, classes: int | None = None) -> Any:
+    network = plain_unet(num_class_embeds=classes)
+    scheduler = diffusers.CMStochasticIterativeScheduler()
+    return saved(diffusers.ConsistencyModelPipeline(unet=network, scheduler=scheduler), folder)
+
+
 def saved(pipeline: Any, folder: Path) -> Any:
     """The pipeline, written as published ones are: tokenizers as the vocabulary and merges that they were made of."""
     words = folder.parent / "words"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from restore.engine import reverse
 from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance import PSLD, BlendedLatents
 from restore.guidance.unconditional import Unconditional, nothing_measured
-from restore.operators import Identity, Mask
+from restore.operators import Downsample, Identity, Mask
 from restore.priors import Prior
 from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem
@@ -129,6 +130,159 @@ def test_a_run_of_inpainting_is_diffusers_own(made: Any) -> None:
     problem = Problem(picture * keep, Mask(keep), 0.0, (1, 3, 32, 32))
     prior = pretrained.prior(str(folder)).given(ASKED, problem)
     same(walked(prior, latents, pipeline.scheduler.timesteps), wanted.detach())
+
+
+def test_a_run_of_xl_is_diffusers_own(made: Any) -> None:
+    pipeline, folder = made(pipelines.xl)
+    latents = noise(1, 4, 16, 16)
+    shown = {"height": 32, "width": 32, "num_inference_steps": STEPS, "latents": latents.clone(), "output_type": "latent"}
+    wanted = pipeline(**TOLD, **shown).images
+    posed = nothing_measured((1, 3, 32, 32))
+    prior = pretrained.prior(str(folder)).given(ASKED, posed)
+    same(walked(prior, latents, pipeline.scheduler.timesteps), wanted)
+    # Without a negative prompt its encoding is 0.
+    wanted = pipeline(prompt="a cat", **{**shown, "latents": latents.clone()}).images
+    prior = pretrained.prior(str(folder)).given(Conditions(prompt="a cat"), posed)
+    same(walked(prior, latents, pipeline.scheduler.timesteps), wanted)
+
+
+def test_a_run_of_sd3_is_diffusers_own(made: Any) -> None:
+    """The first time is below 1, where sigma is infinite; the others are those of the scheduler."""
+    pipeline, folder = made(pipelines.sd3)
+    latents = noise(1, 4, 16, 16)
+    wanted = pipeline(
+        **TOLD, height=32, width=32, sigmas=[0.95, 0.6, 0.3, 0.1], latents=latents.clone(), output_type="latent"
+    ).images
+    times = pipeline.scheduler.sigmas.double()
+    prior = pretrained.prior(str(folder)).given(ASKED)
+    schedule = (times / (1 - times)).float()
+    problem = nothing_measured((1, 4, 16, 16))
+
+    def first(like: Tensor) -> Tensor:
+        return latents * (1 + schedule[0]) / schedule[0]
+
+    with torch.no_grad():
+        *_, found = reverse(problem, prior, Unconditional(), ddim(eta=0.0), schedule, first)
+    same(found, wanted)
+    # Its own levels are the scheduler's without the first.
+    plain = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
+    trained = plain.sigmas.double().sort(descending=True).values[1:]
+    torch.testing.assert_close(prior.levels, trained / (1 - trained), rtol=1e-3, atol=1e-5)
+    code = pipeline.vae.encode(noise(1, 3, 32, 32)).latent_dist.mode()
+    same(prior.codec.encode(noise(1, 3, 32, 32)), ((code - 0.06) * 1.5).detach())
+
+
+def test_a_run_of_an_upscaler_is_diffusers_own(made: Any) -> None:
+    pipeline, folder = made(pipelines.upscaler)
+    small, latents, level = noise(1, 3, 16, 16).clamp(-1, 1), noise(1, 4, 16, 16), 20
+    wanted = pipeline(
+        **TOLD,
+        image=(small + 1) / 2,
+        noise_level=level,
+        num_inference_steps=STEPS,
+        latents=latents.clone(),
+        generator=torch.Generator().manual_seed(3),
+        output_type="latent",
+    ).images
+    abar = pipeline.low_res_scheduler.alphas_cumprod[level]
+    sigma = float(((1 - abar) / abar).sqrt())
+    y = small + sigma * noise(1, 3, 16, 16, seed=3)  # What diffusers draws from the same generator.
+    problem = Problem(y, Downsample.between((32, 32), (16, 16)), sigma, (1, 3, 32, 32))
+    prior = pretrained.prior(str(folder)).given(ASKED, problem)
+    same(walked(prior, latents, pipeline.scheduler.timesteps), wanted)
+    assert prior.guidance == "conditioned"
+
+
+def test_a_run_of_ldm_is_diffusers_own(made: Any) -> None:
+    pipeline, folder = made(pipelines.ldm)
+    drawn = noise(1, 3, 16, 16, seed=3)
+    wanted = pipeline(generator=torch.Generator().manual_seed(3), num_inference_steps=STEPS, output_type="np").images
+    prior = pretrained.prior(str(folder))
+    found = walked(prior, drawn, pipeline.scheduler.timesteps)
+    with torch.no_grad():
+        picture = (prior.codec.decode(found, (32, 32)) / 2 + 0.5).clamp(0, 1)
+    same(picture.permute(0, 2, 3, 1), wanted)
+
+
+def test_a_quantised_codec_lets_gradients_through(made: Any) -> None:
+    _, folder = made(pipelines.ldm)
+    codec, z = pretrained.prior(str(folder)).codec, noise(1, 3, 8, 8).requires_grad_()
+    (gradient,) = torch.autograd.grad(codec.decode(z, (16, 16)).square().sum(), z)
+    assert float(gradient.abs().max()) > 0
+
+
+def test_a_run_of_ldm_super_resolution_is_diffusers_own(made: Any) -> None:
+    pipeline, folder = made(pipelines.ldm_super_resolution)
+    small = noise(1, 3, 16, 16).clamp(-1, 1)
+    with torch.no_grad():
+        wanted = pipeline(
+            small, num_inference_steps=STEPS, eta=0.0, generator=torch.Generator().manual_seed(3), output_type="pt"
+        ).images
+    problem = Problem(small, Downsample.between((32, 32), (16, 16)), 0.0, (1, 3, 32, 32))
+    prior = pretrained.prior(str(folder)).given(Conditions(), problem)
+    found = walked(prior, noise(1, 3, 16, 16, seed=3), pipeline.scheduler.timesteps)
+    with torch.no_grad():
+        same((prior.codec.decode(found, (32, 32)) / 2 + 0.5).clamp(0, 1), wanted)
+    with pytest.raises(OperatorError, match="enlarges pictures 2 times and does nothing else; give --scale 2"):
+        pretrained.prior(str(folder)).given(
+            Conditions(), replace(problem, operator=Downsample.between((48, 48), (16, 16)), shape=(1, 3, 48, 48))
+        )
+
+
+@pytest.mark.parametrize("label", ["207", "Golden Retriever"])
+def test_a_run_of_dit_is_diffusers_own(made: Any, label: str) -> None:
+    pipeline, folder = made(pipelines.dit)
+    wanted = pipeline(
+        class_labels=[207],
+        guidance_scale=3.0,
+        generator=torch.Generator().manual_seed(3),
+        num_inference_steps=STEPS,
+        output_type="np",
+    ).images
+    prior = pretrained.prior(str(folder)).given(Conditions(label=label, guidance_scale=3.0))
+    found = walked(prior, noise(1, 4, 16, 16, seed=3), pipeline.scheduler.timesteps)
+    with torch.no_grad():
+        picture = (prior.codec.decode(found, (32, 32)) / 2 + 0.5).clamp(0, 1)
+    same(picture.permute(0, 2, 3, 1), wanted)
+
+
+def test_a_network_with_classes_is_asked_with_its_class(made: Any) -> None:
+    pipeline, folder = made(pipelines.with_classes)
+    prior, x, time = pretrained.prior(str(folder)), noise(2, 3, 16, 16), 500
+    pipeline.scheduler.set_timesteps(STEPS)
+    with torch.no_grad():
+        answer = pipeline.unet(x, time, class_labels=torch.tensor([3, 3])).sample
+        wanted = pipeline.scheduler.step(answer, time, x).pred_original_sample
+        sigma = float(prior.levels[-1 - time])
+        same(prior.given(Conditions(label="3"))(x * (1 + sigma**2) ** 0.5, sigma), wanted)
+
+
+@pytest.mark.parametrize(
+    ("build", "label", "said"),
+    [
+        ("with_classes", None, "is of 10 classes and must be told one: --label 0 to 9"),
+        ("with_classes", "10", "--label 10: this prior has classes 0 to 9"),
+        ("with_classes", "cat", "--label cat: no such class; classes are numbers, 0 to 9"),
+        ("dit", "1000", "--label 1000: this prior has classes 0 to 999"),
+        ("dit", "cok", "--label cok: no such class; did you mean 'cock'?"),
+    ],
+)
+def test_a_wrong_label_is_one_line(made: Any, build: str, label: str | None, said: str) -> None:
+    _, folder = made(getattr(pipelines, build))
+    with pytest.raises(UsageError) as caught:
+        pretrained.prior(str(folder)).given(Conditions(label=label))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("classes", [None, 10])
+def test_a_step_of_a_consistency_model_is_diffusers_own(made: Any, classes: int | None) -> None:
+    pipeline, folder = made(pipelines.consistency, classes=classes)
+    told = {} if classes is None else {"class_labels": 4}
+    wanted = pipeline(**told, generator=torch.Generator().manual_seed(3), num_inference_steps=1, output_type="np").images
+    prior = pretrained.prior(str(folder)).given(Conditions(label=None if classes is None else "4"))
+    with torch.no_grad():
+        found = prior(80.0 * noise(1, 3, 16, 16, seed=3), 80.0)
+    same((found / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1), wanted)
 
 
 def test_what_is_encoded_is_what_diffusers_encodes(made: Any) -> None:
@@ -315,6 +469,7 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_written(
         "denoise": ["denoise", "img.png"],
         "tiny": ["denoise", "tiny.png", "--sigma", "20"],
     }[task]
+    capfd.readouterr()  # What transformers says while it is imported.
     assert main([*line, *common]) == code
     out, err = capfd.readouterr()
     assert out == ""

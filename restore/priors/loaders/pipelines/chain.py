@@ -17,7 +17,7 @@ FILE = "scheduler_config.json"
 
 
 def prior_of(
-    parts: Parts, network: nn.Module, *, channels: int, multiple_of: int = 1, outputs: int | None = None
+    parts: Parts, network: nn.Module, *, channels: int, multiple_of: int = 1, outputs: int | None = None, context: int = 16
 ) -> NetworkPrior:
     """A DDPM, with the prediction type, table and clipping of the pipeline's scheduler.
 
@@ -25,13 +25,14 @@ def prior_of(
         network: called with x, a time and the keywords of a condition.
         channels: of latents or pictures.
         outputs: the network's output channels.
+        context: see `Prior`. Attention sees everything; a window of 128 cells of latents shares 16 with its neighbour.
 
     Raises: PriorError for a scheduler of another kind.
     """
     settings: NetworkSettings = {
         "channels": channels,
         "multiple_of": multiple_of,
-        "context": 16,  # Attention sees everything; a window of 128 cells shares 16 with its neighbour.
+        "context": context,
         "dtype": parts.dtype,
     }
     told = chain_settings(parts.files, {"in_channels": channels, "out_channels": outputs or channels})

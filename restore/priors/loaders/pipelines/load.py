@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from typing import Any
 
 import torch
 
@@ -17,8 +18,21 @@ PIPELINES = {
     "StableDiffusionPipeline": "stable_diffusion.load_text",
     "StableDiffusionImg2ImgPipeline": "stable_diffusion.load_text",
     "StableDiffusionInpaintPipeline": "stable_diffusion.load_inpaint",
+    "StableDiffusionXLPipeline": "xl.load",
+    "StableDiffusionXLImg2ImgPipeline": "xl.load",
+    "StableDiffusionXLInpaintPipeline": "xl.load",
+    "StableDiffusionUpscalePipeline": "ldm.load_upscaler",
+    "StableDiffusion3Pipeline": "sd3.load",
+    "LDMPipeline": "ldm.load_unconditional",
+    "LDMSuperResolutionPipeline": "ldm.load_super_resolution",
+    "DiTPipeline": "dit.load",
+    "ConsistencyModelPipeline": "consistency.load",
 }
 """Class of the pipeline -> what loads it."""
+
+
+CLASSES = "with classes"
+PIPELINES[CLASSES] = "classes.load"
 
 
 def loader_of(files: ModelFiles) -> Callable[[torch.dtype | None], Prior] | None:
@@ -29,8 +43,18 @@ def loader_of(files: ModelFiles) -> Callable[[torch.dtype | None], Prior] | None
     path = files.get(MODEL_INDEX)
     index = {} if path is None else read_json(path)
     kind = index.get("_class_name")
+    if isinstance(kind, str) and kind not in PIPELINES and _has_classes(files, index):
+        kind = CLASSES
     if not isinstance(kind, str) or kind not in PIPELINES:
         return None
     module, _, name = PIPELINES[kind].partition(".")
     load: Callable[[Parts], Prior] = getattr(import_module(f"{HERE}.{module}"), name)
     return lambda dtype: load(Parts(files, index, dtype)).eval().requires_grad_(False)
+
+
+def _has_classes(files: ModelFiles, index: Mapping[str, Any]) -> bool:
+    """Whether a pipeline is one of a network on pixels with a number of classes."""
+    if index.get("unet") != ["diffusers", "UNet2DModel"]:
+        return False
+    config = files.get("unet/config.json")
+    return config is not None and isinstance(read_json(config).get("num_class_embeds"), int)

@@ -17,7 +17,9 @@ from torch import nn
 from restore.device.memory import free, is_lack_of_memory, spell
 from restore.errors import OutOfMemoryError, PriorError
 from restore.priors.loaders.build import last_line
-from restore.priors.loaders.fields import shown
+from restore.priors.loaders.diffusers import alphas_cumprod
+from restore.priors.loaders.diffusers_schema import CHAIN
+from restore.priors.loaders.fields import check_fields, shown
 from restore.priors.loaders.hub import ModelFiles, read_json
 from restore.priors.loaders.weights import check_values
 
@@ -127,6 +129,12 @@ class Parts:
 
             return getattr(transformers, kind).from_pretrained(found[0].parent, local_files_only=True)
 
+    def chain(self, name: str) -> torch.Tensor:
+        """abar (T,) of a scheduler that is a part beside the pipeline's own."""
+        return alphas_cumprod(
+            self.files.name, check_fields(self.config(name, "scheduler_config.json"), CHAIN, self.source, more=True)
+        )
+
     def config(self, name: str, file: str = "config.json") -> dict[str, Any]:
         """The config of a part."""
         return read_json(self.files.need(f"config of its {name}", f"{name}/{file}"), self.source)
@@ -231,5 +239,5 @@ class WithKeywords(nn.Module):
                 keywords.setdefault(group, {})[inner] = value
             else:
                 keywords[name] = value
-        answer: torch.Tensor = self.network(x, time, return_dict=False, **keywords)[0]
+        answer: torch.Tensor = self.network(x, timestep=time, return_dict=False, **keywords)[0]
         return answer

@@ -41,7 +41,7 @@ def load_inpaint(parts: Parts) -> Prior:
     return Latent(Conditional(prior, Masked(text, codec), guidance="conditioned", whole=True), codec)
 
 
-def text_of(parts: Parts, network: Any, codec: DiffusersCodec) -> Text:
+def text_of(parts: Parts, network: Any, codec: DiffusersCodec, scale: float = SCALE) -> Text:
     """The conditioner of a Stable Diffusion pipeline. Raises PriorError if its encoder does not fit its network."""
     encoder, tokenizer = parts.text_encoder("text_encoder"), parts.tokenizer("tokenizer")
     width, wanted = encoder.config.hidden_size, network.config.cross_attention_dim
@@ -60,9 +60,9 @@ def text_of(parts: Parts, network: Any, codec: DiffusersCodec) -> Text:
     )
 
     def encode(
-        prompt: str, negative: str, size: tuple[int, int] | None, device: torch.device
+        prompt: str, negative: str | None, size: tuple[int, int] | None, device: torch.device
     ) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
         given, nothing = pipeline.encode_prompt(prompt, device, 1, True, negative)
         return {"encoder_hidden_states": given}, {"encoder_hidden_states": nothing}
 
-    return Text(encode, {"text_encoder": encoder}, SCALE)
+    return Text(encode, {"text_encoder": encoder}, scale)

@@ -12,9 +12,8 @@ from restore.priors.latent.conditions import Condition, Conditioner, Conditions
 from restore.priors.loaders.pipelines.parts import quiet
 from restore.problem import Problem
 
-Encode = Callable[
-    [str, str, "tuple[int, int] | None", torch.device], "tuple[Mapping[str, Tensor], Mapping[str, Tensor] | None]"
-]
+Keywords = Mapping[str, Tensor]
+Encode = Callable[[str, "str | None", "tuple[int, int] | None", torch.device], "tuple[Keywords, Keywords]"]
 
 
 class Text(Conditioner):
@@ -36,7 +35,7 @@ class Text(Conditioner):
         scale = asked.guidance_scale if asked.guidance_scale is not None else self.scale if told else 1.0
         size = None if problem is None else (problem.shape[-2], problem.shape[-1])
         with quiet():
-            given, nothing = self.encode(asked.prompt or "", asked.negative_prompt or "", size, device)
+            given, nothing = self.encode(asked.prompt or "", asked.negative_prompt, size, device)
         # As diffusers does: a scale of 1 or less is no guidance.
         return Condition(given=given, nothing=nothing, scale=scale) if scale > 1 and told else Condition(given=given)
 

@@ -507,3 +507,51 @@ def test_a_plan_counts_codec_and_gradient(made: Any) -> None:
         assert min(parts) > 0
         assert window == int(HEAP * (sum(parts) if graph else max(parts)))
         assert (picture >= 4 * 64 * 64 * 3 * 4, count) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"), [("stable_diffusion", ["--prompt", "a cat"]), ("dit", ["--label", "cock"]), ("ldm", [])]
+)
+def test_samples_are_pictures_of_the_priors_own_size(
+    made: Any, work: Path, capfd: pytest.CaptureFixture[str], build: str, words: list[str]
+) -> None:
+    import cv2
+
+    from restore.cli import main
+
+    _, folder = made(getattr(pipelines, build))
+    line = ["sample", str(folder), "-n", "2", "--steps", "3", "--device", "cpu", "--trajectory", "film.png", *words]
+    assert main(line) == 0
+    grid, film = cv2.imread("samples.png"), cv2.imread("film.png")
+    assert sorted(grid.shape[:2]) == [32, 68]
+    assert film.shape[0] == 4 * 36 - 4  # For each of two pictures a row of states and one of D.
+    capfd.readouterr()
+    wrong = ["--label", "1"] if build != "dit" else ["--prompt", "a cat"]
+    assert main([*line[:2], *wrong, "-o", "none.png"]) == 2
+    assert len(capfd.readouterr().err.splitlines()) == 1
+    assert not Path("none.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("build", "words", "code", "said"),
+    [
+        (
+            pipelines.ldm,
+            ["info"],
+            0,
+            "a LDMPipeline of diffusers with scheduler (DDIMScheduler), unet (UNet2DModel), vqvae (VQM",
+        ),
+        (pipelines.ldm, ["verify"], 0, ": ok, weights"),
+        (pipelines.with_classes, ["verify"], 0, "not evaluated: this prior is of 10 classes"),
+        (pipelines.ldm, ["convert"], 3, "it loads as it is, and is not converted"),
+    ],
+    ids=["info", "verify", "classes", "convert"],
+)
+def test_models_tells_of_a_pipeline(
+    made: Any, work: Path, capfd: pytest.CaptureFixture[str], build: Build, words: list[str], code: int, said: str
+) -> None:
+    from restore.cli import main
+
+    _, folder = made(build)
+    assert main(["models", *words, str(folder), *(["out"] if words == ["convert"] else [])]) == code
+    assert said in "".join(capfd.readouterr())

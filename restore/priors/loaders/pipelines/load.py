@@ -40,16 +40,33 @@ def loader_of(files: ModelFiles) -> Callable[[torch.dtype | None], Prior] | None
 
     Raises: PriorError if the index cannot be read.
     """
+    kind, index = _known(files)
+    if kind is None:
+        return None
+    module, _, name = PIPELINES[kind].partition(".")
+    load: Callable[[Parts], Prior] = getattr(import_module(f"{HERE}.{module}"), name)
+    return lambda dtype: load(Parts(files, index, dtype)).eval().requires_grad_(False)
+
+
+def described(files: ModelFiles) -> str | None:
+    """A pipeline's class and parts, in a line; None for files that are no pipeline known here."""
+    kind, index = _known(files)
+    if kind is None:
+        return None
+    parts = [
+        f"{name} ({value[1]})" for name, value in index.items() if isinstance(value, list) and value[1:] not in ([], [None])
+    ]
+    return f"a {index['_class_name']} of diffusers with {', '.join(parts)}"
+
+
+def _known(files: ModelFiles) -> tuple[str | None, dict[str, Any]]:
+    """A key of `PIPELINES`, or None, and the index."""
     path = files.get(MODEL_INDEX)
     index = {} if path is None else read_json(path)
     kind = index.get("_class_name")
     if isinstance(kind, str) and kind not in PIPELINES and _has_classes(files, index):
         kind = CLASSES
-    if not isinstance(kind, str) or kind not in PIPELINES:
-        return None
-    module, _, name = PIPELINES[kind].partition(".")
-    load: Callable[[Parts], Prior] = getattr(import_module(f"{HERE}.{module}"), name)
-    return lambda dtype: load(Parts(files, index, dtype)).eval().requires_grad_(False)
+    return (kind if isinstance(kind, str) and kind in PIPELINES else None), index
 
 
 def _has_classes(files: ModelFiles, index: Mapping[str, Any]) -> bool:

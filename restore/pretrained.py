@@ -62,7 +62,10 @@ def _checkpoint(name: str, local_files_only: bool) -> Checkpoint:
     if told is not None:
         raise PriorError(f"prior {name} is {told}: it loads as it is, and is not converted")
     if scheme == "adm":
-        return adm.read_checkpoint(rest)
+        found = adm.read_checkpoint(rest)
+        if "classes" in found.config["network"]:
+            raise PriorError(f"prior {name} is class-conditional: it loads as it is, and is not converted")
+        return found
     if scheme == "diffusers":
         return diffusers.read_checkpoint(ModelFiles(rest, local_files_only=local_files_only))
     if scheme in ("", "folder"):

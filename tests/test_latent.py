@@ -242,6 +242,25 @@ def test_a_dry_run_counts_without_the_codec(method: Guidance) -> None:
     assert found.gradients == (5 if isinstance(method, LatentDPS | PSLD) else 0)
 
 
+@pytest.mark.parametrize(("name", "method"), [(None, BlendedLatents), ("conditioned", Conditioned)])
+def test_the_strength_of_a_task_is_that_of_the_method(name: str | None, method: type) -> None:
+    found = suited(name, CODEC.enter(MASKED), RePaint(strength=0.3))
+    assert found == method(strength=0.3)
+
+
+@pytest.mark.parametrize("prior", [LATENT, PRIOR], ids=["latents", "pixels"])
+def test_little_strength_leaves_what_is_under_the_mask(prior: Prior) -> None:
+    """The less noise, the nearer the hole stays to what was there; at the highest level nothing of it is left."""
+    x = 0.5 * random(1, *SHAPE, seed=2).float().clamp(-1, 1)
+    problem = Problem(x * ALIGNED, Mask(ALIGNED), 0.0, (1, *SHAPE), start=x)
+    moved = []
+    for strength in (0.1, 0.9):
+        method = suited(None, prior.codec.enter(problem), RePaint(strength=strength, repeat=1))
+        found = solver.last(solver.solve(problem, prior, method, steps=6)).x
+        moved.append(float((found - x).square().mean()))
+    assert moved[0] < 0.25 * moved[1]
+
+
 def test_views_keep_the_codec_and_pass_conditions_on() -> None:
     from restore.priors.views.self_ensemble import PeriodicalSelfEnsemble
 

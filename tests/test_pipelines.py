@@ -555,3 +555,32 @@ def test_models_tells_of_a_pipeline(
     _, folder = made(build)
     assert main(["models", *words, str(folder), *(["out"] if words == ["convert"] else [])]) == code
     assert said in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("channels", [4, 9])
+def test_strength_says_how_much_is_repainted(made: Any, work: Path, channels: int) -> None:
+    import cv2
+
+    from restore.cli import main
+
+    _, folder = made(pipelines.stable_diffusion, channels=channels)
+    results = []
+    for strength in ("0.01", "1"):
+        line = ["inpaint", "img.png", *INPAINT, "--prior", str(folder), "--strength", strength, "--overwrite"]
+        assert main(line) == 0
+        results.append(cv2.imread("out.png").astype(int))
+    assert (results[0] != results[1]).any()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_near_and_the_codec_stays_in_float32(made: Any, dtype: torch.dtype) -> None:
+    """Networks are kept in half precision; answers differ by its rounding of a noise that is multiplied by sigma."""
+    _, folder = made(pipelines.stable_diffusion, prediction="epsilon")
+    exact, half = pretrained.prior(str(folder)), pretrained.prior(str(folder), dtype=dtype)
+    kinds = {str(part.dtype) for name, part in half.state_dict().items() if ".network." in name and "coding" not in name}
+    assert kinds == {str(dtype)}
+    assert {part.dtype for part in half.coding.parameters()} == {torch.float32}
+    z, sigma = noise(1, 4, 16, 16), 2.0
+    with torch.no_grad():
+        off = (half(z, sigma) - exact(z, sigma)).abs().max()
+    assert float(off) < 64 * sigma * torch.finfo(dtype).eps

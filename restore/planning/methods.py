@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, cast
 
 from torch import Tensor
 
@@ -75,16 +76,25 @@ def suited(name: str | None, problem: Problem, own: Guidance | None) -> Guidance
         problem: in the prior's own space.
         own: the task's default method.
 
-    Returns: None for the toolkit's choice by operator.
+    Returns: None for the toolkit's choice by operator. Where the task's own method has a `strength`, so has another.
     """
     if name is not None:
         made_for: Guidance = parse("guidance", name, manager.load().guidance)
-        return made_for
+        return _as_strong(made_for, own)
     if own is not None and own.uses(problem.operator):
         return own
     if isinstance(problem.operator, Decoded):
-        return for_latents(problem.operator)
+        return _as_strong(for_latents(problem.operator), own)
     return own
+
+
+def _as_strong(method: Guidance, own: Guidance | None) -> Guidance:
+    """The method with the strength of another one, if both have one."""
+    strength = getattr(own, "strength", None)
+    if strength is None or not hasattr(method, "strength"):
+        return method
+    as_strong: Guidance = replace(cast(Any, method), strength=strength)
+    return as_strong
 
 
 def for_latents(operator: Decoded) -> Guidance:

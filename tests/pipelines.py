@@ -260,6 +260,82 @@ def consistency(folder: Path, *, classes: int | None = None) -> Any:
     return saved(diffusers.ConsistencyModelPipeline(unet=network, scheduler=scheduler), folder)
 
 
+def t5(folder: Path) -> tuple[Any, Any]:
+    """A T5 encoder and a tokenizer of single letters."""
+    import tokenizers
+    import transformers
+
+    letters = [chr(code) for code in range(97, 123)]
+    words = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((f"\u2581{one}", -2.0) for one in letters)]
+    words += [(one, -3.0) for one in letters]
+    made = tokenizers.Tokenizer(tokenizers.models.Unigram(words, unk_id=2))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    made.post_processor = tokenizers.processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    folder.mkdir(parents=True, exist_ok=True)
+    made.save(str(folder / "tokenizer.json"))
+    told = {"tokenizer_class": "T5TokenizerFast", "model_max_length": 16, "extra_ids": 0}
+    (folder / "tokenizer_config.json").write_text(json.dumps({**told, "pad_token": "<pad>", "eos_token": "</s>"}))
+    torch.manual_seed(1)
+    config = transformers.T5Config(
+        vocab_size=len(words), d_model=WIDTH, d_kv=8, d_ff=37, num_layers=2, num_heads=4, decoder_start_token_id=0
+    )
+    return transformers.T5EncoderModel(config).eval(), transformers.T5TokenizerFast.from_pretrained(folder)
+
+
+def flux(folder: Path, *, dev: bool = True) -> Any:
+    """FLUX.1 dev or schnell."""
+    words, (encoder, pieces) = tokenizer(folder.parent / "words"), t5(folder.parent / "t5")
+    torch.manual_seed(3)
+    transformer = diffusers.FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=WIDTH,
+        pooled_projection_dim=WIDTH,
+        axes_dims_rope=[4, 4, 8],
+        guidance_embeds=dev,
+    )
+    shift = {"use_dynamic_shifting": True} if dev else {"shift": 1.0}
+    pipeline = diffusers.FluxPipeline(
+        vae=kl(scaling_factor=0.36, shift_factor=0.12),
+        transformer=transformer,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(**shift),
+        text_encoder=text_encoder(len(words)),
+        text_encoder_2=encoder,
+        tokenizer=words,
+        tokenizer_2=pieces,
+    )
+    return saved(pipeline, folder)
+
+
+def pixart(folder: Path, *, sized: bool = False) -> Any:
+    """PixArt-alpha, with or without the picture's size as a condition."""
+    encoder, pieces = t5(folder.parent / "t5")
+    torch.manual_seed(3)
+    transformer = diffusers.PixArtTransformer2DModel(
+        sample_size=128 if sized else 16,
+        num_layers=2,
+        patch_size=2,
+        attention_head_dim=8,
+        num_attention_heads=3,
+        caption_channels=WIDTH,
+        in_channels=4,
+        out_channels=8,
+        cross_attention_dim=24,
+        use_additional_conditions=sized,
+    )
+    with torch.no_grad():
+        for weights in transformer.parameters():
+            weights.add_(0.05 * torch.randn_like(weights))
+    pipeline = diffusers.PixArtAlphaPipeline(
+        transformer=transformer.eval(), vae=kl(), scheduler=ddim(), text_encoder=encoder, tokenizer=pieces
+    )
+    return saved(pipeline, folder)
+
+
 def saved(pipeline: Any, folder: Path) -> Any:
     """The pipeline, written as published ones are: tokenizers as the vocabulary and merges that they were made of."""
     words = folder.parent / "words"
@@ -267,7 +343,7 @@ def saved(pipeline: Any, folder: Path) -> Any:
         warnings.simplefilter("ignore")
         pipeline.save_pretrained(folder)
     for place in folder.glob("tokenizer*"):
-        if (place / "tokenizer.json").exists() and words.exists():
+        if "CLIP" in (place / "tokenizer_config.json").read_text() and words.exists():
             (place / "tokenizer.json").unlink()
             for name in ("vocab.json", "merges.txt"):
                 shutil.copy(words / name, place / name)

@@ -172,6 +172,54 @@ def test_a_run_of_sd3_is_diffusers_own(made: Any) -> None:
     same(prior.codec.encode(noise(1, 3, 32, 32)), ((code - 0.06) * 1.5).detach())
 
 
+@pytest.mark.parametrize("dev", [True, False], ids=["dev", "schnell"])
+def test_a_run_of_flux_is_diffusers_own(made: Any, dev: bool) -> None:
+    pipeline, folder = made(pipelines.flux, dev=dev)
+    latents = noise(1, 4, 16, 16)
+    packed = pipeline._pack_latents(latents, 1, 4, 16, 16)
+    scale = {"guidance_scale": 2.5} if dev else {}
+    wanted = pipeline(
+        "a cat",
+        **scale,
+        height=32,
+        width=32,
+        sigmas=[0.9, 0.6, 0.3],
+        latents=packed,
+        output_type="latent",
+        max_sequence_length=512 if dev else 256,
+    ).images
+    times = pipeline.scheduler.sigmas.double()
+    schedule = (times / (1 - times)).float()
+    prior = pretrained.prior(str(folder)).given(Conditions(prompt="a cat", **scale))
+    problem = nothing_measured((1, 4, 16, 16))
+    with torch.no_grad():
+        *_, found = reverse(
+            problem, prior, Unconditional(), ddim(eta=0.0), schedule, lambda like: latents * (1 + schedule[0]) / schedule[0]
+        )
+    same(pipeline._pack_latents(found, 1, 4, 16, 16), wanted)
+    # The grid of the largest pictures, exp(1.15), or none.
+    shift = float(torch.tensor(1.15).exp()) if dev else 1.0
+    assert float(prior.levels[499]) == pytest.approx(shift, rel=1e-6)
+
+
+@pytest.mark.parametrize("sized", [False, True])
+def test_a_run_of_pixart_is_diffusers_own(made: Any, sized: bool) -> None:
+    pipeline, folder = made(pipelines.pixart, sized=sized)
+    latents = noise(1, 4, 16, 16)
+    wanted = pipeline(
+        **TOLD,
+        height=32,
+        width=32,
+        num_inference_steps=STEPS,
+        latents=latents.clone(),
+        output_type="latent",
+        use_resolution_binning=False,
+        clean_caption=False,
+    ).images
+    prior = pretrained.prior(str(folder)).given(ASKED, nothing_measured((1, 3, 32, 32)))
+    same(walked(prior, latents, pipeline.scheduler.timesteps), wanted)
+
+
 def test_a_run_of_an_upscaler_is_diffusers_own(made: Any) -> None:
     pipeline, folder = made(pipelines.upscaler)
     small, latents, level = noise(1, 3, 16, 16).clamp(-1, 1), noise(1, 4, 16, 16), 20

@@ -25,6 +25,9 @@ PIPELINES = {
     "StableDiffusion3Pipeline": "sd3.load",
     "LDMPipeline": "ldm.load_unconditional",
     "LDMSuperResolutionPipeline": "ldm.load_super_resolution",
+    "FluxPipeline": "flux.load",
+    "PixArtAlphaPipeline": "pixart.load",
+    "PixArtSigmaPipeline": "pixart.load",
     "DiTPipeline": "dit.load",
     "ConsistencyModelPipeline": "consistency.load",
 }

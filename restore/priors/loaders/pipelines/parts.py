@@ -222,16 +222,17 @@ class WithKeywords(nn.Module):
     Args:
         network: of diffusers.
         renamed: keyword -> the network's own; one with a dot, `a.b`, goes into the dictionary `a` that the network takes.
+        fixed: keywords that are always the same.
     """
 
     channels_last = False
 
-    def __init__(self, network: Any, renamed: Mapping[str, str] | None = None) -> None:
+    def __init__(self, network: Any, renamed: Mapping[str, str] | None = None, fixed: Mapping[str, Any] | None = None) -> None:
         super().__init__()
-        self.network, self.renamed = network, dict(renamed or {})
+        self.network, self.renamed, self.fixed = network, dict(renamed or {}), dict(fixed or {})
 
     def forward(self, x: torch.Tensor, time: torch.Tensor, **given: torch.Tensor) -> torch.Tensor:
-        keywords: dict[str, Any] = {}
+        keywords: dict[str, Any] = dict(self.fixed)
         for name, value in given.items():
             name = self.renamed.get(name, name)
             group, dot, inner = name.partition(".")

@@ -9,6 +9,7 @@ from restore.guidance.denoising import Denoising, DenoisingSamples
 from restore.guidance.diffpir import DiffPIR
 from restore.guidance.dps import DPS
 from restore.guidance.guidance import Estimator, Guidance
+from restore.guidance.latent_daps import LatentDAPS
 from restore.guidance.latent_diffpir import LatentDiffPIR
 from restore.guidance.latent_dps import LatentDPS
 from restore.guidance.mmps import MMPS
@@ -37,6 +38,7 @@ __all__ = [
     "DiffPIR",
     "Estimator",
     "Guidance",
+    "LatentDAPS",
     "LatentDPS",
     "LatentDiffPIR",
     "PiGDM",

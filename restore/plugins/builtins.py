@@ -30,6 +30,7 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
         "denoising-samples": _later("restore.guidance.denoising", "DenoisingSamples"),
         "diffpir": _later("restore.guidance.diffpir", "DiffPIR"),
         "dps": _later("restore.guidance.dps", "DPS"),
+        "latent-daps": _later("restore.guidance.latent_daps", "LatentDAPS"),
         "latent-diffpir": _later("restore.guidance.latent_diffpir", "LatentDiffPIR"),
         "latent-dps": _later("restore.guidance.latent_dps", "LatentDPS"),
         "mmps": _later("restore.guidance.mmps", "MMPS"),

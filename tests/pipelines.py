@@ -260,6 +260,22 @@ def consistency(folder: Path, *, classes: int | None = None) -> Any:
     return saved(diffusers.ConsistencyModelPipeline(unet=network, scheduler=scheduler), folder)
 
 
+def lcm(folder: Path) -> Any:
+    """A latent consistency model."""
+    words = tokenizer(folder.parent / "words")
+    pipeline = diffusers.LatentConsistencyModelPipeline(
+        vae=kl(),
+        text_encoder=text_encoder(len(words)),
+        tokenizer=words,
+        unet=unet(time_cond_proj_dim=32),
+        scheduler=diffusers.LCMScheduler(**SCHEDULER, clip_sample=False, set_alpha_to_one=True),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    return saved(pipeline, folder)
+
+
 def t5(folder: Path) -> tuple[Any, Any]:
     """A T5 encoder and a tokenizer of single letters."""
     import tokenizers

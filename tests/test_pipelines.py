@@ -29,7 +29,7 @@ from restore.operators import Downsample, Identity, Mask
 from restore.priors import Prior
 from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem
-from restore.sampling.samplers import ddim
+from restore.sampling.samplers import ddim, diffpir
 
 STEPS = 4
 Build = Callable[..., Any]
@@ -320,6 +320,33 @@ def test_a_wrong_label_is_one_line(made: Any, build: str, label: str | None, sai
     with pytest.raises(UsageError) as caught:
         pretrained.prior(str(folder)).given(Conditions(label=label))
     assert said in str(caught.value)
+
+
+def test_a_run_of_a_latent_consistency_model_is_diffusers_own(made: Any) -> None:
+    """Each step draws all noise anew."""
+    pipeline, folder = made(pipelines.lcm)
+    latents = noise(1, 4, 16, 16)
+    wanted = pipeline(
+        "a cat",
+        guidance_scale=5.0,
+        height=32,
+        width=32,
+        num_inference_steps=3,
+        latents=latents.clone(),
+        generator=torch.Generator().manual_seed(3),
+        output_type="latent",
+    ).images
+    prior = pretrained.prior(str(folder)).given(Conditions(prompt="a cat", guidance_scale=5.0))
+    times = pipeline.scheduler.timesteps
+    table = prior.prior.prior.table
+    assert set(table[times].tolist()) <= set(prior.levels.tolist())
+    schedule = torch.cat([table[times], torch.zeros(1).double()]).float()
+    first, drawn = (1 + schedule[0] ** 2).sqrt() / schedule[0], torch.Generator().manual_seed(3)
+    states = iter([latents * first, *(torch.randn(1, 4, 16, 16, generator=drawn) for _ in range(2))])
+    problem = nothing_measured((1, 4, 16, 16))
+    with torch.no_grad():
+        *_, found = reverse(problem, prior, Unconditional(), diffpir(zeta=1.0), schedule, lambda like: next(states))
+    same(found, wanted)
 
 
 @pytest.mark.parametrize("classes", [None, 10])

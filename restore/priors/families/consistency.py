@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 from typing_extensions import Unpack
 
+from restore.priors.families.ddpm import DDPM
 from restore.priors.families.networked import NetworkPrior, NetworkSettings
 
 
@@ -44,3 +47,29 @@ class Consistency(NetworkPrior):
         c_out = (sigma - self.sigma_min) * self.sigma_data * c_in
         found = c_skip * x + c_out * self.ask(c_in * x, time)
         return found if self.clip is None else found.clamp(-self.clip, self.clip)
+
+
+class ChainConsistency(DDPM):
+    """The consistency function of a chain (Luo et al. 2023, 2310.04378, eq. 7): f = c_skip x_t + c_out D, for D of the chain.
+
+    c_skip = s^2 / ((scaling t)^2 + s^2) and c_out = scaling t / sqrt((scaling t)^2 + s^2) with s = 0.5; f(x, 0) = x. As of
+    `Consistency`, f is one picture, not a mean.
+
+    Args:
+        scaling: of t, the paper's implementation's 10.
+        distilled: number of levels that the network was distilled at, evenly spaced in time; these are its `levels`.
+        Others: see `DDPM`.
+    """
+
+    def __init__(
+        self, network: nn.Module, alphas_cumprod: Tensor, *, scaling: float = 10.0, distilled: int = 50, **others: Any
+    ) -> None:
+        super().__init__(network, alphas_cumprod, **others)
+        self.scaling = scaling
+        stride = max(1, len(self.table) // distilled)
+        self.levels = self.table[stride - 1 :: stride].flip(0)
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        time = (self.scaling * self._time(sigma))[:, None, None, None]
+        x_t = x / (1 + sigma[:, None, None, None] ** 2).sqrt()
+        return 0.25 / (time**2 + 0.25) * x_t + time * (time**2 + 0.25).rsqrt() * super().denoise(x, sigma)

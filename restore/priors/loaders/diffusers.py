@@ -45,6 +45,7 @@ DISCRETE = (
     "EulerAncestralDiscreteScheduler",
     "EulerDiscreteScheduler",
     "HeunDiscreteScheduler",
+    "LCMScheduler",
     "LMSDiscreteScheduler",
     "UniPCMultistepScheduler",
 )

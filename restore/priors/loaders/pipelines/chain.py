@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from restore.errors import PriorError
 from restore.priors.families.ddpm import DDPM
@@ -29,15 +29,17 @@ def prior_of(
 
     Raises: PriorError for a scheduler of another kind.
     """
-    settings: NetworkSettings = {
-        "channels": channels,
-        "multiple_of": multiple_of,
-        "context": context,
-        "dtype": parts.dtype,
-    }
+    table, settings, sizes = chain_of(parts, channels=channels, multiple_of=multiple_of, outputs=outputs, context=context)
+    return DDPM(network, table, **settings, **sizes)
+
+
+def chain_of(
+    parts: Parts, *, channels: int, multiple_of: int = 1, outputs: int | None = None, context: int = 16
+) -> tuple[Tensor, dict[str, Any], NetworkSettings]:
+    """abar (T,) of a pipeline's scheduler, the other arguments of `DDPM`, and those of `NetworkPrior`; see `prior_of`."""
     told = chain_settings(parts.files, {"in_channels": channels, "out_channels": outputs or channels})
     table = torch.tensor(told.pop("table"), dtype=torch.float64)
-    return DDPM(network, table, **told, **settings)
+    return table, told, {"channels": channels, "multiple_of": multiple_of, "context": context, "dtype": parts.dtype}
 
 
 def levels_of(network: Any) -> int:

@@ -23,6 +23,7 @@ PIPELINES = {
     "StableDiffusionXLInpaintPipeline": "xl.load",
     "StableDiffusionUpscalePipeline": "ldm.load_upscaler",
     "StableDiffusion3Pipeline": "sd3.load",
+    "LatentConsistencyModelPipeline": "lcm.load",
     "LDMPipeline": "ldm.load_unconditional",
     "LDMSuperResolutionPipeline": "ldm.load_super_resolution",
     "FluxPipeline": "flux.load",

@@ -112,7 +112,7 @@ class Parts:
             import transformers
 
             variant = "fp16" if ".fp16." in weights[0].name else None
-            made = getattr(transformers, kind).from_pretrained(folder, local_files_only=True, dtype=dtype, variant=variant)
+            made = getattr(transformers, kind).from_pretrained(folder, local_files_only=True, variant=variant).to(dtype)
         return made.eval().requires_grad_(False)
 
     def tokenizer(self, name: str) -> Any:

@@ -14,9 +14,10 @@ from restore.engine import reverse
 from restore.errors import OutOfMemoryError, PriorError, UsageError
 from restore.guidance import Guidance
 from restore.options import run_options
+from restore.planning.boxes import part_of
 from restore.planning.dry_run import needs_initial_estimate
 from restore.planning.methods import blend, choose_methods, kind_of, mean, suited
-from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan, part_of
+from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan
 from restore.priors import Prior
 from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem, check_operator

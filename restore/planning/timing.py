@@ -11,9 +11,10 @@ from torch import Tensor
 
 from restore.engine import reverse
 from restore.operators import Operator
+from restore.planning.boxes import part_of, view_of
 from restore.planning.dry_run import Listener, beginning, needs_initial_estimate
 from restore.planning.evaluations import growth, times
-from restore.planning.plan import Plan, part_of, view_of
+from restore.planning.plan import Plan
 from restore.problem import Problem
 from restore.results.consistency import consistency
 from restore.results.projection import project

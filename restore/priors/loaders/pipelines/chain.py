@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from restore.errors import PriorError
 from restore.priors.families.ddpm import DDPM
 from restore.priors.families.networked import NetworkPrior, NetworkSettings
-from restore.priors.loaders.diffusers import chain_settings
+from restore.priors.loaders.diffusers_scheduler import chain_settings
 from restore.priors.loaders.pipelines.parts import Parts
 
 FILE = "scheduler_config.json"

@@ -17,7 +17,7 @@ from torch import nn
 from restore.device.memory import free, is_lack_of_memory, spell
 from restore.errors import OutOfMemoryError, PriorError
 from restore.priors.loaders.build import last_line
-from restore.priors.loaders.diffusers import alphas_cumprod
+from restore.priors.loaders.diffusers_scheduler import alphas_cumprod
 from restore.priors.loaders.diffusers_schema import CHAIN
 from restore.priors.loaders.fields import check_fields, shown
 from restore.priors.loaders.hub import ModelFiles, read_json

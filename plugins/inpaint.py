@@ -51,6 +51,14 @@ class InpaintOptions:
             "help": "white noise of the known pixels in grey levels (0-255), which is taken out; auto: measured",
         },
     )
+    strength: float = field(
+        default=1.0,
+        metadata={
+            "min": 0.01,
+            "max": 1,
+            "help": "share of the prior's noise levels: below 1 what is under the mask is repainted, not replaced",
+        },
+    )
     grain: str = field(
         default="auto",
         metadata={
@@ -103,11 +111,15 @@ class Inpaint(Task):
             shape=tuple(pixels.shape),
             noise=noise,
             only_missing=_keeps_grain(options),
+            start=pixels if options.strength < 1 else None,
         )
 
     def guidance(self, problem: Problem, options: InpaintOptions) -> Guidance | None:
         from restore.guidance.pnp import FILLING
+        from restore.guidance.repaint import RePaint
 
+        if options.strength < 1:
+            return RePaint(strength=options.strength)
         return FILLING if problem.sigma_y == 0 else None
 
     def finish(self, picture: Picture, problem: Problem[Mask], restored: Tensor, options: InpaintOptions) -> Picture:

@@ -29,7 +29,7 @@ class Step:
         step, steps: transitions done and in total, over all batches.
         first: index of the batch's first picture.
         sigma: the noise level reached.
-        x: (b, C, H, W) at that level.
+        x: (b, C, H, W) at that level; for a prior on latents these, except for the last, which are pictures.
         done: whether this was the batch's last transition.
     """
 
@@ -114,13 +114,16 @@ def stream(
     step = 0
     for first in range(0, count, batch):
         numbers = range(first, min(first + batch, count))
-        problem = nothing_measured((len(numbers), prior.channels, *size), device=device)
+        posed = nothing_measured((len(numbers), prior.codec.picture_channels, *size), device=device)
+        problem = prior.codec.enter(posed)
         noise = Noise([seed_for(seed, "sample", number) for number in numbers])
         states = reverse(problem, prior, Unconditional(), sampler or dpmpp_2m(), schedule.to(device or "cpu"), noise)
         try:
             for index, x in enumerate(states, 1):
                 step += 1
                 done = index == len(schedule) - 1
+                if done:
+                    x = _decoded(prior, x, size)
                 if done and not bool(x.isfinite().all()):
                     raise PriorError("the pictures are not finite: the prior is broken, or the sampler's steps are too long")
                 yield Step(step, total, first, float(schedule[index]), x, done)
@@ -140,9 +143,15 @@ def frames(prior: Prior, steps: list[Step]) -> Tensor:
     """
     columns = []
     for step in steps:
-        sigma = step.sigma
-        x0 = step.x if sigma == 0 else prior(step.x, sigma)
+        sigma, factor = step.sigma, 1 if step.sigma == 0 else prior.codec.factor
+        size = step.x.shape[-2] * factor, step.x.shape[-1] * factor
+        x0 = step.x if sigma == 0 else _decoded(prior, prior(step.x, sigma), size)
         # Scaled so that the noise has a standard deviation of at most 1/2 and little of it is clipped.
-        seen = step.x / (1 + (2 * sigma) ** 2) ** 0.5
+        seen = step.x if sigma == 0 else _decoded(prior, step.x / (1 + (2 * sigma) ** 2) ** 0.5, size)
         columns.append(torch.stack([seen, x0], dim=1).clamp(-1, 1).cpu())
     return torch.stack(columns, dim=2).flatten(0, 2)
+
+
+def _decoded(prior: Prior, x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pictures of states, one after the other: decoders take more memory than networks."""
+    return torch.cat([prior.codec.decode(one, size) for one in x.split(1)]) if prior.codec.factor > 1 else x

@@ -15,6 +15,7 @@ class Inpaint(CallKeywords, total=False):
     resize_mask: bool
     sigma: float | Literal["auto"]
     grain: Literal["auto", "keep", "none"]
+    strength: float
 
 
 class SuperResolution(CallKeywords, total=False):

@@ -15,6 +15,7 @@ from restore.priors.loaders import adm, diffusers
 from restore.priors.loaders.checkpoint import Checkpoint
 from restore.priors.loaders.hub import ModelFiles
 from restore.priors.loaders.load import BUNDLED, from_files, from_folder, read_checkpoint
+from restore.priors.loaders.pipelines.load import described
 from restore.priors.prior import Prior
 
 
@@ -57,8 +58,14 @@ def checkpoint(name: str, *, local_files_only: bool = False) -> Checkpoint:
 
 def _checkpoint(name: str, local_files_only: bool) -> Checkpoint:
     scheme, rest = _parts(name)
+    told = pipeline(name, local_files_only=local_files_only)
+    if told is not None:
+        raise PriorError(f"prior {name} is {told}: it loads as it is, and is not converted")
     if scheme == "adm":
-        return adm.read_checkpoint(rest)
+        found = adm.read_checkpoint(rest)
+        if "classes" in found.config["network"]:
+            raise PriorError(f"prior {name} is class-conditional: it loads as it is, and is not converted")
+        return found
     if scheme == "diffusers":
         return diffusers.read_checkpoint(ModelFiles(rest, local_files_only=local_files_only))
     if scheme in ("", "folder"):
@@ -66,6 +73,15 @@ def _checkpoint(name: str, local_files_only: bool) -> Checkpoint:
         return read_checkpoint(_files(place, local_files_only))
     prior(name, local_files_only=local_files_only)  # Raises first if it cannot be loaded at all.
     raise PriorError(f"priors of {scheme}: have no config; those of adm:, diffusers:, model folders and Hub ids have")
+
+
+def pipeline(name: str, *, local_files_only: bool = False) -> str | None:
+    """What a pipeline of several parts is, in a line; None for any other prior."""
+    scheme, rest = _parts(name)
+    if scheme not in ("", "folder", "diffusers") or rest in BUNDLED:
+        return None
+    looks_like_one = Path(rest).is_dir() or rest.count("/") == 1
+    return described(ModelFiles(rest, local_files_only=local_files_only)) if looks_like_one else None
 
 
 @contextmanager

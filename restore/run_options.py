@@ -71,6 +71,28 @@ class RunOptions:
         ),
     )
 
+    # What a conditional prior is told.
+    prompt: str | None = field(
+        default=None, metadata=_about("call", "what the picture shows, for priors with text", metavar="TEXT", recorded=True)
+    )
+    negative_prompt: str | None = field(
+        default=None, metadata=_about("call", "what it does not show", metavar="TEXT", recorded=True)
+    )
+    guidance_scale: float | None = field(
+        default=None,
+        metadata=_about(
+            "call",
+            "how strictly to follow the prompt or label, 1 for not at all beyond it; by default the prior's own",
+            min=0,
+            max=100,
+            metavar="W",
+            recorded=True,
+        ),
+    )
+    label: str | None = field(
+        default=None, metadata=_about("call", "class of the picture, for priors with classes", metavar="CLASS", recorded=True)
+    )
+
     # The prior, and where it runs.
     prior: str = field(
         default="photo", metadata=_about("prior", "a bundled model, a model folder, a Hub id, or SCHEME:ID", recorded=True)
@@ -188,6 +210,10 @@ class SolveKeywords(TypedDict, total=False):
     sampler: str | Sampler | None
     samples: int
     fidelity: float | None
+    prompt: str | None
+    negative_prompt: str | None
+    guidance_scale: float | None
+    label: str | None
 
 
 class CallKeywords(SolveKeywords, total=False):

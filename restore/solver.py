@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
@@ -15,10 +15,12 @@ from restore.errors import OutOfMemoryError, PriorError, UsageError
 from restore.guidance import Guidance
 from restore.guidance.checkpointed import Checkpointed
 from restore.options import run_options
+from restore.planning.boxes import part_of
 from restore.planning.dry_run import needs_initial_estimate
-from restore.planning.methods import blend, choose_methods, kind_of, mean
-from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan, part_of
-from restore.priors import GrayView, Prior
+from restore.planning.methods import blend, choose_methods, kind_of, mean, suited
+from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan
+from restore.priors import Prior
+from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem, check_operator
 from restore.results.consistency import consistency
 from restore.results.projection import project
@@ -67,25 +69,29 @@ def solve(
 def prepare(
     problem: Problem, prior: Prior, options: RunOptions, *, own: Guidance | None = None, device: torch.device
 ) -> tuple[list[Plan], float]:
-    """Plans that fit into memory, one per method, samples first, and the fidelity of the result. It evaluates no network.
+    """Plans that fit into memory, one per method, samples first, and the fidelity of the result. Of networks it evaluates those
+    that encode conditions and, for priors on latents, `problem.start`.
 
     Args:
         own: the task's default method.
 
     Raises: UsageError, OperatorError, PriorError; OutOfMemoryError where a bound on memory is too small.
     """
-    draws, fidelity = choose_methods(problem, options, own)
-    prior = _for_channels(prior, problem.shape[1])
+    prior = _for_channels(prior, problem.shape[1]).given(conditions(options), problem)
+    posed, problem = problem, _entered(problem, prior, device)
+    draws, fidelity = choose_methods(problem, options, suited(prior.guidance, problem, own))
     sampler = _sampler(options.sampler)
     bound = None if options.max_memory is None else memory.parse(options.max_memory)
     plans = []
     for chosen, count in draws:
         guidance, steps = chosen.preset(options.quality)
+        guidance.check_operator(problem)
         plan = make_plan(
             problem,
             prior,
             guidance,
             sampler,
+            posed=posed,
             steps=steps if options.steps is None else options.steps,
             names=tuple(f"{options.name}#{index}" for index in range(count)),
             largest=options.tile or LARGEST_WINDOW,
@@ -120,11 +126,11 @@ def run(
         for x, done in walk(plan, seed):
             if done is None:
                 step += 1
-                yield Event(step, steps, x)
+                yield Event(step, steps, x, decode=plan.decode)
             else:
                 drawn.append(done)
         pictures.append(torch.cat(drawn) if len(drawn) > 1 else drawn[0])
-    problem, samples = plans[0].problem, pictures[0]
+    problem, samples = plans[0].posed, pictures[0]
     x = project(problem, blend(pictures, fidelity))
     result = Result(
         x=x,
@@ -165,7 +171,7 @@ def _walk(plan: Plan, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
             else:
                 crop(done, box).copy_(x)
         assert done is not None
-        yield done, done
+        yield done, plan.decode(done)
 
 
 def _restored(plan: Plan, index: int, names: Sequence[str], seed: int) -> Iterator[Tensor]:
@@ -211,8 +217,22 @@ def _sampler(sampler: str | Sampler | None) -> Sampler | None:
 
 def _for_channels(prior: Prior, channels: int) -> Prior:
     """The prior for pictures with this number of channels."""
-    if channels == prior.channels:
+    own = prior.codec.picture_channels
+    if channels == own:
         return prior
     if channels == 1:
-        return GrayView(prior)
-    raise PriorError(f"the prior takes pictures of {prior.channels} channel(s), the problem has {channels}")
+        return prior.in_gray()
+    raise PriorError(f"the prior takes pictures of {own} channel(s), the problem has {channels}")
+
+
+def conditions(options: RunOptions) -> Conditions:
+    """What the options tell a conditional prior."""
+    return Conditions(**{item.name: getattr(options, item.name) for item in fields(Conditions)})
+
+
+@torch.no_grad()
+def _entered(problem: Problem, prior: Prior, device: torch.device) -> Problem:
+    """The problem in the prior's own space."""
+    start = None if problem.start is None else problem.start.to(device)
+    entered = prior.codec.enter(replace(problem, start=start))
+    return entered if entered.start is None else replace(entered, start=entered.start.to(problem.y.device))

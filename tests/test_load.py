@@ -272,7 +272,7 @@ def test_laws(pipeline: Path, exploding: Path) -> None:
 NETWORKS = [
     ({"_class_name": "UNet2DConditionModel"}, "UNet2DConditionModel (conditional by cross-attention)"),
     ({"_class_name": "DiTTransformer2DModel"}, "DiTTransformer2DModel; only an unconditional UNet2DModel"),
-    ({"num_class_embeds": 10}, "class-conditional (10 classes)"),
+    ({"num_class_embeds": 10}, "the weights of its unet do not fit its config: 1 missing tensors"),
     ({"class_embed_type": "timestep"}, "class-conditional (timestep classes)"),
     ({"in_channels": 4, "out_channels": 4}, "has 4 input and 4 output channels"),
     ({"out_channels": 5}, "has 3 input and 5 output channels"),
@@ -310,10 +310,16 @@ def test_schedulers_of_other_kinds_are_refused(saved: Callable[..., Path], chang
     refused(str(saved(**changes)), said)
 
 
-def test_pipelines_on_latents_are_refused(saved: Callable[..., Path]) -> None:
+def test_pipelines_that_are_not_known_are_refused(saved: Callable[..., Path]) -> None:
+    folder = saved()
+    edit(folder / "model_index.json", {"_class_name": "KandinskyPipeline", "movq": ["diffusers", "VQModel"]})
+    refused(str(folder), "is a KandinskyPipeline with movq")
+
+
+def test_pipelines_without_their_codec_are_refused(saved: Callable[..., Path]) -> None:
     folder = saved()
     edit(folder / "model_index.json", {"_class_name": "LDMPipeline", "vqvae": ["diffusers", "VQModel"]})
-    refused(str(folder), "is a LDMPipeline with vqvae")
+    refused(str(folder), "no config of its vqvae; looked for vqvae/config.json")
 
 
 @pytest.mark.parametrize("changes", [{"_class_name": ["code", "Pipeline"]}, {"unet": ["code", "UNet2DModel"]}])

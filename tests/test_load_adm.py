@@ -17,6 +17,7 @@ from restore import pretrained
 from restore.errors import PriorError, RestoreError, UsageError
 from restore.networks.adm import ADM
 from restore.priors import DDPM
+from restore.priors.latent.conditions import Conditions
 from restore.priors.loaders import adm
 from restore.priors.loaders.fit import check_weights
 from restore.testing import check_prior
@@ -220,7 +221,9 @@ def without(*names: str) -> dict[str, Tensor]:
 
 
 OTHERS: list[tuple[str, Any, str]] = [
-    ("class-conditional", filled(shapes(32, (1, 1), 1, (), classes=1000)), "class-conditional (1000 classes)"),
+    ("lucidrains", {"step": 3, "model": {"model.init_conv.weight": torch.ones(1)}, "ema": {}}, "denoising-diffusion-pytorch"),
+    ("its state", {"model.init_conv.weight": torch.ones(1)}, "a checkpoint of denoising-diffusion-pytorch (lucidrains), whose"),
+    ("k-diffusion", {"model": {"inner_model.proj_in.weight": torch.ones(1)}, "epoch": 1}, "a checkpoint of k-diffusion, whose"),
     ("up-sampler", filled(shapes(32, (1, 1), 1, (), channels=6)), "has 6 input and 6 output channels"),
     ("classifier", without("output_blocks", "out."), "found a classifier or encoder (no output_blocks)"),
     ("diffusers", {"conv_in.weight": torch.ones(1), "down_blocks.0.x": torch.ones(1)}, "give its folder as diffusers:FOLDER"),
@@ -335,3 +338,75 @@ def refused(name: str, said: str, kind: type[RestoreError] = PriorError) -> None
     assert said in message
     assert "\n" not in message
     assert len(message) < 500
+
+
+def test_networks_of_nvlabs_are_told_apart_and_not_unpickled(tmp_path: Path) -> None:
+    """Their pickles name a function of their own program, which rebuilds a network from source code in the file."""
+    file = tmp_path / "edm.pkl"
+    name = b"ctorch_utils.persistence\n_reconstruct_persistent_obj\n"
+    file.write_bytes(b"\x80\x04}(\x8c\x03ema" + name + b"(dtRu.")
+    refused(f"adm:{file}".removeprefix("adm:"), "is a network of an NVlabs program (EDM or StyleGAN), saved with code")
+
+
+def test_a_class_is_told_in_the_name_or_later(file: Callable[..., Path]) -> None:
+    weights = filled(shapes(32, (1, 1), 1, (), classes=10))
+    path = f"adm:{file(weights)}?head_channels=32"
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    three = pretrained.prior(f"{path}&label=3")(x, 1.0)
+    assert torch.equal(pretrained.prior(path).given(Conditions(label="3"))(x, 1.0), three)
+    # The class is added to the embedding of time: with its row at 0 the network is the unconditional one.
+    plain = {key: value for key, value in weights.items() if key != "label_emb.weight"}
+    zero = {**plain, "label_emb.weight": torch.zeros(10, 128)}
+    wanted = pretrained.prior(f"adm:{file(plain)}?head_channels=32")(x, 1.0)
+    torch.testing.assert_close(pretrained.prior(f"adm:{file(zero)}?head_channels=32&label=3")(x, 1.0), wanted)
+    assert not torch.equal(three, wanted)
+
+
+@pytest.mark.parametrize(
+    ("classes", "label", "said"),
+    [
+        (10, "", "must be told one: --label 0 to 9"),
+        (10, "10", "classes 0 to 9"),
+        (0, "3", "is unconditional and has no labels"),
+    ],
+)
+def test_a_wrong_class_is_one_line(file: Callable[..., Path], classes: int, label: str, said: str) -> None:
+    name = f"adm:{file(filled(shapes(32, (1, 1), 1, (), classes=classes)))}?head_channels=32&label={label}"
+    with pytest.raises(UsageError, match=said):
+        pretrained.prior(name)(torch.zeros(1, 3, 16, 16), 1.0)
+
+
+def test_class_conditional_networks_are_not_converted(file: Callable[..., Path]) -> None:
+    with pytest.raises(PriorError, match="is class-conditional: it loads as it is, and is not converted"):
+        pretrained.checkpoint(f"adm:{file(filled(shapes(32, (1, 1), 1, (), classes=10)))}?head_channels=32")
+
+
+def test_both_orders_of_attention_are_those_of_guided_diffusion() -> None:
+    """Heads by hand from the convolution's channels: all queries first (new), or head after head (legacy)."""
+    heads, each, pixels = 2, 16, 5
+    weights, x = torch.randn(3 * heads * each, 32, 1, dtype=torch.float64), torch.randn(1, 32, pixels, dtype=torch.float64)
+    mixed = torch.nn.functional.conv1d(x, weights)
+    wanted = mixed.reshape(3, heads, each, pixels)
+    found = adm._legacy("middle_block.1.qkv.weight", weights, each, None, "file")
+    legacy = torch.nn.functional.conv1d(x, found).reshape(heads, 3, each, pixels)
+    torch.testing.assert_close(legacy.transpose(0, 1), wanted)
+    assert adm._legacy("out.2.weight", weights, each, None, "file") is weights
+
+
+def test_the_new_order_gives_other_outputs_and_what_is_assumed_is_said(
+    file: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = file(filled(shapes(32, (1, 2), 1, (2,))))
+    x = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with caplog.at_level("INFO", logger="restore"):
+        legacy = pretrained.prior(f"adm:{path}?head_channels=32")(x, 1.0)
+    assert "heads of 32 channels in the legacy order are assumed; where they are others, outputs are wrong" in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO", logger="restore"):
+        new = pretrained.prior(f"adm:{path}?head_channels=32&attention=new")(x, 1.0)
+    assert "assumed" not in caplog.text
+    assert float((new - legacy).abs().max()) > 1e-4
+    one = [pretrained.prior(f"adm:{path}?heads=1&attention={order}")(x, 1.0) for order in ("new", "legacy")]
+    assert torch.equal(*one)
+    with pytest.raises(UsageError, match="adm: attention must be legacy or new, got 'old'"):
+        pretrained.prior(f"adm:{path}?attention=old")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import pipelines
 import pytest
 import torch
 from hub import TOKEN, Hub, serve
@@ -43,7 +44,7 @@ COMMAND = """
 from restore.cli import main
 sys.exit(main(["denoise", "img.png", "--prior", sys.argv[-1]]))
 """
-GOOD = ["some/ddpm", "diffusers:some/flat", "some/own"]
+GOOD = ["some/ddpm", "diffusers:some/flat", "some/own", "some/latents", "diffusers:some/classes"]
 BAD = ["some/nothing", "gated/ddpm", "down/ddpm", "plain/ddpm", "some/network", "some/text"]
 
 
@@ -73,6 +74,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     network.save_pretrained(models / "some" / "flat", safe_serialization=False)
     diffusers.DDIMScheduler().save_pretrained(models / "some" / "flat")
     network.save_pretrained(models / "some" / "network")
+    pipelines.ldm(models / "some" / "latents")
+    pipelines.with_classes(models / "some" / "classes")
     folder.save(models / "some" / "own", OWN, folder.build(OWN), "# a card\n")
     (models / "some" / "text" / "unet").mkdir(parents=True)
     (models / "some" / "text" / "unet" / "config.json").write_text('{"_class_name": "UNet2DConditionModel"}')

@@ -13,7 +13,7 @@ import restore
 from restore import Restorer, images
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
 from restore.guidance import DDNM, PnP
-from restore.planning import plan
+from restore.planning import boxes
 from restore.sampling.samplers import ddim
 
 SIDE = 24
@@ -193,7 +193,7 @@ def test_an_event_a_transition_the_result_on_the_last():
 
 
 def test_events_of_several_samples_count_on(monkeypatch):
-    monkeypatch.setattr(plan, "CPU_PIXELS", 2 * SIDE**2)
+    monkeypatch.setattr(boxes, "CPU_PIXELS", 2 * SIDE**2)
     events = list(cheap().stream("inpaint", samples(3), mask=MASK, steps=2, samples=3))
     assert [event.step for event in events] == [1, 2, 3, 4, 4]
     assert {event.steps for event in events} == {4}
@@ -207,12 +207,12 @@ def test_a_blend_runs_both_its_ends():
 
 @pytest.mark.parametrize("together", [1, 2, 3, 8])
 def test_samples_do_not_depend_on_the_batch_they_are_drawn_in(monkeypatch, together):
-    monkeypatch.setattr(plan, "CPU_PIXELS", together * SIDE**2)
+    monkeypatch.setattr(boxes, "CPU_PIXELS", together * SIDE**2)
     words = {"mask": MASK, "steps": 3, "fidelity": 0}
     found = cheap()("inpaint", samples(3), samples=4, **words).samples
     for index in range(4):
         with monkeypatch.context() as alone:
-            alone.setattr(plan, "CPU_PIXELS", 1)
+            alone.setattr(boxes, "CPU_PIXELS", 1)
             single = cheap()("inpaint", samples(3), samples=index + 1, **words).samples[-1]
         assert torch.equal(found[index], single)
 

@@ -12,7 +12,7 @@ import click
 from restore.cli.info import table
 from restore.cli.models_convert import about, average_command, convert_command
 from restore.cli.streams import aside
-from restore.errors import PriorError, suggest
+from restore.errors import PriorError, UsageError, suggest
 
 
 @click.group("models", invoke_without_command=True)
@@ -68,6 +68,7 @@ def verify_command(models: tuple[str, ...]) -> None:
     import torch
 
     from restore.pretrained import prior
+    from restore.priors.latent.conditions import Conditions
     from restore.priors.loaders.load import BUNDLED
     from restore.results.provenance import weights_hash
 
@@ -75,6 +76,11 @@ def verify_command(models: tuple[str, ...]) -> None:
         with aside():
             loaded = prior(name, local_files_only=True)
             side = max(64, loaded.multiple_of)
+            try:
+                loaded = loaded.given(Conditions())
+            except UsageError as error:
+                print(f"{name}: loads, weights {weights_hash(loaded)}; not evaluated: {error}")
+                continue
             noise = torch.randn(1, loaded.channels, side, side, generator=torch.Generator().manual_seed(0))
             answer = loaded(noise, torch.tensor(1.0).clamp(loaded.sigma_min, loaded.sigma_max))
         if answer.shape != noise.shape or not bool(torch.isfinite(answer).all()):
@@ -88,8 +94,12 @@ models_command.add_command(average_command)
 
 def _foreign(model: str, json: bool) -> None:
     """Print origin and config of a prior that is not a model folder."""
-    from restore.pretrained import checkpoint
+    from restore.pretrained import checkpoint, pipeline
 
+    told = pipeline(model)
+    if told is not None:
+        print(json_module.dumps({"name": model, "origin": told}, indent=2) if json else f"{model}: {told}")
+        return
     found = checkpoint(model)
     if json:
         print(json_module.dumps({"name": model, "origin": found.origin, "config": found.config}, indent=2))

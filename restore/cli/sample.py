@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from restore.generate import Step
     from restore.priors import Prior
 
+CONDITIONS = ("prompt", "negative_prompt", "guidance_scale", "label")
 FILMED, FRAMES = 4, 12  # Numbers of pictures and noise levels in a figure of trajectories.
 
 
@@ -71,7 +72,7 @@ def sample_command(prior: str, quiet: bool, verbose: int, **options: Any) -> Non
     _run(prior, **options)
 
 
-sample_command.params += click_options(RunOptions, "device", "dtype", "overwrite", "json", "quiet", "verbose")
+sample_command.params += click_options(RunOptions, *CONDITIONS, "device", "dtype", "overwrite", "json", "quiet", "verbose")
 
 
 def _run(
@@ -90,6 +91,7 @@ def _run(
     dtype: str | None,
     overwrite: bool,
     json: bool,
+    **told: Any,
 ) -> None:
     from restore.sampling import samplers
 
@@ -98,19 +100,22 @@ def _run(
 
     from restore import generate, pretrained
     from restore.device.placement import Placement
+    from restore.guidance.unconditional import nothing_measured
+    from restore.priors.latent.conditions import Conditions
     from restore.results.figures import contact_sheet
 
     placement = Placement.current(device, dtype)
     with aside():
         prior = pretrained.prior(name, dtype=placement.dtype).to(placement.device)
+        size = size or own_size(name, prior.codec.factor)
+        posed = nothing_measured((1, prior.codec.picture_channels, *size))
+        prior = prior.given(Conditions(**told), posed)
     schedule = generate.schedule_for(prior, steps, schedule_name)
     shown = set(range(0, len(schedule) - 1, -(-(len(schedule) - 1) // FRAMES))) | {len(schedule) - 2}
     pictures, filmed = [], []
     start = time.perf_counter()
     with aside(), console.progress(f"{count} pictures") as show:
-        for step in generate.stream(
-            prior, count, size or own_size(name), chosen, schedule, seed, batch=batch, device=placement.device
-        ):
+        for step in generate.stream(prior, count, size, chosen, schedule, seed, batch=batch, device=placement.device):
             show(step.step, step.steps)
             if step.done:
                 pictures.append(step.x.cpu())
@@ -127,8 +132,8 @@ def _run(
     if not json:
         print(console.spelled(str(out)))
         return
-    told: dict[str, Any] = {"output": str(out), "trajectory": None if trajectory is None else str(trajectory), "prior": name}
-    told |= {
+    report: dict[str, Any] = {"output": str(out), "trajectory": None if trajectory is None else str(trajectory), "prior": name}
+    report |= {
         "pictures": count,
         "size": list(drawn.shape[-2:]),
         "sampler": sampler,
@@ -136,18 +141,23 @@ def _run(
         "steps": len(schedule) - 1,
         "seed": seed,
     }
-    print(json_module.dumps({**told, "seconds": round(seconds, 3)}))
+    print(json_module.dumps({**report, "seconds": round(seconds, 3)}))
 
 
-def own_size(name: str) -> tuple[int, int]:
-    """The size (H, W) that a prior was trained on, from the config in its folder; else (64, 64)."""
+def own_size(name: str, factor: int = 1) -> tuple[int, int]:
+    """The size (H, W) that a prior was trained on, from the config in its folder; else (64, 64).
+
+    Args:
+        factor: pixels along a side of a cell of latents, in which diffusers counts.
+    """
     from restore.priors.loaders.load import BUNDLED
 
     folder = BUNDLED.get(name, Path(name.rpartition(":")[2]))
-    for config in (folder / "config.json", folder / "unet" / "config.json"):
+    for config in (folder / "config.json", *(folder / part / "config.json" for part in ("unet", "transformer"))):
         try:
             told = json_module.loads(config.read_text()) if config.is_file() else {}
-            found = told.get("size", told.get("sample_size"))  # The second is diffusers' key.
+            size = told.get("sample_size")  # diffusers' key.
+            found = told.get("size", size * factor if isinstance(size, int) else size)
         except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise PriorError(f"{config}: cannot be read ({error})") from None
         if isinstance(found, int):

@@ -42,6 +42,7 @@ class DAPS(Guidance):
     """
 
     takes_constraint: ClassVar[bool] = True
+    differentiates: ClassVar[bool] = True
     steps: ClassVar[int] = 200
     ranges: ClassVar[Ranges] = {
         "ode": (1, math.inf),
@@ -68,6 +69,10 @@ class DAPS(Guidance):
             x = x + (below - level) / level * (x - prior(x, level))
         return x
 
+    def gain(self, problem: Problem, x0: Tensor) -> Tensor | float:
+        """The square of the operator's norm at x0, a number or (B, 1, 1, 1): 1, as operators on pictures have at most."""
+        return 1.0
+
     def _draw(self, problem: Problem, x0: Tensor, r: Tensor, noise: Noise) -> Tensor:
         operator = problem.operator
         if isinstance(operator, Linear):
@@ -77,7 +82,7 @@ class DAPS(Guidance):
                 y = y + problem.sigma_y * noise(operator(x0))
             return operator.prox(centre, y, problem.sigma_y**2 / r**2)
         sigma_y = max(problem.sigma_y, self.floor)
-        size = self.rate / (1 / r**2 + 1 / sigma_y**2)
+        size = self.rate / (1 / r**2 + self.gain(problem, x0) / sigma_y**2)
         centre, z = x0, noise(x0)
         x0 = centre + r * noise(x0)
         for _ in range(self.langevin):
@@ -87,5 +92,5 @@ class DAPS(Guidance):
                 (pulled,) = torch.autograd.grad(explained, x0, problem.nearest(explained.detach()) - explained.detach())
             down = (centre - x0.detach()) / r**2 + pulled / sigma_y**2
             z, before = noise(centre), z
-            x0 = x0.detach() + size * down + (size / 2).sqrt() * (z + before)
+            x0 = x0.detach() + size * down + (size / 2) ** 0.5 * (z + before)
         return x0

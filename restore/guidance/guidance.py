@@ -40,6 +40,7 @@ class Guidance(ABC, Generic[Kind]):
         fast, best: numbers of transitions for the qualities "fast" and "best".
         noise_law: whether the method takes noise of any law, or every noise for white.
         takes_constraint: whether it takes `Problem.measurement` or `Problem.prox` where the problem has a constraint, not y.
+        differentiates: whether it takes gradients through the operator alone, which counts where that is a decoder.
         ranges: (lowest, highest) value of parameters, by name.
     """
 
@@ -47,6 +48,7 @@ class Guidance(ABC, Generic[Kind]):
     answer: ClassVar[Literal["sample", "estimate"]] = "sample"
     noise_law: ClassVar[Literal["white", "any"]] = "white"
     takes_constraint: ClassVar[bool] = False
+    differentiates: ClassVar[bool] = False
     steps: ClassVar[int] = 50
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 100
@@ -77,10 +79,18 @@ class Guidance(ABC, Generic[Kind]):
                 "%s takes the measurement as it is, and makes no use of the set that it lies in, such as the cells of a JPEG",
                 type(self).__name__,
             )
-        if not isinstance(problem.operator, self.needs):
+        self.check_operator(problem)
+
+    def check_operator(self, problem: Problem[Kind]) -> None:
+        """Raises OperatorError unless the operator is of the class that the method works with."""
+        if not self.uses(problem.operator):
             raise OperatorError(
                 f"{type(self).__name__} needs {_a(self.needs.__name__)} operator, got {type(problem.operator).__name__}"
             )
+
+    def uses(self, operator: Operator) -> bool:
+        """Whether the method works with operators of this class."""
+        return isinstance(operator, self.needs)
 
     def start(self, problem: Problem[Kind], sigma: Tensor, noise: Noise) -> Tensor:
         """The state at sigma, the first level of the schedule: x = sigma z, plus `problem.start` if there is one."""

@@ -9,7 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from restore.guidance.guidance import Guidance, Ranges
+from restore.guidance.guidance import POSITIVE, Guidance, Ranges
+from restore.guidance.sdedit import levels_for
 from restore.operators.mask import Mask
 from restore.priors.prior import Prior
 from restore.problem import Problem
@@ -26,17 +27,21 @@ class RePaint(Guidance[Mask]):
     sigma_y, so only the missing variance s'^2 - sigma_y^2 is added; at levels below sigma_y the known pixels are not replaced.
 
     Attributes:
+        strength: share of the prior's noise levels that is used; below 1 a run begins at the problem's start with noise, as
+            SDEdit's does.
         jump, repeat: see `schedules.travel`; the paper has 10 and 10.
     """
 
     needs: ClassVar[type] = Mask
     steps: ClassVar[int] = 50
-    ranges: ClassVar[Ranges] = {"jump": (1, math.inf), "repeat": (1, math.inf)}
+    ranges: ClassVar[Ranges] = {"jump": (1, math.inf), "repeat": (1, math.inf), "strength": (POSITIVE, 1)}
     jump: int = 10
     repeat: int = 5
+    strength: float = 1.0
 
     def schedule(self, prior: Prior, problem: Problem[Mask], steps: int) -> Tensor:
-        return schedules.travel(super().schedule(prior, problem, steps), min(self.jump, steps), self.repeat)
+        levels = super().schedule(prior, problem, steps) if self.strength == 1 else levels_for(prior, steps, self.strength)
+        return schedules.travel(levels, min(self.jump, steps), self.repeat)
 
     def step(
         self, problem: Problem[Mask], prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise

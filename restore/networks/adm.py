@@ -19,10 +19,10 @@ GROUPS = 32
 
 
 class ADM(nn.Module):
-    """The U-Net of guided-diffusion, unconditional.
+    """The U-Net of guided-diffusion.
 
-    Shape: x_t (B, channels, H, W) and the timestep t (B,) -> (B, channels, H, W), or (B, 2 channels, H, W) with a learned
-    variance.
+    Shape: x_t (B, channels, H, W), the timestep t (B,) and, with classes, their numbers (B,) -> (B, channels, H, W), or
+    (B, 2 channels, H, W) with a learned variance.
 
     Args:
         channels: of the picture.
@@ -36,6 +36,7 @@ class ADM(nn.Module):
         scale_shift: the timestep embedding scales and shifts the second normalization (adaptive group normalization), rather
             than being added before it.
         learned_variance: the output has a second half, from which the variance of the reverse step follows.
+        classes: number of classes; None for an unconditional network.
 
     Attributes:
         multiple_of: H and W must be multiples of it.
@@ -59,6 +60,7 @@ class ADM(nn.Module):
         resample_blocks: bool = True,
         scale_shift: bool = True,
         learned_variance: bool = True,
+        classes: int | None = None,
     ) -> None:
         super().__init__()
         if any(width % GROUPS for width in widths):
@@ -70,6 +72,10 @@ class ADM(nn.Module):
         self.context = max(64, 8 * self.multiple_of // 2)
         embedding = 4 * time_width
         self.time_embed = nn.Sequential(nn.Linear(time_width, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+
+        if classes is not None:
+            self.label_emb = nn.Embedding(classes, embedding)
+        self.classes = classes
 
         def block(before: int, after: int, resample: str = "") -> ResidualBlock:
             return ResidualBlock(before, after, embedding, scale_shift=scale_shift, resample=resample)
@@ -109,8 +115,12 @@ class ADM(nn.Module):
         outputs = 2 * channels if learned_variance else channels
         self.out = nn.Sequential(nn.GroupNorm(GROUPS, features), nn.SiLU(), nn.Conv2d(features, outputs, 3, padding=1))
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, class_labels: Tensor | None = None) -> Tensor:
         embedding = self.time_embed(timestep_embedding(time, self.time_width).to(x.dtype))
+        if (class_labels is None) != (self.classes is None):
+            raise PriorError("a network with classes must be told one, and another has none")
+        if class_labels is not None:
+            embedding = embedding + self.label_emb(class_labels)
         skips = []
         for stage in self.input_blocks:
             x = stage(x, embedding)

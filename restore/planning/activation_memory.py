@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from restore.errors import OutOfMemoryError
+from restore.priors.latent.codec import Codec
 from restore.priors.prior import Prior
 
 SMALL = 128  # Side in pixels of the pictures whose evaluation is measured.
@@ -91,6 +92,29 @@ def evaluation(prior: Prior, batch: int, height: int, width: int, *, graph: bool
         return peak * batch * height * width // (rows * columns)
 
 
+def decoding(codec: Codec, size: tuple[int, int], *, graph: bool, device: torch.device) -> int:
+    """Peak bytes of the tensors of decoding a picture of `size`, (H, W); 0 for a codec without networks.
+
+    Args:
+        graph: whether a gradient with respect to the latents is also taken.
+    """
+    if not codec.modules():
+        return 0
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    cells = codec.cells(*size)
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            return max(_called(lambda z: codec.decode(z, size), (1, codec.channels, *cells), graph, device))
+    except OutOfMemoryError:
+        raise
+    except Exception:  # As in `evaluation`.
+        few = min(cells[0], SMALL // codec.factor + 1), min(cells[1], SMALL // codec.factor + 1)
+        part = few[0] * codec.factor, few[1] * codec.factor
+        peak = max(_called(lambda z: codec.decode(z, part), (1, codec.channels, *few), graph, device))
+        return peak * cells[0] * cells[1] // (few[0] * few[1])
+
+
 def _extrapolated(prior: Prior, pixels: int, graph: bool, device: torch.device) -> int:
     """Peak bytes for a number of pixels, extrapolated linearly from two small pictures after each operation."""
     sides = [max(side, scale * prior.multiple_of) for side, scale in ((FEW, 1), (MORE, 2))]
@@ -105,9 +129,14 @@ def _extrapolated(prior: Prior, pixels: int, graph: bool, device: torch.device) 
 
 def _history(prior: Prior, shape: tuple[int, ...], graph: bool, device: torch.device) -> list[int]:
     """Bytes after each operation of an evaluation."""
+    return _called(lambda x: prior(x, torch.tensor(1.0, device=device)), shape, graph, device)
+
+
+def _called(call: Callable[[Tensor], Tensor], shape: tuple[int, ...], graph: bool, device: torch.device) -> list[int]:
+    """Bytes after each operation of a call, and of a gradient through it."""
     with Live() as live, torch.set_grad_enabled(graph):
         x = torch.zeros(shape, device=device).requires_grad_(graph)
-        answer = prior(x, torch.tensor(1.0, device=device))
+        answer = call(x)
         if graph:
             torch.autograd.grad(answer, x, torch.ones_like(answer))
         del x, answer

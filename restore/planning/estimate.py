@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from restore.planning.dry_run import FLOOR, DryRun, dry_run
 from restore.planning.evaluations import Evaluations, in_network
 from restore.planning.plan import Plan, bytes_held, window_size
-from restore.planning.timing import afterwards, beside_network
+from restore.planning.timing import afterwards, beside_network, to_decode
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> E
         held: bytes that the process uses already.
         seconds: time to add, such as that of setting up the problem.
     """
-    height, width = plans[0].problem.shape[-2:]
+    height, width = plans[0].posed.shape[-2:]
+    factor = plans[0].prior.codec.factor
     plans = [plan for plan in plans if plan.boxes]
     tried = [plan.tried or _tried(plan) for plan in plans]
     work = [
@@ -59,7 +60,12 @@ def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> E
     if work:
         # Before memory is counted, because the first evaluation of a process also sets up libraries.
         in_all, rough = in_network(plans[0].prior, work, plans[0].device)
-        seconds += in_all + afterwards(plans[0].problem) + sum(beside_network(plan) for plan in plans)
+        seconds += (
+            in_all
+            + to_decode(plans[0]) * sum(len(plan.names) for plan in plans)
+            + afterwards(plans[0].posed)
+            + sum(beside_network(plan) for plan in plans)
+        )
     picture = window = 0
     for plan, one in zip(plans, tried, strict=True):
         whole, bytes_of_one, count = bytes_held(plan, one, rough)
@@ -70,7 +76,7 @@ def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> E
     return Estimate(
         width=width,
         height=height,
-        windows=tuple((count, size[1], size[0]) for size, count in found.items()),
+        windows=tuple((count, size[1] * factor, size[0] * factor) for size, count in found.items()),
         transitions=sum(plan.steps for plan in plans),
         evaluations=round(sum(one_box.forward for one_box in work)),
         picture=picture,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, cast
 
 from torch import Tensor
 
 from restore.errors import OperatorError, UsageError
-from restore.guidance import DDNM, DenoisingSamples, Guidance
-from restore.operators import Identity, Linear
+from restore.guidance import DDNM, BlendedLatents, DenoisingSamples, Guidance, LatentDiffPIR, LatentDPS
+from restore.operators import Identity, Linear, Mask
 from restore.planning.defaults import default_estimate
 from restore.plugins import manager
+from restore.priors.latent.decoded import Decoded
 from restore.problem import Problem
 from restore.run_options import RunOptions
 from restore.spec import parse
@@ -55,6 +57,43 @@ def choose_methods(problem: Problem, options: RunOptions, own: Guidance | None =
     if samples == 1 and fidelity > 0:
         draws.append(Draw(given if given is not None and estimates else _default_estimate(problem, own), 1))
     return draws, fidelity
+
+
+def suited(name: str | None, problem: Problem, own: Guidance | None) -> Guidance | None:
+    """The default method: that of the prior, else the task's own if it can use the operator, else one for decoded latents.
+
+    Args:
+        name: the method that the prior is made for (`Prior.guidance`).
+        problem: in the prior's own space.
+        own: the task's default method.
+
+    Returns: None for the toolkit's choice by operator. Where the task's own method has a `strength`, so has another.
+    """
+    if name is not None:
+        made_for: Guidance = parse("guidance", name, manager.load().guidance)
+        return _as_strong(made_for, own)
+    if own is not None and own.uses(problem.operator):
+        return own
+    if isinstance(problem.operator, Decoded):
+        return _as_strong(for_latents(problem.operator), own)
+    return own
+
+
+def _as_strong(method: Guidance, own: Guidance | None) -> Guidance:
+    """The method with the strength of another one, if both have one."""
+    strength = getattr(own, "strength", None)
+    if strength is None or not hasattr(method, "strength"):
+        return method
+    as_strong: Guidance = replace(cast(Any, method), strength=strength)
+    return as_strong
+
+
+def for_latents(operator: Decoded) -> Guidance:
+    """The default method for latents: known cells are kept for a mask, pixels are projected for other linear operators, and
+    for the rest the residual's gradient is taken through the decoder."""
+    if isinstance(operator.inside, Mask):
+        return BlendedLatents()
+    return LatentDiffPIR() if isinstance(operator.inside, Linear) else LatentDPS()
 
 
 def blend(pictures: Sequence[Tensor], fidelity: float) -> Tensor:

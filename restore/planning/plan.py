@@ -12,8 +12,8 @@ from torch import Tensor
 from restore.device import memory
 from restore.errors import OutOfMemoryError
 from restore.guidance import Guidance
-from restore.operators import Operator
-from restore.planning.activation_memory import evaluation
+from restore.planning.activation_memory import decoding, evaluation
+from restore.planning.boxes import least_window, part_of, together, view_of, wanted_pixels
 from restore.planning.dry_run import DryRun, dry_run
 from restore.priors.prior import Prior
 from restore.problem import Problem
@@ -21,10 +21,8 @@ from restore.sampling import schedules
 from restore.sampling.samplers import Sampler
 from restore.tiling.layout import Box
 from restore.tiling.regions import crop, regions, window_for
-from restore.tiling.tiled import LEAST, Tiled
+from restore.tiling.tiled import Tiled
 
-# Pixels per evaluation of the network. On a CPU batches pay for small pictures only, whose activations fit into the cache.
-CPU_PIXELS, GPU_PIXELS = 2**17, 2**21
 LARGEST_WINDOW = 1024  # Default side of a window in pixels.
 SMALL = 512**2  # Pixels up to which an evaluation is assumed to fit if there is no bound.
 # What the allocator keeps between tensors, on top of them: measured 0 to 0.65 with glibc, the most where tensors are below the
@@ -40,7 +38,8 @@ class Plan:
     """A run of a method that makes pictures for one problem.
 
     Attributes:
-        problem, prior, guidance, sampler: of the run.
+        problem, prior, guidance, sampler: of the run; the problem is in the prior's own space.
+        posed: the problem in pixels.
         schedule: noise levels of the run in each box.
         names: one for each picture to make, on which its noise depends.
         boxes: parts of the picture, which are restored one after the other.
@@ -52,6 +51,7 @@ class Plan:
     """
 
     problem: Problem
+    posed: Problem
     prior: Prior
     guidance: Guidance
     sampler: Sampler
@@ -68,12 +68,21 @@ class Plan:
     def batch(self) -> int:
         """Number of pictures that are made together."""
         largest = max(((bottom - top) * (right - left) for top, bottom, left, right in self.boxes), default=1)
-        return min(len(self.names), together(largest, self.device))
+        return min(len(self.names), together(largest * self.prior.codec.factor**2, self.device))
 
     @property
     def steps(self) -> int:
         """Transitions of all boxes and batches."""
         return -(-len(self.names) // self.batch) * len(self.boxes) * (len(self.schedule) - 1)
+
+    def decode(self, states: Tensor) -> Tensor:
+        """Pictures (B, C, H, W), or those of a box, of states in the prior's own space; one after the other, as decoders take
+        more memory than networks."""
+        height, width = states.shape[-2:]
+        factor = self.prior.codec.factor
+        size = min(height * factor, self.posed.shape[-2]), min(width * factor, self.posed.shape[-1])
+        parts = [self.prior.codec.decode(state, size) for state in states.split(1)] if factor > 1 else []
+        return torch.cat(parts).to(states) if parts else self.prior.codec.decode(states, size)
 
     def view(self, index: int) -> Tiled:
         """The prior for the box of this index, evaluated in windows or whole."""
@@ -87,6 +96,7 @@ def make_plan(
     guidance: Guidance,
     sampler: Sampler | None = None,
     *,
+    posed: Problem | None = None,
     steps: int | None = None,
     names: tuple[str, ...] = ("",),
     largest: int = LARGEST_WINDOW,
@@ -95,7 +105,9 @@ def make_plan(
     """A plan. If the measurement leaves only some pixels undetermined, only boxes around them are restored.
 
     Args:
+        problem: in the prior's own space.
         sampler: by default the method's own.
+        posed: the problem in pixels; by default `problem`.
         steps: transitions; by default the method's own number.
         largest: largest side of a window in pixels.
         device: by default the CPU.
@@ -108,6 +120,7 @@ def make_plan(
     schedule = schedule if prior.levels is None else schedules.snap(schedule, prior.levels)
     return Plan(
         problem=problem,
+        posed=problem if posed is None else posed,
         prior=prior,
         guidance=guidance,
         sampler=sampler or guidance.sampler(),
@@ -131,12 +144,12 @@ def fit(plan: Plan, bound: int | None = None) -> Plan:
     Raises: OutOfMemoryError if not even the smallest window fits into the bound.
     """
     sizes = [window_size(plan, index) for index in range(len(plan.boxes))]
-    if not sizes or (bound is None and max(height * width for height, width in sizes) <= SMALL):
+    if not sizes or (bound is None and max(height * width for height, width in sizes) * plan.prior.codec.factor**2 <= SMALL):
         return plan
     tried = dry_run(plan.problem, plan.prior, plan.guidance, plan.sampler, plan.schedule)
     plan = replace(plan, tried=tried)
     left = memory.room(plan.device, bound)
-    least = max(LEAST, 4 * plan.prior.multiple_of)
+    least = least_window(plan.prior) * plan.prior.codec.factor
     while True:
         picture, window, count = bytes_held(plan, tried)
         while picture + window * count > left and count > 1:
@@ -168,19 +181,24 @@ def bytes_held(plan: Plan, tried: DryRun, rough: int = 0) -> tuple[int, int, int
     """
     problem, prior, samples = plan.problem, plan.prior, plan.batch
     pixels = max((bottom - top) * (right - left) for top, bottom, left, right in plan.boxes)
-    whole = problem.shape[-2] * problem.shape[-1]
-    cell = problem.shape[1] * 4 * samples
-    run = int(tried.held * pixels * cell) + (whole * cell if pixels < whole else 0)
-    picture = max(run, (NOISY_END if problem.sigma_y > 0 else EXACT_END) * whole * cell)
+    whole, cells = (shape[-2] * shape[-1] for shape in (plan.posed.shape, problem.shape))
+    cell, pixel = (shape[1] * 4 * samples for shape in (problem.shape, plan.posed.shape))
+    run = int(tried.held * pixels * cell) + (whole * pixel if pixels < cells else 0)
+    picture = max(run, (NOISY_END if problem.sigma_y > 0 else EXACT_END) * whole * pixel)
     most, height, width, count = 0, 0, 0, 1
     for index, side in enumerate(plan.windows):
         size = window_size(plan, index)
         pictures = tried.pictures * samples
-        at_once = min(plan.at_once, pictures if side is None else together(side**2, plan.device))
+        at_once = min(plan.at_once, pictures if side is None else together((side * prior.codec.factor) ** 2, plan.device))
         if size[0] * size[1] * at_once > most:
             most, (height, width), count = size[0] * size[1] * at_once, size, at_once
     coarse = tried.coarse and rough > 0
-    one = rough if coarse else evaluation(prior, 1, height, width, graph=tried.gradients > 0, device=plan.device)
+    graph = tried.gradients > 0
+    one = rough if coarse else evaluation(prior, 1, height, width, graph=graph, device=plan.device)
+    through = graph or plan.guidance.differentiates
+    decoded = decoding(prior.codec, (plan.posed.shape[-2], plan.posed.shape[-1]), graph=through, device=plan.device)
+    # A gradient goes through network and decoder at once; otherwise one comes after the other.
+    one = one + decoded if graph else max(one, decoded)
     return picture, int(HEAP * one), count
 
 
@@ -197,48 +215,18 @@ def window_size(plan: Plan, index: int, share: tuple[float, float] = (1.0, 1.0))
     return bottom - top, right - left
 
 
-def together(pixels: int, device: torch.device) -> int:
-    """The number of pictures or windows of this many pixels to evaluate at once."""
-    return max(1, (CPU_PIXELS if device.type == "cpu" else GPU_PIXELS) // pixels)
-
-
-def wanted_pixels(problem: Problem) -> Tensor | None:
-    """Pixels to restore, bool (1, 1, H, W); None for all. With noise the known ones are also restored."""
-    return problem.operator.missing_mask(problem.shape) if problem.sigma_y == 0 or problem.only_missing else None
-
-
-def part_of(problem: Problem, box: Box) -> Problem:
-    """The problem of one box alone; see `Operator.crop`."""
-    top, bottom, left, right = box
-    if (bottom - top, right - left) == tuple(problem.shape[-2:]):
-        return problem
-    operator: Operator | None = problem.operator.crop(box)
-    constraint = None if problem.constraint is None else problem.constraint.crop(box)
-    if operator is None or (constraint is None) != (problem.constraint is None):
-        return problem
-    shape = (*problem.shape[:2], bottom - top, right - left)
-    start = None if problem.start is None else crop(problem.start, box)
-    return replace(problem, y=crop(problem.y, box), operator=operator, constraint=constraint, shape=shape, start=start)
-
-
 def _windows(problem: Problem, prior: Prior, boxes: Sequence[Box], largest: int) -> tuple[int | None, ...]:
+    if prior.whole:
+        return (None,) * len(boxes)
     wanted = wanted_pixels(problem)
     return tuple(
         window_for(
             bottom - top,
             right - left,
             prior.context,
-            largest,
+            max(least_window(prior), largest // prior.codec.factor),
             None if wanted is None else crop(wanted, (top, bottom, left, right)),
             multiple=prior.multiple_of,
         )
         for top, bottom, left, right in boxes
     )
-
-
-def view_of(prior: Prior, part: Problem, side: int | None, at_once: int, device: torch.device) -> Tiled:
-    if side is None:
-        # Priors pad their input before windows are cut, so a single window must cover the padding, too.
-        blocks = -(-max(part.shape[-2:]) // prior.multiple_of)
-        return Tiled(prior, window=blocks * prior.multiple_of, batch=at_once)
-    return Tiled(prior, window=side, wanted=wanted_pixels(part), batch=min(at_once, together(side**2, device)))

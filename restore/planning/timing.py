@@ -11,9 +11,10 @@ from torch import Tensor
 
 from restore.engine import reverse
 from restore.operators import Operator
+from restore.planning.boxes import part_of, view_of
 from restore.planning.dry_run import Listener, beginning, needs_initial_estimate
 from restore.planning.evaluations import growth, times
-from restore.planning.plan import Plan, part_of, view_of
+from restore.planning.plan import Plan
 from restore.problem import Problem
 from restore.results.consistency import consistency
 from restore.results.projection import project
@@ -47,6 +48,16 @@ def afterwards(problem: Problem) -> float:
     """Seconds to project a result into range and compute its consistency."""
     x = torch.zeros(problem.shape)
     return min(times(lambda: (project(problem, x, rounds=1), consistency(problem, x))))
+
+
+@torch.no_grad()
+def to_decode(plan: Plan) -> float:
+    """Seconds to decode one picture; 0 for a prior on pixels."""
+    codec = plan.prior.codec
+    if not codec.modules():
+        return 0.0
+    z = torch.zeros(1, *plan.problem.shape[1:], device=plan.device)
+    return min(times(lambda: plan.decode(z), 1))
 
 
 @torch.no_grad()

@@ -22,6 +22,8 @@ def _later(module: str, name: str) -> Callable[..., Any]:
 @hookimpl
 def restore_guidances() -> Mapping[str, Callable[..., Any]]:
     return {
+        "blended-latents": _later("restore.guidance.blended_latents", "BlendedLatents"),
+        "conditioned": _later("restore.guidance.conditioned", "Conditioned"),
         "daps": _later("restore.guidance.daps", "DAPS"),
         "ddnm": _later("restore.guidance.ddnm", "DDNM"),
         "ddrm": _later("restore.guidance.ddrm", "DDRM"),
@@ -29,10 +31,15 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
         "denoising-samples": _later("restore.guidance.denoising", "DenoisingSamples"),
         "diffpir": _later("restore.guidance.diffpir", "DiffPIR"),
         "dps": _later("restore.guidance.dps", "DPS"),
+        "latent-daps": _later("restore.guidance.latent_daps", "LatentDAPS"),
+        "latent-diffpir": _later("restore.guidance.latent_diffpir", "LatentDiffPIR"),
+        "latent-dps": _later("restore.guidance.latent_dps", "LatentDPS"),
         "mmps": _later("restore.guidance.mmps", "MMPS"),
         "pigdm": _later("restore.guidance.pigdm", "PiGDM"),
         "pnp": _later("restore.guidance.pnp", "PnP"),
+        "psld": _later("restore.guidance.psld", "PSLD"),
         "repaint": _later("restore.guidance.repaint", "RePaint"),
+        "resample": _later("restore.guidance.resample", "ReSample"),
         "tds": _later("restore.guidance.tds", "TDS"),
         "whitening": _later("restore.guidance.whitening", "Whitening"),
     }

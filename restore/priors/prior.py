@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import Self
 
 from restore.errors import PriorError
+from restore.priors.latent.codec import Codec, Pixels
+from restore.priors.latent.conditions import Conditions
+from restore.problem import Problem
 
 
 class Prior(nn.Module, ABC):
@@ -25,6 +30,9 @@ class Prior(nn.Module, ABC):
         sigma_start: the noise level at which guided runs start from an initial estimate, because D, and above all its
             derivative, is not accurate up to sigma_max. None to start from pure noise at sigma_max.
         levels: (T,), the trained levels in falling order, if they are discrete; else None.
+        guidance: the name of the method that the prior is made for, as one that was trained with the measurement has; None to
+            choose it by the operator.
+        whole: whether pictures must be evaluated whole, not in windows.
     """
 
     channels: int = 3
@@ -34,10 +42,40 @@ class Prior(nn.Module, ABC):
     sigma_max: float = 80.0
     sigma_start: float | None = None
     levels: Tensor | None = None
+    guidance: str | None = None
+    whole: bool = False
 
     @abstractmethod
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """D for x (B, C, H, W), H and W multiples of `multiple_of`, and sigma (B,); same shape and dtype as x."""
+
+    @property
+    def codec(self) -> Codec:
+        """The space that x is in: `Pixels` unless the prior is one of latents."""
+        return Pixels(self.channels)
+
+    def given(self, asked: Conditions, problem: Problem | None = None) -> Prior:
+        """The prior under a condition, for one problem.
+
+        Args:
+            problem: in pixels; None for samples of the prior alone.
+
+        Raises: UsageError for what the prior does not take, OperatorError for a problem that it is not made for.
+        """
+        asked.only()
+        return self
+
+    def in_gray(self) -> Prior:
+        """The prior for pictures of one channel. Raises PriorError unless it is one of 3 channels."""
+        from restore.priors.views.gray import GrayView
+
+        return GrayView(self)
+
+    def twin(self) -> Self:
+        """A copy that shares all weights, and whose parts can be replaced."""
+        twin = copy.copy(self)
+        twin._modules = dict(self._modules)  # nn.Module's own copy shares the table of parts.
+        return twin
 
     def effective_dtype(self, device: torch.device) -> torch.dtype:
         """The dtype that the network computes in on a device; float32 unless overridden."""

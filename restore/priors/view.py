@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
+from restore.priors.latent.codec import Codec
+from restore.priors.latent.conditions import Conditions
 from restore.priors.prior import Prior
+from restore.problem import Problem
 
 
 class PriorView(Prior):
@@ -23,6 +27,19 @@ class PriorView(Prior):
         self.prior = prior
         for name in Prior.__annotations__:
             setattr(self, name, getattr(prior, name))
+
+    @property
+    def codec(self) -> Codec:
+        return self.prior.codec
+
+    def over(self, prior: Prior) -> Self:
+        """The same view of another prior with the same attributes."""
+        twin = self.twin()
+        twin.prior = prior
+        return twin
+
+    def given(self, asked: Conditions, problem: Problem | None = None) -> Prior:
+        return self.over(self.prior.given(asked, problem))
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         answer: Tensor = self.prior(x, sigma)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,17 +22,19 @@ class Event:
         step, steps: transitions done and in total.
         state: (B, C, h, w), x at the current noise level, of the current window and its batch of samples.
         result: the result, in the last event only.
+        decode: from a state to pictures, where the prior is one of latents.
     """
 
     step: int
     steps: int
     state: Tensor = field(repr=False)
     result: Result | None = None
+    decode: Callable[[Tensor], Tensor] = field(default=lambda state: state, repr=False)
 
     @property
     def preview(self) -> Tensor:
         """(C, h, w) float32 in [0, 1]: the state of the first sample. Computed on access, as it takes as long as a step."""
-        return (self.state[0].clamp(-1, 1) + 1) / 2
+        return (self.decode(self.state[:1])[0].clamp(-1, 1) + 1) / 2
 
 
 @dataclass(frozen=True, repr=False)

@@ -5,6 +5,7 @@ The file holds no config: the architecture follows from the names and shapes of 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,41 +16,64 @@ import torch
 from torch import Tensor
 
 from restore.errors import PriorError, UsageError, suggest
+from restore.priors.families.networked import NetworkPrior
+from restore.priors.latent.conditional import Conditional
+from restore.priors.latent.conditions import Conditions
 from restore.priors.loaders import safe_unpickle
 from restore.priors.loaders.checkpoint import Checkpoint, build_prior
+from restore.priors.loaders.fields import shown
 from restore.priors.loaders.fit import check_weights
+from restore.priors.loaders.pipelines.labels import Labels
 from restore.priors.loaders.weights import as_float32
 from restore.priors.prior import Prior
 
-OPTIONS = {"head_channels": "64", "heads": "", "schedule": "linear"}
+OPTIONS = {"head_channels": "64", "heads": "", "schedule": "linear", "attention": "", "label": ""}
+QKV = re.compile(r"(?:input_blocks\.\d+\.\d+|middle_block\.1|output_blocks\.\d+\.\d+)\.qkv\.(?:weight|bias)")
+logger = logging.getLogger("restore")
 
 
 def from_adm(name: str, *, dtype: torch.dtype | None = torch.float32, local_files_only: bool = False) -> Prior:
-    """An unconditional network of Dhariwal & Nichol 2021 (2105.05233) as guided-diffusion saves it; a DDPM of 1000 steps.
+    """A network of Dhariwal & Nichol 2021 (2105.05233) as guided-diffusion saves it; a DDPM of 1000 steps.
 
-    The tensors show neither the number of attention heads nor the noise schedule. The defaults are those of the published
-    unconditional models: 64 channels per head, linear schedule. Options after the file name change them, joined by `&`:
-    `FILE?head_channels=32`, `FILE?heads=4`, `FILE?schedule=cosine`. D is clipped to [-1, 1], as guided-diffusion's sampler
-    does.
+    The tensors show neither the number of attention heads, nor the order of their channels, nor the noise schedule; a warning
+    says what is assumed where a network of other settings would have the same tensors. The defaults are those of the published
+    unconditional models: 64 channels per head, heads one after the other, linear schedule. Options after the file name change
+    them, joined by `&`: `FILE?head_channels=32`, `FILE?heads=4`, `FILE?attention=new` (use_new_attention_order),
+    `FILE?schedule=cosine`. D is clipped to [-1, 1], as guided-diffusion's sampler does.
+
+    A class-conditional network takes `FILE?label=7`, or a label when it is used.
 
     Args:
         name: a file that `torch.save` wrote, with or without options.
         dtype: what the network computes in; None to choose by the hardware (see `NetworkPrior`).
         local_files_only: not used; every loader takes it.
 
-    Raises: PriorError if the file cannot be read, or its network is conditional or has another architecture; UsageError for an
-    unknown option.
+    Raises: PriorError if the file cannot be read, or its network has another architecture; UsageError for an unknown option or
+    a wrong label.
     """
-    return build_prior(read_checkpoint(name), dtype=dtype)
+    found = read_checkpoint(name)
+    prior, classes, (_, options) = build_prior(found, dtype=dtype), found.config["network"].get("classes"), _split_options(name)
+    if classes is None:
+        if options["label"]:
+            raise UsageError(f"adm: {name.partition('?')[0]} is unconditional and has no labels; leave label out")
+        return prior
+    assert isinstance(prior, NetworkPrior)
+    labelled = Conditional(prior, Labels(classes))
+    return labelled.given(Conditions(label=options["label"])) if options["label"] else labelled
 
 
 def read_checkpoint(name: str) -> Checkpoint:
     """Config and weights of the prior that `from_adm` returns; raises the same errors."""
     path, options = _split_options(name)
-    state = _unconditional_state(path)
+    state = _network_state(path)
     network = {"type": "adm", **architecture(state, str(path)), "head_channels": int(options["head_channels"])}
     if options["heads"]:
         network["heads"] = int(options["heads"])
+    if options["attention"] == "new":
+        heads = int(options["heads"]) if options["heads"] else None
+        state = {key: _legacy(key, value, int(options["head_channels"]), heads, str(path)) for key, value in state.items()}
+    if not (options["attention"] and (options["heads"] or "head_channels=" in name)):
+        _say_assumed(state, options, path)
     variance = "learned" if network["learned_variance"] else "fixed-small"
     prior = {"schedule": options["schedule"], "steps": 1000, "prediction": "epsilon", "variance": variance, "clip": 1.0}
     # In all published models the coarsest level is 8 pixels wide.
@@ -108,7 +132,34 @@ def architecture(state: Mapping[str, Tensor], path: str) -> dict[str, Any]:
         "resample_blocks": f"input_blocks.{blocks + 1}.0.op.weight" not in state,
         "scale_shift": shape("input_blocks.1.0.emb_layers.1.weight", 2)[0] == 2 * widths[0],
         "learned_variance": outputs == 2 * channels,
+        **({"classes": shape("label_emb.weight", 2)[0]} if "label_emb.weight" in state else {}),
     }
+
+
+def _legacy(name: str, value: Tensor, head_channels: int, heads: int | None, path: str) -> Tensor:
+    """Weights of queries, keys and values with the channels of a head in a row, from those of use_new_attention_order, where
+    all queries come first; other weights as they are."""
+    if not QKV.fullmatch(name):
+        return value
+    features = value.shape[0] // 3
+    count = heads or max(1, features // head_channels)
+    if value.shape[0] != 3 * features or features % count:
+        raise PriorError(f"{path}: heads do not divide the {features} feature channels of {shown(name)}")
+    return value.reshape(3, count, features // count, *value.shape[1:]).transpose(0, 1).reshape(value.shape)
+
+
+def _say_assumed(state: Mapping[str, Tensor], options: Mapping[str, str], path: Path) -> None:
+    """Log how heads are assumed to be divided: no tensor shows it."""
+    if not any(QKV.fullmatch(name) for name in state):
+        return
+    heads = f"{options['heads']} heads" if options["heads"] else f"heads of {options['head_channels']} channels"
+    logger.info(
+        "%s does not say how its attention is divided: %s in the %s order are assumed; where they are others, outputs are "
+        "wrong (adm:FILE?head_channels=N, ?heads=N, ?attention=new)",
+        path.name,
+        heads,
+        options["attention"] or "legacy",
+    )
 
 
 def _split_options(name: str) -> tuple[Path, dict[str, str]]:
@@ -120,22 +171,22 @@ def _split_options(name: str) -> tuple[Path, dict[str, str]]:
             raise UsageError(f"adm: has no option {key!r}; {suggest(key, OPTIONS)}")
         if key == "schedule" and value not in ("linear", "cosine"):
             raise UsageError(f"adm: schedule must be linear or cosine, got {value!r}")
-        if key != "schedule" and not (value.isdecimal() and len(value) < 6 and int(value) > 0):
+        if key == "attention" and value not in ("legacy", "new"):
+            raise UsageError(f"adm: attention must be legacy or new, got {value!r}")
+        if key in ("head_channels", "heads") and not (value.isdecimal() and len(value) < 6 and int(value) > 0):
             raise UsageError(f"adm: {key} must be a positive integer, got {value!r}")
     return Path(path), {**OPTIONS, **given}
 
 
-def _unconditional_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of an unconditional diffusion network.
+def _network_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a diffusion network.
 
     Raises: PriorError, naming the contents, for any other file.
     """
     value = safe_unpickle.read(path)
     state = safe_unpickle.named_tensors(value)
-    expected = "expected the state dict of an unconditional diffusion network of guided-diffusion"
-    if "label_emb.weight" in state:
-        classes = state["label_emb.weight"].shape[0] if state["label_emb.weight"].ndim else 0
-        raise PriorError(f"{path} is class-conditional ({classes} classes); give an unconditional network")
+    expected = "expected the state dict of a diffusion network of guided-diffusion"
+    _refuse_others(value, path)
     for known, what in _OTHER_KINDS.items():
         keys = state or (value if isinstance(value, dict) else {})
         if any(str(key).startswith(known) for key in keys) and "input_blocks.0.0.weight" not in state:
@@ -148,6 +199,23 @@ def _unconditional_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
+def _refuse_others(value: Any, path: Path) -> None:
+    """Raises PriorError for checkpoints of programs whose networks are others."""
+    parts = [value, *(value.values() if isinstance(value, dict) else ())]
+    names = [name for part in parts for name in safe_unpickle.named_tensors(part)]
+    for sign, program in _PROGRAMS.items():
+        if any(re.search(sign, name) for name in names):
+            raise PriorError(
+                f"{path} is a checkpoint of {program}, whose network this toolkit does not have; a loader of your own can "
+                "build it with that program and hand it over as a prior (docs/extending.md)"
+            )
+
+
+_PROGRAMS = {
+    r"(^|\.)init_conv\.weight$": "denoising-diffusion-pytorch (lucidrains)",
+    r"^inner_model\.": "k-diffusion",
+}
+"""What names of tensors look like -> the program."""
 _OTHER_KINDS = {
     "down_blocks.": "weights of a network of diffusers; give its folder as diffusers:FOLDER",
     "all_modules.": "a network of score_sde_pytorch; see score-sde:FILE",

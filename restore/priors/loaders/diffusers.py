@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from restore.device.memory import is_lack_of_memory
 from restore.errors import PriorError
-from restore.priors.families.ddpm import Prediction
 from restore.priors.loaders import safe_unpickle
-from restore.priors.loaders.build import last_line
 from restore.priors.loaders.checkpoint import Checkpoint, build_prior
-from restore.priors.loaders.diffusers_schema import CHAIN, EXPLODING, NAMED, UNET
+from restore.priors.loaders.diffusers_scheduler import VE_SCHEDULER, ddpm_settings, scheduler_of, ve_settings, word
+from restore.priors.loaders.diffusers_schema import UNET
 from restore.priors.loaders.fields import check_fields, shown
 from restore.priors.loaders.fit import check_weights
 from restore.priors.loaders.hub import ModelFiles, read_json
@@ -27,29 +24,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NETWORK = "UNet2DModel"
-VE_SCHEDULER = "ScoreSdeVeScheduler"
-# Schedulers of a discrete variance-preserving chain. They differ in the sampler, not in alphas_cumprod; the first clip D unless
-# the config says otherwise.
-CLIPPING = (
-    "DDPMScheduler",
-    "DDPMParallelScheduler",
-    "DDIMScheduler",
-    "DDIMParallelScheduler",
-)
-DISCRETE = (
-    *CLIPPING,
-    "PNDMScheduler",
-    "DEISMultistepScheduler",
-    "DPMSolverMultistepScheduler",
-    "DPMSolverSinglestepScheduler",
-    "EulerAncestralDiscreteScheduler",
-    "EulerDiscreteScheduler",
-    "HeunDiscreteScheduler",
-    "LMSDiscreteScheduler",
-    "UniPCMultistepScheduler",
-)
-TABLE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr")
-VARIANCES = {"fixed_large": "fixed-large", "learned_range": "learned"}
 MODEL_INDEX = "model_index.json"
 PARTS = ("unet", "scheduler")
 ATTENTION = re.compile(r"(.*\.attentions\.\d+)\.(query|key|value|proj_attn)\.(weight|bias)")
@@ -69,7 +43,11 @@ def from_diffusers(name: str, *, dtype: torch.dtype | None = torch.float32, loca
 
     Raises: PriorError if it cannot be found or fetched, is conditional, works on latents, or has another network or scheduler.
     """
-    return build_prior(read_checkpoint(ModelFiles(name, local_files_only=local_files_only)), dtype=dtype)
+    from restore.priors.loaders.pipelines.load import loader_of
+
+    files = ModelFiles(name, local_files_only=local_files_only)
+    pipeline = loader_of(files)
+    return build_prior(read_checkpoint(files), dtype=dtype) if pipeline is None else pipeline(dtype)
 
 
 def read_checkpoint(files: ModelFiles) -> Checkpoint:
@@ -79,12 +57,12 @@ def read_checkpoint(files: ModelFiles) -> Checkpoint:
     _refuse_parts(name, files.get(MODEL_INDEX))
     config_path = files.need("config of a network", "unet/config.json", "config.json")
     config = _checked(source, read_json(config_path))
-    scheduler = _scheduler(files)
+    scheduler = scheduler_of(files)
     prefix = "unet/" if config_path.parent.name == "unet" else ""
     weights = files.need("weights", *(f"{prefix}diffusion_pytorch_model.{kind}" for kind in ("safetensors", "bin")))
     variance_exploding = scheduler["_class_name"] == VE_SCHEDULER
     size = config.get("sample_size")
-    prior = _ve_settings(scheduler) if variance_exploding else _ddpm_settings(name, scheduler, config)
+    prior = ve_settings(scheduler) if variance_exploding else ddpm_settings(name, scheduler, config)
     made: dict[str, Any] = {
         "family": "ve" if variance_exploding else "ddpm",
         "network": {"type": "diffusers", "config": config, "scores": variance_exploding},
@@ -95,59 +73,6 @@ def read_checkpoint(files: ModelFiles) -> Checkpoint:
     return Checkpoint(config=made, weights=found, origin=f"model {name} in diffusers layout ({scheduler['_class_name']})")
 
 
-def alphas_cumprod(name: str, scheduler: dict[str, Any]) -> Tensor:
-    """abar_t (T,) of a scheduler config, strictly decreasing.
-
-    Args:
-        name: the prior's name in errors.
-
-    Raises: PriorError if diffusers cannot make the table, or it does not decrease.
-    """
-    with _no_warnings():
-        from diffusers import DDPMScheduler
-
-        try:
-            chain: Any = DDPMScheduler(**{key: scheduler[key] for key in TABLE if key in scheduler})
-        except (NotImplementedError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-            if is_lack_of_memory(error):
-                raise
-            raise PriorError(
-                f"prior {name}: the betas of its scheduler config cannot be computed: {last_line(error)}"
-            ) from None
-    # Zero terminal SNR means abar_T = 0 and sigma infinite, which x0 + sigma z cannot represent.
-    table: Tensor = chain.alphas_cumprod[chain.alphas_cumprod > 0]
-    if len(table) < 2 or not bool((table.diff() < 0).all()):
-        raise PriorError(f"prior {name}: alphas_cumprod of its scheduler config do not decrease from step to step")
-    return table
-
-
-def _ve_settings(scheduler: dict[str, Any]) -> dict[str, Any]:
-    """sigma_min and sigma_max for pictures in [-1, 1], from a Score-SDE-VE config, whose values are for [0, 1]."""
-    return {name: 2 * float(scheduler[name]) for name in ("sigma_min", "sigma_max")}
-
-
-def _ddpm_settings(name: str, scheduler: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of family ddpm that a scheduler config stands for."""
-    prediction = scheduler.get("prediction_type", "epsilon")
-    if scheduler.get("predict_epsilon") is False:  # The older key, from before there were three prediction types.
-        prediction = "sample"
-    if prediction not in get_args(Prediction):
-        known = ", ".join(get_args(Prediction))
-        raise PriorError(f"prior {name}: prediction type {shown(prediction)} is not supported; supported: {known}")
-    variance = VARIANCES.get(scheduler.get("variance_type", ""), "fixed-small")
-    if variance == "learned" and config["out_channels"] != 2 * config["in_channels"]:
-        raise PriorError(
-            f"prior {name}: its scheduler config has a learned variance, but its network has no second half of output channels"
-        )
-    clip = None
-    if scheduler.get("thresholding"):
-        clip = 1.0  # Dynamic thresholding also clips D; its percentile belongs to the sampler.
-    elif scheduler.get("clip_sample", scheduler["_class_name"] in CLIPPING):
-        clip = float(scheduler.get("clip_sample_range", 1.0))
-    table = alphas_cumprod(name, scheduler).double().tolist()
-    return {"prediction": prediction, "variance": variance, "clip": clip, "table": table}
-
-
 def _refuse_parts(name: str, index: Path | None) -> None:
     """Raise PriorError for pipelines that work on latents, are conditional, or name code of their own."""
     parts = read_json(index) if index is not None else {}
@@ -156,8 +81,8 @@ def _refuse_parts(name: str, index: Path | None) -> None:
     kind = parts.get("_class_name", "pipeline")
     if found:
         raise PriorError(
-            f"prior {name} is a {_word(kind)} with {' and '.join(found)}: it works on latents or is conditional; "
-            "give an unconditional one that works on pictures"
+            f"prior {name} is a {word(kind)} with {' and '.join(found)}: it works on latents or is conditional, and is none "
+            "of the pipelines that load (docs/models.md has a table of them)"
         )
     # A pipeline or part from a module of the model's own folder is written as [MODULE, CLASS].
     own = [
@@ -166,15 +91,11 @@ def _refuse_parts(name: str, index: Path | None) -> None:
         if (part == "_class_name" and not isinstance(value, str)) or (part in PARTS and not _of_diffusers(value))
     ]
     if own:
-        raise PriorError(f"prior {name}: {MODEL_INDEX} names code of the model's own ({_word(own[0])}), which is never run")
+        raise PriorError(f"prior {name}: {MODEL_INDEX} names code of the model's own ({word(own[0])}), which is never run")
 
 
 def _of_diffusers(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and value[0] == "diffusers" and isinstance(value[1], str)
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) and len(value) < 80 and value.isprintable() else shown(value)
 
 
 def _checked(source: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -183,10 +104,10 @@ def _checked(source: str, config: dict[str, Any]) -> dict[str, Any]:
     kind = config.get("_class_name")
     if kind != NETWORK:
         text = " (conditional by cross-attention)" if kind == "UNet2DConditionModel" else ""
-        raise PriorError(f"{source}: its network is a {_word(kind)}{text}; only an unconditional {NETWORK} can be used")
+        raise PriorError(f"{source}: its network is a {word(kind)}{text}; only an unconditional {NETWORK} can be used")
     if config.get("num_class_embeds") is not None or config.get("class_embed_type") is not None:
         classes = config.get("num_class_embeds") or config["class_embed_type"]
-        raise PriorError(f"{source} is class-conditional ({_word(str(classes))} classes); give an unconditional one")
+        raise PriorError(f"{source} is class-conditional ({word(str(classes))} classes); give an unconditional one")
     if config.get("time_embedding_type") == "learned":
         raise PriorError(
             f"{source}: its timestep embedding is a table of integer steps; give one with positional or fourier embedding"
@@ -200,22 +121,6 @@ def _checked(source: str, config: dict[str, Any]) -> dict[str, Any]:
     filled = {"block_out_channels": [224, 448, 672, 896], **config, "in_channels": inputs, "out_channels": outputs}
     check_fields(filled, UNET, f"{source}: config of its network", more=True)
     return {key: value for key, value in filled.items() if key in UNET}
-
-
-def _scheduler(files: ModelFiles) -> dict[str, Any]:
-    what = "scheduler config (save it beside the network's, or give the pipeline's own folder)"
-    path = files.need(what, "scheduler/scheduler_config.json", "scheduler_config.json")
-    where = f"prior {files.name}: {path.name}"
-    scheduler = check_fields({"_class_name": "", **read_json(path)}, NAMED, where, more=True)
-    kind = scheduler["_class_name"]
-    if kind == VE_SCHEDULER:
-        return check_fields({"sigma_min": 0.01, "sigma_max": 1348.0, **scheduler}, EXPLODING, where, more=True)
-    if kind not in DISCRETE:
-        raise PriorError(
-            f"prior {files.name}: its scheduler is a {_word(kind)}; supported are {VE_SCHEDULER} and those of a DDPM "
-            f"(DDPMScheduler, DDIMScheduler, PNDMScheduler and others)"
-        )
-    return check_fields(scheduler, CHAIN, where, more=True)
 
 
 def _weights(path: Path, config: dict[str, Any], source: str) -> dict[str, Tensor]:
@@ -246,11 +151,3 @@ def _renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if name != "time_proj.W":
             found[f"network.{name}"] = value
     return found
-
-
-class _no_warnings(warnings.catch_warnings):  # noqa: N801  # Named as context managers are.
-    """Silences warnings, because importing diffusers and loading a model raise deprecation warnings that users cannot fix."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.simplefilter("ignore")

@@ -10,6 +10,7 @@ from restore.priors.loaders import diffusers
 from restore.priors.loaders import folder as model_folder
 from restore.priors.loaders.checkpoint import Checkpoint, build_prior
 from restore.priors.loaders.hub import ModelFiles, read_json
+from restore.priors.loaders.pipelines.load import loader_of
 from restore.priors.prior import Prior
 
 BUNDLED = {"photo": Path(__file__).parent.parent / "photo"}
@@ -37,7 +38,10 @@ def from_files(files: ModelFiles, *, dtype: torch.dtype | None = torch.float32) 
     Raises: PriorError if it is missing, damaged or of another kind.
     """
     own = _model_folder(files)
-    return build_prior(diffusers.read_checkpoint(files), dtype=dtype) if own is None else model_folder.load(own, dtype=dtype)
+    if own is not None:
+        return model_folder.load(own, dtype=dtype)
+    pipeline = loader_of(files)
+    return build_prior(diffusers.read_checkpoint(files), dtype=dtype) if pipeline is None else pipeline(dtype)
 
 
 def read_checkpoint(files: ModelFiles) -> Checkpoint:

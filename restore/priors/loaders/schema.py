@@ -47,6 +47,7 @@ NETWORK_FIELDS: dict[str, dict[str, Kind]] = {
         "resample_blocks": Flag(),
         "scale_shift": Flag(),
         "learned_variance": Flag(),
+        "classes": optional(WIDTH),
     },
     "diffusers": {"config": Object(), "scores": Flag()},
     "residual-unet": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import warnings
 from collections.abc import Callable
@@ -35,31 +34,31 @@ class Compiled(nn.Module):
         self.works: bool | None = None
         self._call: Callable[..., Any] | None = None
 
-    def forward(self, x: Tensor, level: Tensor) -> Any:
+    def forward(self, x: Tensor, level: Tensor, **condition: Tensor) -> Any:
         if self.works is False or (torch.is_grad_enabled() and x.requires_grad):
-            return self.network(x, level)
+            return self.network(x, level, **condition)
         try:
-            answer = self._answer(x, level)
+            answer = self._answer(x, level, **condition)
         except Exception as error:  # Compilers fail in many ways.
             if is_lack_of_memory(error):
                 raise
             self.works = False
             said = (str(error).strip().splitlines() or [""])[0]
             logger.warning("the network could not be compiled and runs as it is (%s: %s)", type(error).__name__, said[:200])
-            return self.network(x, level)
+            return self.network(x, level, **condition)
         self.works = True
         return answer
 
-    def _answer(self, x: Tensor, level: Tensor) -> Any:
+    def _answer(self, x: Tensor, level: Tensor, **condition: Tensor) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Warnings of the compiler are for its developers.
             if self._call is None:
                 self._call = torch.compile(self.network, mode=mode_for(x.device))
             if not x.is_cuda:
-                return self._call(x, level)
+                return self._call(x, level, **condition)
             # The output of a CUDA graph is in the graph's own memory, which the next replay overwrites.
             torch.compiler.cudagraph_mark_step_begin()
-            return self._call(x, level).clone()
+            return self._call(x, level, **condition).clone()
 
 
 def mode_for(device: torch.device) -> str:
@@ -81,8 +80,7 @@ def runs_compiled(prior: Prior) -> bool:
 
 
 def _twin(prior: Any) -> Any:
-    twin = copy.copy(prior)
-    twin._modules = dict(prior._modules)  # nn.Module's own copy shares the table of parts.
+    twin = prior.twin()
     for name, part in prior._modules.items():
         if isinstance(part, Prior):
             twin._modules[name] = _twin(part)

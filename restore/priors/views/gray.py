@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from restore.errors import PriorError
+from restore.priors.latent.codec import Codec, Pixels
 from restore.priors.prior import Prior
 from restore.priors.view import PriorView
 
@@ -23,6 +24,10 @@ class GrayView(PriorView):
         if prior.channels != 3:
             raise PriorError(f"a gray view needs a prior of 3 channels, got {prior.channels}")
         self.channels = 1
+
+    @property
+    def codec(self) -> Codec:
+        return Pixels(1)
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         return self.prior(x.expand(-1, 3, -1, -1), sigma).mean(dim=1, keepdim=True)

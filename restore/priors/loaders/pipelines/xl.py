@@ -1,0 +1,67 @@
+"""Stable Diffusion XL: two text encoders, and the picture's size as a condition (Podell et al. 2023, 2307.01952)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restore.errors import PriorError
+from restore.priors.latent.conditional import Conditional
+from restore.priors.latent.latent import Latent
+from restore.priors.loaders.pipelines.chain import check_channels, levels_of, prior_of
+from restore.priors.loaders.pipelines.codecs import DiffusersCodec, codec_of
+from restore.priors.loaders.pipelines.masked import Masked
+from restore.priors.loaders.pipelines.parts import Parts, WithKeywords
+from restore.priors.loaders.pipelines.text import Text, pipeline_of
+from restore.priors.prior import Prior
+
+SCALE = 5.0  # Of classifier-free guidance, diffusers' default.
+ADDED = {name: f"added_cond_kwargs.{name}" for name in ("text_embeds", "time_ids")}
+
+
+def load(parts: Parts) -> Prior:
+    """StableDiffusionXLPipeline, and its inpainting of 4 or 9 channels; base models, not refiners."""
+    if parts.index.get("requires_aesthetics_score"):
+        raise PriorError(f"{parts.source} is a refiner, which takes scores of aesthetics; give its base model")
+    codec, network = codec_of(parts), parts.network("unet", "UNet2DConditionModel")
+    text = _text(parts, network, codec)
+    prior = prior_of(parts, WithKeywords(network, ADDED), channels=codec.channels, multiple_of=levels_of(network))
+    if network.config.in_channels == codec.channels:
+        return Latent(Conditional(prior, text), codec)
+    check_channels(parts, network, 2 * codec.channels + 1, "latents, a mask and the code of a picture")
+    return Latent(Conditional(prior, Masked(text, codec), guidance="conditioned", whole=True), codec)
+
+
+def _text(parts: Parts, network: Any, codec: DiffusersCodec) -> Text:
+    encoders, tokenizers = ("text_encoder", "text_encoder_2"), ("tokenizer", "tokenizer_2")
+    made: dict[str, Any] = {name: parts.text_encoder(name) if parts.has(name) else None for name in encoders}
+    made |= {name: parts.tokenizer(name) if parts.has(name) else None for name in tokenizers}
+    if made["text_encoder_2"] is None or made["tokenizer_2"] is None:
+        raise PriorError(f"{parts.source}: model_index.json names no text_encoder_2; it is a part of every such pipeline")
+    pipeline = pipeline_of(
+        "StableDiffusionXLPipeline",
+        vae=codec.network,
+        unet=network,
+        scheduler=None,
+        force_zeros_for_empty_prompt=bool(parts.index.get("force_zeros_for_empty_prompt", True)),
+        add_watermarker=False,
+        **made,
+    )
+    own = network.config.sample_size * codec.factor
+
+    def encode(
+        prompt: str, negative: str | None, size: tuple[int, int] | None, device: torch.device
+    ) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
+        given, nothing, pooled, without = pipeline.encode_prompt(prompt, device=device, negative_prompt=negative)
+        size = (own, own) if size is None else size
+        width = made["text_encoder_2"].config.projection_dim
+        ids = pipeline._get_add_time_ids(size, (0, 0), size, given.dtype, width).to(device)
+        return (
+            {"encoder_hidden_states": given, "text_embeds": pooled, "time_ids": ids},
+            {"encoder_hidden_states": nothing, "text_embeds": without, "time_ids": ids},
+        )
+
+    return Text(encode, {name: made[name] for name in encoders if made[name] is not None}, SCALE)

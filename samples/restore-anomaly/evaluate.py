@@ -20,7 +20,7 @@ from restore_anomaly import Anomaly
 from restore import Restorer
 
 TRAINED = 8000
-LEVELS = (32.0, 64.0, 128.0, 255.0)
+LEVELS = {"digits": (64.0, 128.0, 255.0, 382.0), "textures": (32.0, 64.0, 128.0)}
 TEXTURES = ("brick", "grass", "gravel")
 SIDE = 64  # Of the windows of textures.
 
@@ -55,15 +55,16 @@ def digits(data: Path, normal: int, restorer: Restorer, count: int, samples: int
     same, other = images[labels == normal][:count], images[labels != normal][: 2 * count]
     print(f"digit {normal}: {len(same)} against {len(other)} of other digits, {samples} samples, {steps} steps")
     print(f"  principal components  {auroc(explained(trained, same), explained(trained, other)):.3f}")
-    for level in LEVELS:
-        scores = [maps(restorer, part, level, samples, steps, smooth=0).mean(axis=(1, 2)) for part in (same, other)]
+    for level in LEVELS["digits"]:
+        scores = [np.square(maps(restorer, part, level, samples, steps, 0)).mean(axis=(1, 2)) for part in (same, other)]
         print(f"  level {level:3.0f}             {auroc(*scores):.3f}")
 
 
-def textures(restorer: Restorer, count: int, samples: int, steps: int) -> None:
+def textures(restorer: Restorer, count: int, samples: int, steps: int, show: str) -> None:
     import skimage.data
 
     print(f"{count} windows of {SIDE}x{SIDE} pixels with a defect and as many without, {samples} samples, {steps} steps")
+    rows: list[np.ndarray] = []
     for name in TEXTURES:
         rng = np.random.default_rng(0)
         half = getattr(skimage.data, name)()[:, 256:]
@@ -71,9 +72,13 @@ def textures(restorer: Restorer, count: int, samples: int, steps: int) -> None:
         planted, masks = zip(*(_plant(window, index, rng) for index, window in enumerate(windows[count:])), strict=True)
         clean, damaged, where = windows[:count], np.stack(planted), np.stack(masks)
         _print(name, "high pass", [np.abs(part - _blurred(part)) for part in (clean * 1.0, damaged * 1.0)], where)
-        for level in LEVELS[:3]:
+        for level in LEVELS["textures"]:
             found = [maps(restorer, part, level, samples, steps, 2) for part in (clean, damaged)]
             _print(name, f"level {level:3.0f}", found, where)
+            shown = (damaged, (4 * found[1]).clip(0, 255), 255 * where)
+            rows.append(np.vstack([np.hstack(list(pictures[:6])) for pictures in shown]).astype(np.uint8))
+    if show:
+        cv2.imwrite(show, np.vstack(rows[1::3]))
 
 
 def _print(name: str, method: str, found: list[np.ndarray], where: np.ndarray) -> None:
@@ -123,9 +128,10 @@ def main() -> None:
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--prior", default="photo")
     parser.add_argument("--normal", type=int, default=3)
-    parser.add_argument("--count", type=int, default=150, help="normal pictures, or windows")
-    parser.add_argument("--samples", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--count", type=int, default=200, help="normal pictures, or windows")
+    parser.add_argument("--samples", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=1)
+    parser.add_argument("--show", default="", help="textures: a picture to write, of six windows, their maps and the truth")
     given = parser.parse_args()
     if given.what == "split":
         split(*given.paths)
@@ -134,7 +140,7 @@ def main() -> None:
     if given.what == "digits":
         digits(given.paths[0], given.normal, restorer, given.count, given.samples, given.steps)
     else:
-        textures(restorer, given.count, given.samples, given.steps)
+        textures(restorer, given.count, given.samples, given.steps, given.show)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,14 @@ LEVELS = (0.1, 0.3, 1.0)  # sigma in [-1, 1]: 13, 38 and 128 grey levels.
 DECAYS = (1e-4, 1e-3, 1e-2)
 
 
+def mixed(labels: np.ndarray) -> np.ndarray:
+    """The order in which classes take turns, and each keeps its own order."""
+    nth = np.zeros(len(labels), int)
+    for label in np.unique(labels):
+        nth[labels == label] = np.arange((labels == label).sum())
+    return np.argsort(nth, kind="stable")
+
+
 def described(prior: Prior, images: Tensor, sigma: float, place: str, batch: int = 250) -> Tensor:
     """Features (N, 4 F): the means of the activations in the quarters of each picture, with noise of its own seed."""
     rows = []
@@ -86,9 +94,14 @@ def main() -> None:
     parser.add_argument("out", nargs="?", type=Path)
     parser.add_argument("--prior", default="photo")
     parser.add_argument("--place", default="", help="module; by default the last of the coarsest level")
+    parser.add_argument("--sorted", action="store_true", help="DATA has one class after the other: take turns")
     given = parser.parse_args()
     with np.load(given.data) as archive:
-        images, labels = archive["images"], torch.from_numpy(archive["labels"]).long()
+        images, labels = archive["images"], archive["labels"]
+    if given.sorted:
+        order = mixed(labels)
+        images, labels = images[order], labels[order]
+    labels = torch.from_numpy(labels).long()
     if given.what == "split":
         np.save(given.out, images[:TRAINED])
         return

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import cv2
 import numpy as np
 from restore_translate import Translate
 from torch import Tensor
@@ -56,7 +57,7 @@ def slant(pictures: np.ndarray) -> np.ndarray:
     return (ink * down * right).sum(axis=(1, 2)) / (ink * down * down).sum(axis=(1, 2))
 
 
-def classes(images: np.ndarray, judge: Judge, source: str, target: str, count: int, labels: np.ndarray) -> None:
+def classes(images: np.ndarray, judge: Judge, labels: np.ndarray, source: str, target: str, count: int, show: str) -> None:
     (first, here), (second, there) = source.split("=", 1), target.split("=", 1)
     pictures = images[TRAINED:][labels[TRAINED:] == int(first)][:count]
     to, back = (Restorer.from_pretrained(name).prior for name in (there, here))
@@ -66,6 +67,9 @@ def classes(images: np.ndarray, judge: Judge, source: str, target: str, count: i
         *((f"noise {level:.0f}", {"level": level}, {"level": level}) for level in (64.0, 128.0, 255.0)),
     ]:
         found = translated(to, pictures, **there_options)
+        if show and name == "bridge":
+            rows = [np.hstack(list(some[:12])).round().astype(np.uint8) for some in (pictures, found)]
+            cv2.imwrite(show, np.vstack(rows))
         again = translated(back, found.round().astype(np.uint8), **back_options)
         leans = np.corrcoef(slant(pictures), slant(found))[0, 1]
         ink = np.corrcoef(pictures.mean(axis=(1, 2)), found.mean(axis=(1, 2)))[0, 1]
@@ -99,7 +103,8 @@ def main() -> None:
     parser.add_argument("--source", default="3=prior-3")
     parser.add_argument("--target", default="8=prior-8")
     parser.add_argument("--prior", default="prior-digits")
-    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--show", default="", help="classes: a picture to write, of twelve digits and what became of them")
     given = parser.parse_args()
     with np.load(given.data) as archive:
         images, labels = archive["images"], archive["labels"]
@@ -111,7 +116,7 @@ def main() -> None:
         return
     judge = Judge(images[:TRAINED], labels[:TRAINED])
     if given.what == "classes":
-        classes(images, judge, given.source, given.target, given.count, labels)
+        classes(images, judge, labels, given.source, given.target, given.count, given.show)
     else:
         inverted(images, judge, given.prior, given.count, labels)
 

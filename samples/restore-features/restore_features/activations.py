@@ -13,7 +13,7 @@ from restore import Guidance, Noise, Prior, PriorError, PriorView, Problem, Samp
 
 
 def features(prior: Prior, x: Tensor, sigma: Tensor | float, place: str = "") -> Tensor:
-    """The activations (B, F, h, w) of one module while the prior evaluates D(x, sigma).
+    """The activations (B, F, h, w) float32 of one module while the prior evaluates D(x, sigma).
 
     Args:
         x: (B, C, H, W), pictures in [-1, 1] plus noise of standard deviation sigma; without noise they are unlike what the
@@ -28,7 +28,7 @@ def features(prior: Prior, x: Tensor, sigma: Tensor | float, place: str = "") ->
     place = place or [name for name, (_, height, width) in known.items() if height * width == least][-1]
     if place not in known:
         raise UsageError(f"place: {place!r} is no module with maps (F, h, w); the prior has {', '.join(known)}")
-    return _evaluated(prior, x, sigma, place)[place]
+    return _evaluated(prior, x, sigma, place)[place].float()
 
 
 def places(prior: Prior, size: tuple[int, int] = (32, 32)) -> dict[str, tuple[int, int, int]]:

@@ -34,7 +34,7 @@ class Edit(Task):
     Options = EditOptions
 
     def problem(self, picture: Picture, options: EditOptions) -> Problem:
-        from restore.guidance.unconditional import nothing_measured
+        from restore.guidance import nothing_measured
 
         return nothing_measured(tuple(picture.pixels.shape), start=picture.pixels)
 

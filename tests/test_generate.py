@@ -12,8 +12,7 @@ from toys import files
 
 from restore import Restorer, generate, images
 from restore.errors import PriorError, UsageError
-from restore.guidance import SDEdit, Unconditional
-from restore.guidance.unconditional import nothing_measured
+from restore.guidance import SDEdit, Unconditional, nothing_measured
 from restore.operators import Mask
 from restore.planning.plan import make_plan
 from restore.priors import Prior

@@ -79,6 +79,24 @@ def test_a_task_that_keeps_the_contract():
     check_task(Same())
 
 
+def test_a_task_that_needs_more_of_a_prior_is_checked_with_one_that_has_it():
+    """Whatever a task's method takes from the prior, the check gives it the prior that was named."""
+    given = White(3, mean=0.3)
+    seen = []
+
+    class Sees(Same):
+        def guidance(self, problem, options):
+            return Seeing()
+
+    class Seeing(restore.Estimator):
+        def estimate(self, problem, prior, x, sigma):
+            seen.extend(one.mean for one in prior.modules() if isinstance(one, White))
+            return prior(x, sigma)
+
+    check_task(Sees(), prior=given)
+    assert set(seen) == {0.3}
+
+
 class Raises(Same):
     def problem(self, picture, options):
         raise KeyError("oh no")

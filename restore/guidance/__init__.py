@@ -20,7 +20,7 @@ from restore.guidance.repaint import RePaint
 from restore.guidance.resample import ReSample
 from restore.guidance.sdedit import SDEdit
 from restore.guidance.tds import TDS
-from restore.guidance.unconditional import Unconditional
+from restore.guidance.unconditional import Unconditional, nothing_measured
 from restore.guidance.whitening import Whitening
 
 __all__ = [
@@ -48,4 +48,5 @@ __all__ = [
     "SDEdit",
     "Unconditional",
     "Whitening",
+    "nothing_measured",
 ]

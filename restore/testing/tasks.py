@@ -11,6 +11,7 @@ from restore.errors import RestoreError
 from restore.images import as_picture
 from restore.images.picture import Picture
 from restore.options import build, describe
+from restore.priors.prior import Prior
 from restore.problem import Problem, check_operator
 from restore.restorer import Restorer
 from restore.task import Task
@@ -19,7 +20,7 @@ from restore.testing.priors import White
 
 
 @asserting
-def check_task(task: Task, pictures: Sequence[Any] | None = None, **options: Any) -> None:
+def check_task(task: Task, pictures: Sequence[Any] | None = None, *, prior: Prior | None = None, **options: Any) -> None:
     """Checks a task: its options, its problem, and a short run with a prior that costs nothing, on each picture.
 
     A problem's y has the shape that its operator makes of its `shape`; pictures and options stay as they are; equal calls give
@@ -28,6 +29,7 @@ def check_task(task: Task, pictures: Sequence[Any] | None = None, **options: Any
 
     Args:
         pictures: of any kind that `Restorer.stream` takes; by default those of `sample_pictures`.
+        prior: for tasks that need more of it than `White`, the default, has, such as a network.
         options: the task's own.
     """
     assert isinstance(task, Task), f"{task!r} is no Task"
@@ -39,7 +41,7 @@ def check_task(task: Task, pictures: Sequence[Any] | None = None, **options: Any
     given = list(sample_pictures().values()) if pictures is None else list(pictures)
     for picture in given:
         try:
-            _check_one(task, as_picture(picture), own, options)
+            _check_one(task, as_picture(picture), own, options, prior or White(3))
         except RestoreError as error:
             refused.append(str(error))
     assert len(refused) < len(given), f"the task refuses every picture: {'; '.join(sorted(set(refused)))}"
@@ -61,7 +63,7 @@ def sample_pictures(side: int = 24) -> dict[str, np.ndarray]:
     }
 
 
-def _check_one(task: Task, picture: Picture, own: Any, options: Mapping[str, Any]) -> None:
+def _check_one(task: Task, picture: Picture, own: Any, options: Mapping[str, Any], prior: Prior) -> None:
     before = picture.pixels.clone()
     problem = task.problem(picture, own)
     assert isinstance(problem, Problem), f"problem returns a {type(problem).__name__}, not a Problem"
@@ -70,7 +72,7 @@ def _check_one(task: Task, picture: Picture, own: Any, options: Mapping[str, Any
     assert (picture.pixels == before).all(), "problem changed the picture"
     found = task.found(problem, own)
     assert isinstance(found, Mapping), f"found returns a {type(found).__name__}, not names and values"
-    restorer = Restorer(White(3))
+    restorer = Restorer(prior)
     first, second = (restorer(task, picture, steps=2, **options) for _ in range(2))
     finished = first.picture
     assert isinstance(finished, Picture), f"finish returns a {type(finished).__name__}, not a Picture"

@@ -1,0 +1,1 @@
+pytest_plugins = ["restore.testing.fixtures"]

@@ -23,12 +23,13 @@ from restore.cli import console
         ("\udcffe.png", r"$'\xffe.png'"),
         ("\u2028.png", r"$'\u2028.png'"),
     ],
+    ids=ascii,  # Other workers of pytest-xdist take no surrogates.
 )
 def test_a_path_is_one_line(name: str, said: str) -> None:
     assert console.spelled(name) == said
 
 
-@pytest.mark.parametrize("name", ["a\nb.png", "\udcff.png"])
+@pytest.mark.parametrize("name", ["a\nb.png", "\udcff.png"], ids=ascii)
 def test_odd_names_take_one_line_and_json_has_them_exactly(name: str, place: Path, restore: Command) -> None:
     os.rename("img.png", name)
     out = f"{name[:-4]}.soften.png"

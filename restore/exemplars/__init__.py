@@ -1,7 +1,7 @@
 """Exemplars: a picture's own patches, with which its wide holes are filled."""
 
 from restore.exemplars.cost import Cost
-from restore.exemplars.fill import Settings, fill
+from restore.exemplars.filling import Settings, fill
 from restore.exemplars.hole import Holes
 from restore.exemplars.wide import wide_holes, widest
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restore.exemplars.canvas import Canvas, distances
-from restore.exemplars.fill import Settings, pyramid_of
+from restore.exemplars.filling import Settings, pyramid_of
 from restore.exemplars.search import BLOCK
 
 PROBE = 2048  # Patches whose comparison is timed.

@@ -59,7 +59,7 @@ class RandomSearch:
         narrowest: draws lie within the whole canvas first, then within half of the last, down to so many pixels.
     """
 
-    rounds: int = 2
+    rounds: int = 1
     jumps: tuple[int, ...] = (8, 4, 2, 1)
     narrowest: int = 2
 

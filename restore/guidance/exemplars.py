@@ -19,8 +19,6 @@ from restore.problem import Problem
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler
 
-BEST = Settings(rounds=(20, 12, 8, 6))
-
 
 @dataclass(frozen=True)
 class Exemplars(PnP):
@@ -34,7 +32,7 @@ class Exemplars(PnP):
     Attributes:
         thin: whether there are thin holes, too, which take as many steps as alone.
         rim: width in pixels of what is restored anew.
-        rim_steps: transitions where there are no thin holes.
+        rim_steps: transitions where there are no thin holes, unless the best are asked for.
         settings: of the fill.
     """
 
@@ -48,8 +46,8 @@ class Exemplars(PnP):
     settings: Settings = field(default_factory=Settings)
 
     def preset(self, quality: Literal["fast", "balanced", "best"]) -> tuple[Guidance, int]:
-        method = replace(self, settings=BEST) if quality == "best" else self
-        return method, super().preset(quality)[1] if self.thin else self.rim_steps
+        steps = super().preset(quality)[1]
+        return self, steps if self.thin or quality == "best" else min(steps, self.rim_steps)
 
     def sampling(self, problem: Problem) -> Guidance:
         return ExemplarSamples(**{item.name: getattr(self, item.name) for item in fields(self)})
@@ -92,7 +90,7 @@ class ExemplarSamples(Exemplars):
     answer: ClassVar[Literal["sample", "estimate"]] = "sample"
     averages: ClassVar[bool] = False
     begins_each: ClassVar[bool] = True
-    jitter: float = 0.5
+    jitter: float = 1.0
 
     def sampling(self, problem: Problem) -> Guidance:
         return self

@@ -16,6 +16,7 @@ from restore.exemplars.votes import rim_weights, voted
 
 JITTERED = 2  # Sizes, from the coarsest, at which patches are chosen with jitter; finer ones follow them.
 CELL = 4  # Pixels of the grid of that jitter, so that whole parts of the picture are preferred, and not patches here and there.
+AT_MOST = 30_000_000  # Pairs of patches at the smallest size, if smaller ones can be had.
 FEWEST = 64  # Whole known patches without which nothing can be continued.
 
 
@@ -32,10 +33,10 @@ class Settings:
             that differ.
     """
 
-    radius: int = 3
-    rounds: tuple[int, ...] = (10, 8, 4, 2)
-    rim: float = 1.1
-    all_of: int = 120_000_000
+    radius: int = 2
+    rounds: tuple[int, ...] = (20, 12, 6, 4, 2)
+    rim: float = 1.5
+    all_of: int = 1_000_000
     jitter: float = 0.0
     search: RandomSearch = field(default_factory=RandomSearch)
 
@@ -96,7 +97,9 @@ def pyramid_of(canvas: Canvas, radius: int) -> list[Canvas]:
     found: list[Canvas] = []
     while min(canvas.height, canvas.width) >= 4 * (2 * radius + 1):
         sources, targets = len(canvas.sources(radius)), len(canvas.targets(radius))
-        if targets == 0 or sources < max(FEWEST, targets // 2 if found else 0):
+        # Small sizes with too little around the hole mislead; but the smallest must be small, since all is compared there.
+        least = 0 if not found or len(found[-1].targets(radius)) * len(found[-1].sources(radius)) > AT_MOST else targets // 2
+        if targets == 0 or sources < max(FEWEST, least):
             break
         found.append(canvas)
         canvas = canvas.halved()

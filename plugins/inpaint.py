@@ -13,12 +13,15 @@ from restore.task import Task
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restore.exemplars import Holes
     from restore.guidance import Guidance
     from restore.images import Picture
     from restore.operators import Mask
     from restore.problem import Problem
 
 logger = logging.getLogger("restore")
+WIDE = 0.2  # Of the prior's context: the width from which on holes are filled with patches (docs/reports/holes.md).
+CONTEXT = 116  # Of the bundled prior, in pixels.
 MOSTLY = 0.9  # Share of the picture from which on a mask may be meant the other way round; random pixels are rarer.
 
 
@@ -57,6 +60,22 @@ class InpaintOptions:
             "min": 0.01,
             "max": 1,
             "help": "share of the prior's noise levels: below 1 what is under the mask is repainted, not replaced",
+        },
+    )
+    fill: str = field(
+        default="auto",
+        metadata={
+            "choices": ["auto", "smooth", "texture"],
+            "help": "texture: holes get patches of the picture; smooth: what is most probable, a blur where holes are wide; "
+            "auto: texture for wide ones",
+        },
+    )
+    like: Any = field(
+        default=(),
+        metadata={
+            "picture": True,
+            "several": True,
+            "help": "another picture of the same place, whose patches may be used, too; give it again for more",
         },
     )
     grain: str = field(
@@ -104,9 +123,13 @@ class Inpaint(Task):
         if compressed and artefacts_of(picture, sigma_y, known=keep) is not None:
             logger.info("it is what JPEG compression did, and no noise, so holes get no grain")
             sigma_y, noise = 0.0, None
+        y = pixels * keep
+        holes = None if options.strength < 1 else _holes(y, keep, sigma_y, options)
+        if holes is not None:
+            sigma_y, noise = 0.0, None  # Patches come with the grain of the known pixels.
         return Problem(
-            y=pixels * keep,
-            operator=Mask(keep),
+            y=y,
+            operator=holes or Mask(keep),
             sigma_y=sigma_y,
             shape=tuple(pixels.shape),
             noise=noise,
@@ -115,12 +138,22 @@ class Inpaint(Task):
         )
 
     def guidance(self, problem: Problem, options: InpaintOptions) -> Guidance | None:
+        from restore.exemplars import Holes
+        from restore.guidance.exemplars import Exemplars
         from restore.guidance.pnp import FILLING
         from restore.guidance.repaint import RePaint
 
         if options.strength < 1:
             return RePaint(strength=options.strength)
+        if isinstance(problem.operator, Holes):
+            return Exemplars(thin=problem.operator.has_thin)
         return FILLING if problem.sigma_y == 0 else None
+
+    def found(self, problem: Problem, options: InpaintOptions) -> dict[str, Any]:
+        from restore.exemplars import Holes, widest
+
+        how = "texture" if isinstance(problem.operator, Holes) else "smooth"
+        return {"fill": how, "widest": round(widest(~problem.operator.keep[0, 0]), 1)}
 
     def finish(self, picture: Picture, problem: Problem[Mask], restored: Tensor, options: InpaintOptions) -> Picture:
         import torch
@@ -139,6 +172,41 @@ class Inpaint(Task):
 
 def _keeps_grain(options: InpaintOptions) -> bool:
     return options.grain == "keep" or (options.grain == "auto" and options.sigma == "auto")
+
+
+def _holes(y: Tensor, keep: Tensor, sigma_y: float, options: InpaintOptions) -> Holes | None:
+    """The operator that fills wide holes with patches, or None where they are filled smoothly."""
+    from restore.exemplars import Holes, Settings, widest
+
+    lenders = _lenders(options, y.shape[1])
+    if options.fill == "smooth":
+        if lenders:
+            raise UsageError("--like lends patches, and --fill smooth takes none; leave one of them out")
+        return None
+    width = widest(~keep[0, 0])
+    if width < (WIDE * CONTEXT if options.fill == "auto" else 1):
+        return None
+    if sigma_y > 0 and not _keeps_grain(options):
+        if options.fill == "texture" or lenders:
+            raise UsageError(
+                "patches have the picture's noise, and --fill texture takes none out; leave --sigma and --grain out"
+            )
+        return None
+    holes = Holes.of(y, keep, WIDE * CONTEXT if options.fill == "auto" else 1, lenders)
+    if not holes.is_enough(Settings().radius):
+        logger.warning("too little of the picture is known to take patches from, so holes are filled smoothly")
+        return None
+    logger.info("holes of up to %.0f pixels are filled with patches of the picture (--fill smooth takes none)", width)
+    return holes
+
+
+def _lenders(options: InpaintOptions, channels: int) -> tuple[Tensor, ...]:
+    """The pictures that lend patches (1, C, h, w)."""
+    from restore.images import as_picture
+
+    given = options.like if isinstance(options.like, list | tuple) else (options.like,)
+    pixels = [as_picture(one).in_srgb().pixels for one in given if one is not None]
+    return tuple(one.mean(dim=1, keepdim=True) if channels == 1 else one.expand(-1, channels, -1, -1) for one in pixels)
 
 
 def _mask(picture: Picture, options: InpaintOptions) -> Tensor:

@@ -16,6 +16,8 @@ class Inpaint(CallKeywords, total=False):
     sigma: float | Literal["auto"]
     grain: Literal["auto", "keep", "none"]
     strength: float
+    fill: Literal["auto", "smooth", "texture"]
+    like: Any
 
 
 class SuperResolution(CallKeywords, total=False):

@@ -30,6 +30,7 @@ class Option:
         nullable: None is also a value.
         minimum, maximum: the range of the value, ends included.
         picture: the value is a picture: a path, or an object that `as_picture` takes.
+        several: the value is a list of pictures; one alone is taken, too.
         required: the option must be given.
         above: the value must be larger than this.
         others: types accepted besides `kind` and not converted, such as a `Guidance` in place of its name.
@@ -46,6 +47,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     picture: bool = False
+    several: bool = False
     required: bool = False
     above: float | None = None
     others: tuple[type, ...] = ()
@@ -166,6 +168,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) 
         minimum=told.get("min"),
         maximum=told.get("max"),
         picture=picture,
+        several=bool(told.get("several", False)),
         required=bool(told.get("required", False)),
         above=told.get("above"),
         others=others,

@@ -184,10 +184,11 @@ def _restored(plan: Plan, index: int, names: Sequence[str], seed: int) -> Iterat
         start=None if part.start is None else part.start.to(device),
         constraint=None if part.constraint is None else part.constraint.to(device),
     )
+    seeds = [seed_for(seed, f"{name}/{index}") for name in names]
     if needs_initial_estimate(part, plan.prior, plan.schedule):
-        part = replace(part, start=part.operator.initial_estimate(part.y))
+        part = replace(part, start=plan.guidance.begin(part, seeds))
     part = replace(part, y=part.y.expand(len(names), *part.y.shape[1:]), shape=(len(names), *part.shape[1:]))
-    noise = Noise([seed_for(seed, f"{name}/{index}") for name in names])
+    noise = Noise(seeds)
     try:
         yield from reverse(part, plan.view(index), plan.guidance, plan.sampler, plan.schedule.to(device), noise)
     except OutOfMemoryError:

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     ["errors", "lazy", "spec", "files", "bundled", "device.memory", "device.dtype"],
     ["operators"],
+    ["exemplars"],
     ["noise.model", "noise.clipping"],
     ["problem"],
     ["networks"],

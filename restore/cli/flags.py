@@ -66,7 +66,7 @@ def _flag(option: Option, known: dict[str, str]) -> click.Option:
         if not plain:
             names[-2] = f"{flag}/--no-{flag[2:]}"
         return click.Option(names, is_flag=True, default=option.default, help=help)
-    notes = [f"default {option.default}"] if option.default is not None else []
+    notes = [f"default {option.default}"] if option.default is not None and not option.several else []
     notes = [range, *notes] if range and not option.metadata.get("metavar") else notes
     notes = ["required"] if option.required else notes
     # click takes a default of None as a value, so a required option must have no default at all.
@@ -75,6 +75,7 @@ def _flag(option: Option, known: dict[str, str]) -> click.Option:
         names,
         type=Value(option),
         metavar=option.metadata.get("metavar"),
+        multiple=option.several,
         **default,
         help=help + (f"  [{'; '.join(notes)}]" if notes else ""),
     )

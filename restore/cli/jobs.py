@@ -149,7 +149,7 @@ class _Target:
 
 
 def _refuse_collisions(jobs: list[Job]) -> None:
-    read = [value for job in jobs for value in job.options.values() if isinstance(value, Path) and value.is_file()]
+    read = [path for job in jobs for value in job.options.values() for path in _paths(value) if path.is_file()]
     sources = {os.path.abspath(path) for path in [*(job.source for job in jobs), *read]}
     takers: dict[str, Path] = {}
     for job in jobs:
@@ -165,8 +165,15 @@ def _refuse_collisions(jobs: list[Job]) -> None:
 def _check_pictures(task: Task, own: Mapping[str, Any]) -> None:
     for option in describe(task.Options):
         value = own.get(option.name)
-        if option.picture and isinstance(value, Path) and not value.exists():
-            raise PictureError(f"{option.flag} {value}: no such file or folder; check the name")
+        for path in _paths(value) if option.picture else []:
+            if not path.exists() or (option.several and path.is_dir()):
+                what = "file" if option.several else "file or folder"
+                raise PictureError(f"{option.flag} {path}: no such {what}; check the name")
+
+
+def _paths(value: Any) -> list[Path]:
+    """The paths in an option's value."""
+    return [one for one in (value if isinstance(value, list | tuple) else (value,)) if isinstance(one, Path)]
 
 
 def _with_options(job: Job, options: Mapping[str, Any]) -> Job:

@@ -46,5 +46,7 @@ def _property(option: Option) -> dict[str, Any]:
     if option.named:
         found = {"anyOf": [found, {"enum": list(option.named)}], **({"description": option.help} if option.help else {})}
         found["anyOf"][0].pop("description", None)
+    if option.several:
+        found = {"anyOf": [found, {"type": "array", "items": {"type": "string", "format": "path"}}]}
     found["default"] = str(option.default) if isinstance(option.default, Path) else option.default
     return found

@@ -79,4 +79,8 @@ def _source(recorded: dict[str, str], given: Path | None, result: Path) -> Path:
 
 def _options(task: Task, recorded: dict[str, Any]) -> dict[str, Any]:
     pictures = {option.name for option in describe(task.Options) if option.picture}
-    return {name: Path(value) if name in pictures and value is not None else value for name, value in recorded.items()}
+
+    def read(value: Any) -> Any:
+        return tuple(map(Path, value)) if isinstance(value, list) else Path(value)
+
+    return {name: read(value) if name in pictures and value is not None else value for name, value in recorded.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, cast
 
@@ -41,6 +41,8 @@ class Guidance(ABC, Generic[Kind]):
         noise_law: whether the method takes noise of any law, or every noise for white.
         takes_constraint: whether it takes `Problem.measurement` or `Problem.prox` where the problem has a constraint, not y.
         differentiates: whether it takes gradients through the operator alone, which counts where that is a decoder.
+        averages: whether the mean of several samples is an answer, as of posterior samples; if not, the first one is.
+        begins_each: whether `begin` makes an estimate for each picture, and not one for all.
         ranges: (lowest, highest) value of parameters, by name.
     """
 
@@ -49,6 +51,8 @@ class Guidance(ABC, Generic[Kind]):
     noise_law: ClassVar[Literal["white", "any"]] = "white"
     takes_constraint: ClassVar[bool] = False
     differentiates: ClassVar[bool] = False
+    averages: ClassVar[bool] = True
+    begins_each: ClassVar[bool] = False
     steps: ClassVar[int] = 50
     fast: ClassVar[int] = 10
     best: ClassVar[int] = 100
@@ -91,6 +95,18 @@ class Guidance(ABC, Generic[Kind]):
     def uses(self, operator: Operator) -> bool:
         """Whether the method works with operators of this class."""
         return isinstance(operator, self.needs)
+
+    def begin(self, problem: Problem[Kind], seeds: Sequence[int]) -> Tensor:
+        """`Problem.start` of runs that begin below the prior's highest level, (1 or B, C, H, W): the initial estimate.
+
+        Args:
+            seeds: one for each of the B pictures to make.
+        """
+        return problem.operator.initial_estimate(problem.y)
+
+    def cost_to_begin(self, problem: Problem[Kind]) -> tuple[float, int] | None:
+        """Seconds and bytes that `begin` takes, where it makes another estimate than the operator's; else None."""
+        return None
 
     def start(self, problem: Problem[Kind], sigma: Tensor, noise: Noise) -> Tensor:
         """The state at sigma, the first level of the schedule: x = sigma z, plus `problem.start` if there is one."""

@@ -86,7 +86,9 @@ def dry_run(
     except RestoreError:
         return DryRun(tuple(map(Asked, schedule[:-1].tolist(), [1] * (len(schedule) - 1))), 0, UNKNOWN, coarse)
     if needs_initial_estimate(problem, prior, schedule):
-        held = max(held, held_by_initial_estimate(problem))
+        own = guidance.cost_to_begin(problem)
+        own_held = 0.0 if own is None else own[1] / (4 * problem.shape[1] * problem.shape[-2] * problem.shape[-1])
+        held = max(held, held_by_initial_estimate(problem)) + own_held
     return DryRun(asked, gradients, held)
 
 

@@ -32,7 +32,7 @@ def choose_methods(problem: Problem, options: RunOptions, own: Guidance | None =
     """The methods whose pictures make the result, samples first, and the fidelity of the result.
 
     The default is one point estimate, of fidelity 1, or for several samples their mean. If the requested method, or else the
-    task's own, draws samples, the fidelity of one sample is 0 by default.
+    task's own, draws samples, the fidelity of one sample is 0 by default, and so is that of several which have no mean.
 
     Args:
         options: `guidance`, `samples` and `fidelity` are used.
@@ -48,7 +48,11 @@ def choose_methods(problem: Problem, options: RunOptions, own: Guidance | None =
         )
     if fidelity is None:
         chosen = given or own
-        fidelity = 0.0 if samples == 1 and chosen is not None and chosen.answer == "sample" else 1.0
+        if samples == 1:
+            fidelity = 0.0 if chosen is not None and chosen.answer == "sample" else 1.0
+        else:
+            sampling = given if given is not None and not estimates else _default_sampling(problem, own)
+            fidelity = 1.0 if sampling.averages else 0.0
     if samples == 1 and fidelity == 1 and given is not None and not estimates:
         raise UsageError(f"fidelity 1 of one sample leaves nothing for {type(given).__name__} to do; ask for more samples")
     draws = []

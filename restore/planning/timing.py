@@ -36,12 +36,13 @@ def beside_network(plan: Plan) -> float:
     box = part_of(plan.problem, plan.boxes[index])
     part, guess = _middle(box, PART), 0.0
     if needs_initial_estimate(part, plan.prior, plan.schedule):
-        guess = _of_initial_estimate(box) * sum(areas) / areas[index]
+        own = plan.guidance.cost_to_begin(box)
+        guess = (_of_initial_estimate(box) if own is None else own[0]) * sum(areas) / areas[index]
         part = replace(part, start=torch.zeros(part.shape))
     pixels = part.shape[-2] * part.shape[-1]
     batches = -(-len(plan.names) // plan.batch)
     walked = _of_transitions(plan, index, part) * sum(areas) / pixels * growth(areas[index], pixels)
-    return guess * batches + walked * len(plan.names)
+    return guess * (len(plan.names) if plan.guidance.begins_each else batches) + walked * len(plan.names)
 
 
 def afterwards(problem: Problem) -> float:

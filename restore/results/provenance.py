@@ -42,6 +42,8 @@ def plain(options: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return f"<{type(value).__name__}>"

@@ -1,0 +1,1 @@
+"""Large holes: what is measured for docs/reports/holes.md."""

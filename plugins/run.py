@@ -12,6 +12,7 @@ from restore.task import Task
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from restore.guidance.guidance import Guidance
     from restore.images import Picture
     from restore.problem import Problem
 
@@ -38,6 +39,12 @@ class Run(Task):
 
         assert options.op is not None
         return Degradation.parse(options.op).problem(picture.pixels)
+
+    def guidance(self, problem: Problem, options: RunTaskOptions) -> Guidance | None:
+        from restore.guidance.dps import DPS
+        from restore.operators import Linear
+
+        return None if isinstance(problem.operator, Linear) else DPS()  # The toolkit has no default for what is not linear.
 
     def found(self, problem: Problem, options: RunTaskOptions) -> dict[str, Any]:
         return {"sigma": 127.5 * problem.sigma_y}

@@ -151,6 +151,15 @@ def test_all_of_it_is_undone_in_one_solve():
     assert psnr(found.image, truth) > psnr(cv2.resize(small, (64, 64), interpolation=cv2.INTER_CUBIC), truth) + 2
 
 
+def test_what_is_not_linear_is_undone_too():
+    truth = crop("coffee", 100, 150, 32)
+    text = "clip:60,200 | noise:2"
+    given = photo()("degrade", truth, op=text).image
+    found = photo()("run", given, op=text, steps=4)
+    assert found.answer == "sample"
+    assert found.image.shape == truth.shape
+
+
 LINEAR = {
     "rows": LinearFunction(lambda x: x[..., torch.arange(x.shape[-2]) % 3 != 2, :], (2, 9, 7)),
     "mean": LinearFunction(lambda x: x.mean(dim=1, keepdim=True), (3, 5, 4)),

@@ -19,6 +19,7 @@ from restore.guidance.pnp import ENLARGING, PnP
 from restore.guidance.two_scales import TwoScales
 from restore.images.alpha import enlarge_alpha, resize_alpha
 from restore.operators import Downsample
+from restore.planning.defaults import default_estimate
 from restore.problem import Problem
 
 
@@ -90,7 +91,7 @@ def test_exact_pictures_are_enlarged_as_ever():
     task, options = SuperResolution(), SuperResolutionOptions(sigma=0.0)
     from restore.images import as_picture
 
-    assert task.guidance(task.problem(as_picture(small), options), options) is ENLARGING
+    assert default_estimate(task.problem(as_picture(small), options)) is ENLARGING
 
 
 # Reductions

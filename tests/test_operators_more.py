@@ -1,5 +1,6 @@
 """Operators of optics, files and matrices."""
 
+import base64
 import io
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from restore.errors import OperatorError
 from restore.operators import JPEG, Blur, Clip, Compose, ComposeLinear, Dense, Downsample, Gray, Identity, Mask
+from restore.operators.plate import _relaxed
 from restore.testing import check_linear, check_operator, check_spectral
 
 BOTH = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
@@ -125,3 +127,20 @@ def test_jpeg_passes_gradients_through_its_rounding():
 def test_refusals(build, message):
     with pytest.raises(OperatorError, match=message):
         build()
+
+
+# Sixteenth-size means of a photograph, (8, 8) float32, around a hole of 2 x 2.
+AROUND_A_HOLE = (
+    "LC2lvq2tub4+PdG+mJv7vdjk5Lzq61O+UFAAvmVlVb4gFVU9+u8vPVhkpLwcHS2+WFlJvvHyWr5xdze9WlzsvT4/P77O1VW9RkLyPWBhYb6kpL"
+    "C+pqVdvpydrb2anf298vOjvVBFhTyEiQm9Mt/OvdT/Yb7y8eW+sN/fu3d3d740NTW+SlnZvF9dTT4HCom9+noJvru8HL6GhoK+cnLWvgIDA77i"
+    "4pa+JigovktO/r1maam96OrKvfT6Or3MzOS+7u0xv0pKEL/d3Ai/WFjIvlBJaT2mpJA+8PFxvqenh76xsNy+AADsvmxrG79kZLi+S1BwvYiLa7"
+    "2gwMC7IiFBPg=="
+)
+
+
+def test_a_small_plate_that_is_solved_long_before_its_iterations_are_over():
+    u = torch.frombuffer(bytearray(base64.b64decode(AROUND_A_HOLE)), dtype=torch.float32).reshape(8, 8)
+    free = torch.zeros(8, 8, dtype=torch.bool)
+    free[3:5, 3:5] = True
+    found = _relaxed(u, free, 160)  # The squares of its residuals are numbers of one digit after nine steps.
+    torch.testing.assert_close(found, _relaxed(u.double(), free, 160).float(), atol=1e-6, rtol=0)

@@ -142,14 +142,15 @@ def test_schema() -> None:
 def test_the_schema_has_the_keywords_of_every_call_too() -> None:
     common = {name: found for name, found in json_schema(Toy())["properties"].items() if name in of_scope("call")}
     assert tuple(common) == of_scope("call")
-    assert common["samples"] == {"type": "integer", "description": "posterior samples to draw", "minimum": 1, "default": 1}
+    samples = {"type": "integer", "description": "posterior samples to draw", "minimum": 1, "maximum": 10000, "default": 1}
+    assert common["samples"] == samples
     assert common["quality"]["enum"] == ["fast", "balanced", "best"]
     assert common["fidelity"]["type"] == ["number", "null"]
 
 
 def test_run_options_are_checked_like_a_tasks_own() -> None:
     assert options.build(RunOptions) == RunOptions()
-    with pytest.raises(UsageError, match="samples: 0 is out of range; give 1 or more"):
+    with pytest.raises(UsageError, match="samples: 0 is out of range; give 1 to 10000"):
         options.build(RunOptions, samples=0)
     with pytest.raises(UsageError, match="quality: 'good' is none of fast, balanced, best"):
         options.build(RunOptions, quality="good")

@@ -260,12 +260,11 @@ def test_a_picture_that_fits_goes_through_whole_whatever_the_networks_blocks(siz
 @pytest.mark.parametrize(
     ("operator", "y", "message"),
     [
-        (lambda x: x, (1, 3, 16, 16), "must be a restore.operators.Operator, got a function"),
+        (lambda x: x, (1, 3, 16, 16), "operator is a restore.operators.Operator, got a function"),
         (Downsample((16, 16), 2), (1, 3, 16, 16), r"\(1, 3, 8, 8\), but y has \(1, 3, 16, 16\)"),
         (Blur.gaussian((32, 32), 1.0), (1, 3, 32, 32), "Blur does not take pictures of shape"),
     ],
 )
 def test_an_operator_that_does_not_fit_the_problem_is_an_operator_error(operator, y, message):
-    problem = Problem(y=torch.zeros(y), operator=operator, sigma_y=0.1, shape=(1, 3, 16, 16))
     with pytest.raises(OperatorError, match=message):
-        solve(problem, Shrinking(), "dps", steps=2)
+        solve(Problem(torch.zeros(y), operator, 0.1, (1, 3, 16, 16)), Shrinking(), "dps", steps=2)

@@ -20,6 +20,7 @@ from restore.images import as_picture
 from restore.noise.model import NoiseModel
 from restore.operators import Downsample, Identity
 from restore.options import build
+from restore.planning.defaults import default_estimate
 from restore.planning.estimate import estimate
 from restore.planning.methods import choose_methods
 from restore.planning.plan import make_plan
@@ -141,7 +142,7 @@ def chosen(task, picture, **words):
     task = manager.load().task(task)
     options = build(task.Options, **words)
     problem = task.problem(as_picture(picture), options)
-    own = task.guidance(problem, options)
+    own = task.guidance(problem, options) or default_estimate(problem)
     draws, _ = choose_methods(problem, RunOptions(fidelity=0.0), own)
     return own, draws[0].guidance
 

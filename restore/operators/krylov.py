@@ -78,8 +78,11 @@ def _conjugate_gradients(
     p, rz = z, inner(r, z)
     # Where residuals stay orthogonal, the search ends at rounding: in the residual, and in the curvature of a singular M. A
     # grid's M is not singular but of wide spectrum, and a small residual is no small error: there all iterations are taken.
-    least = 10 * torch.finfo(r.dtype).eps if orthogonal else 0.0
-    enough, steepest = rz * max(least, tolerance) ** 2, torch.zeros_like(rz)
+    number = torch.finfo(r.dtype)
+    least = 10 * number.eps if orthogonal else 0.0
+    # Squares next to the smallest numbers have few digits: steps made of them grow again, without bound.
+    enough = (rz * max(least, tolerance) ** 2).clamp_min(number.tiny / number.eps)
+    steepest = torch.zeros_like(rz)
     seen = [(r, z, rz)]
     for _ in range(iterations):
         q, kp = products(p)

@@ -159,6 +159,7 @@ def test_denoising_holds_the_picture_its_answer_and_that_put_into_range():
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells what was held at most")
+@pytest.mark.slow  # The same bound at one number of steps is held above.
 def test_what_is_held_does_not_grow_with_steps():
     few, many = (held({"guidance": "ddnm", "steps": steps}) for steps in (2, 8))
     assert many == pytest.approx(few, rel=0.05)

@@ -184,7 +184,7 @@ class Restorer:
             finished = task.finish(picture, problem, result.x, own)
             return replace(
                 result,
-                picture=finished.with_channels(shown).with_colours_of(given, shown),
+                picture=(finished if picture is shown else finished.with_channels(shown)).with_colours_of(given, shown),
                 mask=problem.operator.missing_mask(problem.shape),
                 consistency=consistency(problem, finished.pixels),
                 record={**self._record(task, own, options, plans, result), "found": task.found(problem, own)},

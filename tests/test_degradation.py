@@ -9,7 +9,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 from gaussian import dense
-from photographs import crop, photo, psnr
+from photographs import cheap, crop, photo, psnr
+from PIL import Image
 
 import restore
 from restore import images
@@ -149,6 +150,15 @@ def test_all_of_it_is_undone_in_one_solve():
     assert found.image.shape == truth.shape
     assert found.record["found"]["sigma"] == pytest.approx(3)
     assert psnr(found.image, truth) > psnr(cv2.resize(small, (64, 64), interpolation=cv2.INTER_CUBIC), truth) + 2
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "P"])
+def test_a_gray_picture_made_of_a_colour_one_is_a_file_of_one_channel(mode, tmp_path):
+    source, gray = tmp_path / "a.tif", tmp_path / "gray.tif"
+    Image.fromarray(crop("coffee", 100, 150, 32)).convert(mode).save(source)
+    cheap()("degrade", source, op="gray").save(gray)
+    assert images.read(gray).pixels.shape == (1, 1, 32, 32)
+    assert cheap()("run", gray, op="gray", steps=2).picture.pixels.shape == (1, 3, 32, 32)
 
 
 def test_what_is_not_linear_is_undone_too():

@@ -209,10 +209,10 @@ def test_an_estimate_costs_a_small_share_of_the_runs_evaluations_and_fills_a_sma
     mask[side // 4 : side // 2, 4:-4] = True
     picture = np.full((side, side, 3), 0.4, np.float32)
     planning, running = Counting(Shrinking()), Counting(Shrinking())
-    cheap(planning).estimate("inpaint", picture, mask=mask)
+    cheap(planning).estimate("inpaint", picture, mask=mask, fill="smooth")
     assert sum(max(shape[-2:]) > held.SMALLER for shape in made) == 1
     assert max(max(shape[-2:]) for shape in made) <= (16 if side == 96 else timing.PART)
-    cheap(running)("inpaint", picture, mask=mask)
+    cheap(running)("inpaint", picture, mask=mask, fill="smooth")
     assert planning.pixels < running.pixels * share
 
 

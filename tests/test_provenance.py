@@ -63,3 +63,12 @@ def test_options_become_json():
         "kinds": "<dict>",
     }
     assert json.loads(json.dumps(found)) == found
+
+
+def test_weights_of_any_dtype_have_a_hash():
+    hashes = set()
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        module = torch.nn.Linear(3, 2).to(dtype)
+        module.register_buffer("count", torch.tensor(3))
+        hashes.add(provenance.weights_hash(module))
+    assert len(hashes) == 4

@@ -99,12 +99,11 @@ class Deblur(Task):
             variance += float((share * (place - (share * place).sum()) ** 2).sum()) / 2
         return {"sigma": 127.5 * problem.sigma_y, "width": round(math.sqrt(variance), 3)}
 
-    def guidance(self, problem: Problem[OpenBlur], options: DeblurOptions) -> Guidance:
+    def guidance(self, problem: Problem[OpenBlur], options: DeblurOptions) -> Guidance | None:
         from restore.guidance.pnp import PnP
 
-        # `python -m benchmarks deblur-weight`: with less weight, or in more steps, runs drift away from the truth.
         guessed = options.kernel == "auto" and problem.sigma_y >= GUESSED
-        return PnP(weight=CAUTIOUS if guessed else 0.8, sigma_start=1.0, most=6)
+        return PnP(weight=CAUTIOUS, sigma_start=1.0, most=6) if guessed else None
 
     def finish(self, picture: Picture, problem: Problem[OpenBlur], restored: Tensor, options: DeblurOptions) -> Picture:
         if options.write_kernel is not None:

@@ -140,14 +140,13 @@ class Inpaint(Task):
     def guidance(self, problem: Problem, options: InpaintOptions) -> Guidance | None:
         from restore.exemplars import Holes
         from restore.guidance.exemplars import Exemplars
-        from restore.guidance.pnp import FILLING
         from restore.guidance.repaint import RePaint
 
         if options.strength < 1:
             return RePaint(strength=options.strength)
         if isinstance(problem.operator, Holes):
             return Exemplars(thin=problem.operator.has_thin)
-        return FILLING if problem.sigma_y == 0 else None
+        return None
 
     def found(self, problem: Problem, options: InpaintOptions) -> dict[str, Any]:
         from restore.exemplars import Holes, widest

@@ -1,7 +1,7 @@
 """Restoration as a module of a network, with gradients.
 
-restore = restore.nn.Restore("inpaint")
-restored = restore(images, mask=masks)      # (B, C, H, W) in [0, 1], as the images
+inpaint = restore.nn.Restore("inpaint")
+restored = inpaint(images, mask=masks)  # (B, C, H, W) in [0, 1], as the images
 """
 
 from __future__ import annotations

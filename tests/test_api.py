@@ -54,7 +54,6 @@ def test_public_names_have_docstrings():
 
 
 def test_keywords_are_those_of_the_options():
-    assert set(CallKeywords.__annotations__ | CallKeywords.__mro__[0].__annotations__) >= {"guidance"}
     assert set(typing.get_type_hints(PriorKeywords)) == set(of_scope("prior")) - {"prior"}
     assert set(typing.get_type_hints(CallKeywords)) == set(of_scope("call"))
 

@@ -25,7 +25,7 @@ WHITE, COARSE = (
     1.2,
     2.0,
 )  # Level over that at stopped frequencies: up to the first noise is white, from the second on it is not.
-CAUTION = 5.0  # `python -m benchmarks deblur-noise`: with less, what is left of coarse noise becomes blotches.
+CAUTION = 5.0  # Times the level of coarse noise: what is left of it would become blotches.
 GRAIN = 1.0  # Deviation in pixels of the Gaussian that film grain is taken for in quiet places.
 
 

@@ -92,6 +92,11 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
     help="edm: share of crops that are intermediate states of plug-and-play restoration, for guidance pnp (0)",
 )
 @click.option(
+    "--jpeg-states",
+    type=click.FloatRange(0, 1),
+    help="edm: share of crops that are intermediate states of taking JPEG artefacts out, for task jpeg (0)",
+)
+@click.option(
     "--sigma-start",
     type=float,
     help="noise level at which restorations start by default, from an initial estimate; the highest if not given",

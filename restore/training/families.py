@@ -36,6 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "sigma_max": 80.0,
         "relative": 0.0,
         "pnp_states": 0.0,
+        "jpeg_states": 0.0,
     },
     "flow": {},
     "ncsn": {"sigma_min": 0.02, "sigma_max": 100.0, "levels": 200},
@@ -53,7 +54,7 @@ def settings(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         given: options by name; None stands for not given.
 
-    Raises: UsageError for an option of another family, and if sigma_min is not below sigma_max.
+    Raises: UsageError for an option of another family, if sigma_min is not below sigma_max, or shares exceed 1.
     """
     options = dict(OPTIONS[family])
     for name in NAMES:
@@ -63,6 +64,8 @@ def settings(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
             families = ", ".join(other for other, known in OPTIONS.items() if name in known)
             raise UsageError(f"--{name.replace('_', '-')} is for {families}; family {family} does not have it")
         options[name] = given[name]
+    if options.get("pnp_states", 0) + options.get("jpeg_states", 0) > 1:
+        raise UsageError("--pnp-states and --jpeg-states are shares of the crops, together at most 1")
     if "sigma_min" in options and options["sigma_min"] >= options["sigma_max"]:
         raise UsageError(f"--sigma-min {options['sigma_min']:g} is not below --sigma-max {options['sigma_max']:g}")
     return options
@@ -121,5 +124,10 @@ def objective(config: Mapping[str, Any], options: Mapping[str, Any]) -> Objectiv
         std=options["sigma_std"],
         spread=options["sigma_spread"],
         relative=options["relative"],
-        trajectories=TrajectoryPool(options["pnp_states"]) if options["pnp_states"] else None,
+        trajectories=_trajectories(options["pnp_states"], options["jpeg_states"]),
     )
+
+
+def _trajectories(missing: float, compressed: float) -> TrajectoryPool | None:
+    share = missing + compressed
+    return TrajectoryPool(share, compressed / share) if share else None

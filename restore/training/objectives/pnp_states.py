@@ -17,6 +17,7 @@ from restore.guidance.pnp import ENLARGING, FILLING
 from restore.operators import Downsample, Mask
 from restore.operators.operator import Linear
 from restore.sampling import schedules
+from restore.training.objectives.jpeg_states import State, compressed
 
 DOWNSAMPLING_SHARE = 0.45
 """Share of trajectories whose operator is a downsampling; the others have a mask."""
@@ -73,14 +74,15 @@ class TrajectoryPool:
 
     Args:
         share: of the crops of each batch, in [0, 1].
+        compressed: share of new trajectories that start from a JPEG (`CompressedTrajectory`); the others lack pixels.
     """
 
-    def __init__(self, share: float) -> None:
-        self.share = share
-        self._pool: list[Trajectory] = []
+    def __init__(self, share: float, compressed: float = 0.0) -> None:
+        self.share, self.compressed = share, compressed
+        self._pool: list[State] = []
 
     @torch.no_grad()
-    def sample(self, clean: Tensor, generator: Generator) -> list[Trajectory]:
+    def sample(self, clean: Tensor, generator: Generator) -> list[State]:
         """Take the trajectories of one batch out of the pool; the share holds on average over batches.
 
         Args:
@@ -92,13 +94,14 @@ class TrajectoryPool:
             return []
         pictures = cycle(clean[:count].split(1))
         while len(self._pool) < POOL_SIZE * count:
-            self._pool.append(_start(next(pictures).clone(), dice))  # Cloned: a view would keep the whole batch in memory.
+            start = compressed if self.compressed and dice.random() < self.compressed else _start
+            self._pool.append(start(next(pictures).clone(), dice))  # Cloned: a view would keep the whole batch in memory.
         picked = set(dice.choice(len(self._pool), count, replace=False).tolist())
         taken = [one for index, one in enumerate(self._pool) if index in picked]
         self._pool = [one for index, one in enumerate(self._pool) if index not in picked]
         return taken
 
-    def put_back(self, trajectories: Iterable[Trajectory]) -> None:
+    def put_back(self, trajectories: Iterable[State]) -> None:
         """Return to the pool those that have steps left."""
         self._pool += [one for one in trajectories if len(one.sigmas)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ ROUND = 0.88  # Similarity to a Gaussian from which a kernel is taken for one.
 SHAKEN, AGREED = 1.5, 0.6  # Pixels of width that a motion has at least, and how alike halves of the picture see it.
 NARROWER = 0.8  # Share of the width found that is taken out: too much makes rings, too little is only soft.
 DOUBTFUL, GUESSED = 2 / 127.5, 8 / 127.5  # As LEAST, for the width that was estimated, and for a motion.
+COMPRESSED = 1.0 / 127.5  # Deviation beside cells, over the root of their mean step: how wrong what the prior says of them is.
 WIDEST = 100  # Pixels, of the numbers that say how large a kernel is.
 LARGEST_PICTURE = 255  # Pixels a side of a kernel that is given as a picture; larger ones are photographs.
 SHAPES = {"gaussian": 1, "motion": 2, "defocus": 1}  # Numbers that each takes.
@@ -68,8 +70,10 @@ class Deblur(Task):
 
     def problem(self, picture: Picture, options: DeblurOptions) -> Problem:
         from restore.blur.noise import noise_with_kernel
+        from restore.compression import artefacts_of
         from restore.noise.measure import noise_of
         from restore.operators import OpenBlur
+        from restore.operators.weighted import Weighted
         from restore.problem import Problem
 
         _check_target(options.write_kernel)
@@ -79,15 +83,25 @@ class Deblur(Task):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
         level, _ = noise_of(picture, options.sigma, least=0.0)
-        if options.sigma == "auto":
+        cells = artefacts_of(picture, level) if options.sigma == "auto" else None
+        if cells is not None:
+            level = COMPRESSED * math.sqrt(cells.step)
+            logger.info("the picture was a JPEG: coefficients stay in their cells; noise of %.1f beside", level * 127.5)
+        elif options.sigma == "auto":
             assumed = noise_with_kernel(picture, kernel, level)
             if assumed > level:
                 logger.info("white noise of %.1f grey levels is assumed: this blur would multiply it", assumed * 127.5)
-            level = assumed
+            level = assumed + _of_compression(picture)
         sigma_y = max(least, level)
         operator = OpenBlur(kernel, picture.size, doubt=BEYOND / sigma_y)
-        y = operator.weighted(pixels)
-        return Problem(y=y, operator=operator, sigma_y=sigma_y, shape=tuple(pixels.shape), start=pixels)
+        return Problem(
+            y=operator.weighted(pixels),
+            operator=operator,
+            sigma_y=sigma_y,
+            shape=tuple(pixels.shape),
+            start=pixels,
+            constraint=None if cells is None else Weighted(cells, operator.weights),
+        )
 
     def found(self, problem: Problem[OpenBlur], options: DeblurOptions) -> dict[str, Any]:
         """The width is that of a Gaussian as wide as the kernel."""
@@ -108,7 +122,17 @@ class Deblur(Task):
     def finish(self, picture: Picture, problem: Problem[OpenBlur], restored: Tensor, options: DeblurOptions) -> Picture:
         if options.write_kernel is not None:
             _write_kernel(Path(options.write_kernel), problem.operator.kernel)
-        return picture.with_pixels(restored)
+        finished = picture.with_pixels(restored)
+        # Written with its old tables it would be compressed as it was.
+        return finished if problem.constraint is None else dataclasses.replace(finished, jpeg=None)
+
+
+def _of_compression(picture: Picture) -> float:
+    """What a JPEG adds to the deviation of noise that is stronger than its artefacts; 0 for other pictures."""
+    from restore.compression import constraint_of
+
+    cells = constraint_of(picture)
+    return 0.0 if cells is None else COMPRESSED * math.sqrt(cells.step)
 
 
 def _estimated(pixels: Tensor) -> tuple[Tensor, float]:

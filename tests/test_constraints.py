@@ -28,6 +28,7 @@ from restore.operators.cell_plane import CellPlane
 from restore.operators.constraint import Constraint
 from restore.operators.jpeg import tables, to_blocks
 from restore.operators.jpeg_cells import JPEGCells
+from restore.operators.weighted import Weighted
 from restore.planning.methods import choose_methods
 from restore.problem import Problem
 from restore.run_options import RunOptions
@@ -102,6 +103,25 @@ def compressed():
 def outside(problem, x):
     """How far x lies from the cells, as a root mean square in grey levels."""
     return float((problem.measurement(x) - x).square().mean().sqrt()) * 127.5
+
+
+def test_a_weighted_set_is_the_set_of_weighted_points(compressed):
+    _, problem = compressed
+    cells = problem.constraint
+    weights = 0.2 + random(1, 1, 8, 8, seed=1).sigmoid()
+    weighted = Weighted(cells, weights)
+    point, elsewhere = problem.y, random(1, 1, 8, 8, seed=2)
+    torch.testing.assert_close(weighted.project(weights * point), weights * point, atol=1e-12, rtol=0)
+    torch.testing.assert_close(weighted.project(weights * elsewhere) / weights, cells.project(elsewhere), atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        weighted.prox(weights * elsewhere, 3.0) / weights, cells.prox(elsewhere, 3.0), atol=1e-12, rtol=0
+    )
+    even = Weighted(cells, torch.ones(1, 1, 8, 8, dtype=torch.float64))
+    assert even.project(elsewhere).equal(cells.project(elsewhere))
+    whole = even.crop((0, 8, 0, 8))
+    assert whole is not None
+    assert whole.project(elsewhere).equal(cells.project(elsewhere))
+    assert even.crop((0, 5, 0, 8)) is None
 
 
 @pytest.mark.parametrize("method", TAKING, ids=name)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from benchmarks.deblur.blurred import blurred
 from benchmarks.harness import Results, arguments, by, grouped, report, table
@@ -33,16 +35,20 @@ def grain(picture: NDArray, seed: int, *, deviation: float = 6.0, radius: float 
     return rounded(picture + deviation * (drawn / drawn.std())[..., None])
 
 
-def saved(picture: NDArray, seed: int, *, quality: int = 80) -> NDArray:
-    """Decoded from a JPEG whose file is lost. `seed` is not used: a JPEG's error comes from the picture."""
-    _, data = cv2.imencode(".jpg", rounded(picture), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+def saved(picture: NDArray, seed: int, *, quality: int = 80, noise: float = 0.0) -> NDArray:
+    """Decoded from a JPEG whose file is lost, after white noise came on the picture."""
+    picture = picture + noise * np.random.default_rng(seed).standard_normal(picture.shape)
+    file = io.BytesIO()
+    Image.fromarray(rounded(picture)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
 
 
 KINDS: dict[str, Callable[[NDArray, int], NDArray]] = {
     "grain 3 of 1 px": partial(grain, deviation=3.0),
     "grain 6 of 1 px": grain,
     "JPEG 80, saved as PNG": saved,
+    "JPEG 50, saved as PNG": partial(saved, quality=50),
+    "noise 4, JPEG 95, saved as PNG": partial(saved, quality=95, noise=4.0),
 }
 
 

@@ -3,11 +3,12 @@
 # make test-slow    the tests that take minutes; before a release, with test-lowest
 # make test-lowest  the tests with the oldest versions that pyproject.toml allows, in an environment of their own
 # make check        lint and types alone
+# make photo        train a photo prior from nothing (DATA, MINUTES, PHOTO_OPTIONS); see docs/reports/photo-prior.md
 # make weights      renew restore/weights.sha256 after bundled weights were trained again
 # make fuzz         coverage-guided fuzzing of pictures, configs and records, ten minutes (FUZZ_SECONDS of each)
 # make lock         renew the hashes of .ci/constraints-hashed.txt, where pip-compile is there
 # make locked       an environment of its own with the packages of that file, each checked against its hash
-# make audit docs        known vulnerabilities of the locked packages, where pip-audit is there
+# make audit        known vulnerabilities of the locked packages, where pip-audit is there
 # make docs         the site of the documents, in build/site; warnings are errors
 # make format       put the code in order
 
@@ -19,7 +20,7 @@ DEMO := demo
 # One thread a worker: small tensors gain nothing from more, and workers would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-slow test-lowest check weights fuzz lock locked audit format clean
+.PHONY: demo test test-slow test-lowest check photo weights fuzz lock locked audit format clean
 
 .venv/installed: pyproject.toml .ci/constraints.txt $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -61,6 +62,22 @@ test-lowest:
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints-lowest.txt \
 		--editable '.[test]'
 	$(subst $(BIN),.venv-lowest/bin,$(PYTEST)) -W "default:To copy construct:UserWarning"
+
+# Two stages: Gaussian noise alone for three quarters of the time, then also states of restorations. An interrupted stage goes
+# on where it was. Batch and rate are for a GPU; on two cores PHOTO_OPTIONS="--batch 8 --lr 0.0012" with MINUTES=600.
+DATA ?= data
+MINUTES ?= 28
+PHOTO_OPTIONS ?= --batch 128 --lr 0.003
+PHOTO_TRAIN = $(BIN)/restore train runs/photos/photographs runs/photos/plain --family edm --network deep --size 128 \
+	--optimizer muon --warmup 100 --ema 0.9995 --scales 1,0.85,0.7,0.6,0.5,0.42,0.35 --procedural 0.06 --gray 0.07 --jitter 0.15 \
+	--detail 3 --relative 0.02 --sigma-mean -1.5 --sigma-std 0.9 --sigma-spread 0.1 --sigma-start 2 --dtype bfloat16 --compile \
+	--save-every 120 $(PHOTO_OPTIONS)
+RESUMED = $(if $(wildcard $(1)/training.pt),--resume)
+photo: .venv/installed-for-tests
+	test -d runs/photos || $(BIN)/python -m benchmarks photo-prior-data $(DATA) runs/photos
+	$(PHOTO_TRAIN) -o runs/photo-1 --cooldown 0.7 --minutes $$(($(MINUTES) * 3 / 4)) $(call RESUMED,runs/photo-1)
+	$(PHOTO_TRAIN) -o runs/photo-2 --init runs/photo-1 --pnp-states 0.25 --jpeg-states 0.3 --cooldown 1 \
+		--minutes $$(($(MINUTES) / 4)) $(call RESUMED,runs/photo-2)
 
 # `cd restore && sha256sum --check weights.sha256` compares.
 weights:

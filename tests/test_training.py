@@ -373,6 +373,7 @@ REFUSED = {
     "train my -o out --steps 1 --scales 1,big": (2, "is not a list of numbers such as 1,0.5"),
     "train my --steps 1": (2, "--out"),
     "train my -o out --steps 1 --pnp-states 2": (2, "--pnp-states"),
+    "train my -o out --steps 1 --pnp-states 0.6 --jpeg-states 0.5": (2, "together at most 1"),
     "train my -o out --steps 1 --family vp --pnp-states 0.3": (2, "--pnp-states is for edm; family vp does not have it"),
     "train my -o out --steps 1 --netwrk small": (2, "--netwrk"),
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal, overload
+from typing import Any
 
 import torch
 from typing_extensions import Unpack
@@ -17,7 +17,7 @@ from typing_extensions import Unpack
 from restore import images, pretrained
 from restore.device import memory
 from restore.device.placement import Placement
-from restore.errors import OperatorError, PictureError, RestoreError, UsageError, suggest
+from restore.errors import UsageError, suggest
 from restore.options import describe, run_options
 from restore.planning.estimate import Estimate, estimate
 from restore.planning.plan import LARGEST_WINDOW, Plan
@@ -32,12 +32,13 @@ from restore.results.result import Event, Result
 from restore.run_options import PriorKeywords, RunOptions, of_scope, recorded
 from restore.solver import last, prepare, run
 from restore.task import Task
+from restore.typed_calls import TypedCalls
 
 logger = logging.getLogger("restore")
 SMALL_READ = 50_000_000  # Bytes that reading a picture may take whatever the bound.
 
 
-class Restorer:
+class Restorer(TypedCalls):
     """Restores pictures with one prior. Immutable: one restorer serves many calls.
 
     Args:
@@ -105,61 +106,6 @@ class Restorer:
         more = "".join(f", {name}={value!r}" for name, value in given.items())
         placed = self.placement.describe(self.prior.effective_dtype(self.placement.device))
         return f"<Restorer: prior {self.options.prior}, {placed}{more}>"
-
-    def __call__(self, task: str | Task, image: Any, **keywords: Any) -> Result:
-        """Runs a task on one picture to the end; arguments and errors as for `stream`."""
-        return last(self.stream(task, image, **keywords))
-
-    @overload
-    def map(
-        self, task: str | Task, pictures: Iterable[Any], *, errors: Literal["yield"], **keywords: Any
-    ) -> Iterator[Result | RestoreError]: ...
-
-    @overload
-    def map(
-        self, task: str | Task, pictures: Iterable[Any], *, errors: Literal["raise"] = ..., **keywords: Any
-    ) -> Iterator[Result]: ...
-
-    def map(
-        self, task: str | Task, pictures: Iterable[Any], *, errors: Literal["raise", "yield"] = "raise", **keywords: Any
-    ) -> Iterator[Any]:
-        """Runs a task on many pictures, one result each; a tensor (B, C, H, W) is B pictures. Arguments as for `stream`.
-
-        The noise of a picture depends on its index in the sequence.
-
-        Args:
-            errors: "raise" stops at a picture that fails; "yield" gives its RestoreError in place of a result and goes on.
-
-        Raises: UsageError for pictures that are no sequence, or another value of `errors`.
-        """
-        if errors not in ("raise", "yield"):
-            raise UsageError(f"errors: {errors!r} is neither 'raise' nor 'yield'")
-        if isinstance(pictures, (str, bytes)) or not isinstance(pictures, Iterable | torch.Tensor):
-            raise UsageError(f"pictures: {pictures!r} ({type(pictures).__name__}) is not a sequence of pictures")
-        return self._mapped(task, pictures, errors, keywords)
-
-    def _mapped(self, task: str | Task, pictures: Iterable[Any], errors: str, keywords: Mapping[str, Any]) -> Iterator[Any]:
-        for index, picture in enumerate(pictures):
-            try:
-                yield self(task, picture, **{"name": str(index), **keywords})
-            except (PictureError, OperatorError) as error:  # Of one picture; other errors are of all.
-                if errors == "raise":
-                    raise
-                yield error
-
-    def stream(self, task: str | Task, image: Any, **keywords: Any) -> Iterator[Event]:
-        """Runs a task on one picture; yields an event per transition, the last with the result. Leave the loop to cancel.
-
-        Args:
-            task: a task's name, or a task.
-            image: a path, PIL picture, array (H, W[, C]) uint8, uint16 or float in [0, 1], tensor (C, H, W) or
-                (1, C, H, W) in [0, 1], or a `Picture`.
-            keywords: the task's own options (`restore schema TASK` lists them), and fields of `RunOptions` of scope "call":
-                seed, steps, guidance, sampler, quality, samples, fidelity, name.
-
-        Raises: UsageError, PictureError, OperatorError, PriorError, OutOfMemoryError.
-        """
-        return self._streamed(task, image, keywords)
 
     def with_gradients(self, task: str | Task, picture: images.Picture, **keywords: Any) -> images.Picture:
         """The restored picture, whose pixels have the gradient of those of `picture`; see `restore.nn.Restore`. Arguments and

@@ -36,6 +36,7 @@ LAYERS = [
     ["planning"],
     ["results", "generate", "likelihood"],
     ["solver"],
+    ["typed_calls"],
     ["restorer"],
     ["shortcuts", "nn", "testing"],
     ["training"],

@@ -12,6 +12,7 @@ from restore.errors import OperatorError, PictureError, UsageError
 from restore.plugins.manager import hookimpl
 from restore.task import Task
 
+from restore.wording import called
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -133,7 +134,9 @@ def _estimated(pixels: Tensor) -> tuple[Tensor, float]:
             return found.kernel, GUESSED
     width = estimate_blur_width(pixels)
     if width < SHARP:
-        raise PictureError(f"no blur found, the edges are as sharp as a Gaussian of {width:.1f} pixels; name one by --kernel")
+        raise PictureError(
+            f"no blur found, the edges are as sharp as a Gaussian of {width:.1f} pixels; name one by {called('kernel')}"
+        )
     logger.info("blur estimated as a Gaussian of %.1f pixels; %.1f of them are taken out", width, NARROWER * width)
     return kernels.gaussian(NARROWER * width), DOUBTFUL
 
@@ -152,17 +155,17 @@ def _kernel(spec: str) -> Tensor:
             if len(numbers) != SHAPES[shape]:
                 raise ValueError
         except ValueError:
-            raise UsageError(f"--kernel takes {FORMS}; got {spec!r}") from None
+            raise UsageError(f"{called('kernel')} takes {FORMS}; got {spec!r}") from None
         if max(numbers[:1], default=0) > WIDEST:
-            raise UsageError(f"--kernel {spec}: {numbers[0]:g} pixels are too many; give up to {WIDEST}")
+            raise UsageError(f"{called('kernel', spec)}: {numbers[0]:g} pixels are too many; give up to {WIDEST}")
         try:
             made: Tensor = getattr(kernels, shape)(*numbers)
         except OperatorError as error:
-            raise UsageError(f"--kernel {spec}: {error}") from None
+            raise UsageError(f"{called('kernel', spec)}: {error}") from None
         return made
     path = Path(spec)
     if not path.exists():
-        raise UsageError(f"--kernel: {spec!r} is no file, and none of {FORMS}")
+        raise UsageError(f"{called('kernel')}: {spec!r} is no file, and none of {FORMS}")
     return _read_kernel(path)
 
 
@@ -188,10 +191,12 @@ def _values_of(path: Path, pixels: Tensor) -> Tensor:
     """A picture of a point of light as numbers (h, w) of 0 or more. Raises PictureError for what looks like a photograph."""
     sides = f"{pixels.shape[2]}x{pixels.shape[1]}"
     if bool((pixels != pixels[:1]).any()):
-        raise PictureError(f"{path}: a picture in colour, {sides}; --kernel takes a gray one of how a point of light looks")
+        raise PictureError(
+            f"{path}: a picture in colour, {sides}; {called('kernel')} takes a gray one of how a point of light looks"
+        )
     if max(pixels.shape[1:]) > LARGEST_PICTURE:
         raise PictureError(
-            f"{path}: {sides} pixels are too many for a blur kernel; --kernel takes a picture of up to "
+            f"{path}: {sides} pixels are too many for a blur kernel; {called('kernel')} takes a picture of up to "
             f"{LARGEST_PICTURE} a side of how a point of light looks, or a .npy file"
         )
     return (pixels[0].double() + 1) / 2
@@ -202,10 +207,10 @@ def _check_target(target: str | None) -> None:
     if target is None:
         return
     if Path(target).suffix.lower() not in (".npy", ".png"):
-        raise UsageError(f"--write-kernel takes a .npy or .png file, got {target!r}")
+        raise UsageError(f"{called('write_kernel')} takes a .npy or .png file, got {target!r}")
     if Path(target).exists():
         raise UsageError(
-            f"--write-kernel: {target} exists already; each picture has a kernel of its own, so give it another name"
+            f"{called('write_kernel')}: {target} exists already; each picture has a kernel of its own, so give it another name"
         )
 
 
@@ -226,7 +231,7 @@ def _write_kernel(path: Path, kernel: Tensor) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:
-        raise PictureError(f"--write-kernel: {path} cannot be written ({error.strerror})") from None
+        raise PictureError(f"{called('write_kernel')}: {path} cannot be written ({error.strerror})") from None
 
 
 @hookimpl

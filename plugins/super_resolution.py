@@ -12,6 +12,7 @@ from restore.errors import OperatorError, PictureError, UsageError
 from restore.plugins.manager import hookimpl
 from restore.task import Task
 
+from restore.wording import called
 if TYPE_CHECKING:
     from restore.images import Picture
     from restore.noise.model import NoiseModel
@@ -76,7 +77,7 @@ class SuperResolution(Task):
         try:
             operator = Downsample.between(size, small, kernel)
         except OperatorError as error:
-            raise UsageError(f"--reduced-by: {error}") from None
+            raise UsageError(f"{called('reduced_by')}: {error}") from None
         logger.info("reduced by %s; from %dx%d to %dx%d pixels", kernel, *small[::-1], *size[::-1])
         return Problem(
             y=pixels,
@@ -123,12 +124,12 @@ def _size(small: tuple[int, int], options: SuperResolutionOptions) -> tuple[int,
     """(height, width) of the large picture."""
     given = [name for name in ("scale", "size", "megapixels") if getattr(options, name) is not None]
     if len(given) > 1:
-        raise UsageError(f"--{given[0]} and --{given[1]} both say how large; give one of them")
+        raise UsageError(f"{called(given[0])} and {called(given[1])} both say how large; give one of them")
     height, width = small
     if options.size is not None:
         match = re.fullmatch(r"(\d*)x(\d*)", options.size.strip().lower())
         if match is None or not any(int(most or 0) for most in match.groups()) or "0" in match.groups():
-            raise UsageError(f"--size takes WIDTHx, xHEIGHT or WIDTHxHEIGHT, such as 1920x, got {options.size!r}")
+            raise UsageError(f"{called('size')} takes WIDTHx, xHEIGHT or WIDTHxHEIGHT, such as 1920x, got {options.size!r}")
         scale = min(int(most) / side for most, side in zip(match.groups(), (width, height), strict=True) if most)
     elif options.megapixels is not None:
         scale = math.sqrt(options.megapixels * 1e6 / (height * width))

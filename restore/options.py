@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, Union
 
 from restore.errors import UsageError, suggest
 from restore.run_options import RESERVED, RunOptions, Scope, of_scope
+from restore.wording import called
 
 Built = TypeVar("Built")
 
@@ -81,12 +82,12 @@ class Option:
             return value
         value = self._typed(value)
         if self.choices and value not in self.choices:
-            raise UsageError(f"{self.name}: {value!r} is none of {', '.join(map(str, self.choices))}")
+            raise UsageError(f"{called(self.name)}: {value!r} is none of {', '.join(map(str, self.choices))}")
         if self.others and not isinstance(value, str):
             return value
         low = (self.minimum is not None and value < self.minimum) or (self.above is not None and value <= self.above)
         if low or (self.maximum is not None and value > self.maximum):
-            raise UsageError(f"{self.name}: {value} is out of range; give {self.range}")
+            raise UsageError(f"{called(self.name)}: {value} is out of range; give {self.range}")
         return value
 
     def parse(self, text: str) -> Any:
@@ -101,7 +102,7 @@ class Option:
             except ValueError as error:
                 if isinstance(error, UsageError):
                     raise
-                raise UsageError(f"{self.name}: {text!r} is not {self.wanted}") from None
+                raise UsageError(f"{called(self.name)}: {text!r} is not {self.wanted}") from None
         return self.check(text)
 
     def _typed(self, value: Any) -> Any:
@@ -213,7 +214,7 @@ def build(kind: type[Built], /, **keywords: Any) -> Built:
             raise UsageError(f"unknown option {name!r}; {suggest(name, options)}")
     for option in options.values():
         if option.required and keywords.get(option.name) is None:
-            raise UsageError(f"{option.name} must be given" + (f": {option.help}" if option.help else ""))
+            raise UsageError(f"{called(option.name)} must be given" + (f": {option.help}" if option.help else ""))
     return kind(**{name: options[name].check(value) for name, value in keywords.items()})
 
 

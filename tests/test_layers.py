@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the ground up; the longest name that fits a module counts.
 LAYERS = [
-    ["errors", "lazy", "spec", "files", "bundled", "device.memory", "device.dtype"],
+    ["errors", "lazy", "spec", "files", "bundled", "wording", "device.memory", "device.dtype"],
     ["operators"],
     ["exemplars"],
     ["noise.model", "noise.clipping"],

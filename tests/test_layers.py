@@ -35,6 +35,7 @@ LAYERS = [
     ["restore_plugins", "plugins.builtins", "device", "pretrained"],
     ["planning"],
     ["results", "generate", "likelihood"],
+    ["batch", "preparing"],
     ["solver"],
     ["typed_calls"],
     ["restorer"],

@@ -67,9 +67,9 @@ class Result(Generic[Given]):
     """The solution of a problem with its statistics; for a task, also the picture to write.
 
     Attributes:
-        x: (1, C, H, W) in [-1, 1], the solution.
-        samples: (N, C, H, W) in [-1, 1], all samples drawn, or the point estimate.
-        mean, std: (1, C, H, W), of the samples, in units of [-1, 1] pictures; std is None for one sample.
+        x: (1, C, H, W) in [-1, 1], the solution; (B, C, H, W) for a problem of B pictures.
+        samples: (N, C, H, W) in [-1, 1], all samples drawn, or the point estimate; (B, N, C, H, W) for B > 1.
+        mean, std: as x, of the samples, in units of [-1, 1] pictures; std is None for one sample.
         consistency: root mean square of y - A(x), in units of sigma_y, or in grey levels (0-255) where sigma_y is 0.
         answer: what x is: "sample", "mean" (of samples), "estimate" (a point estimate) or "blend".
         fidelity: from 0, a posterior sample, to 1, the mean or the point estimate.
@@ -106,10 +106,11 @@ class Result(Generic[Given]):
     def __repr__(self) -> str:
         height, width = self.x.shape[-2:]
         done = [self.record["task"]] if "task" in self.record else []
-        drawn = [f"{len(self.samples)} samples"] if len(self.samples) > 1 else []
-        return (
-            f"<Result: {', '.join([*done, f'{width}x{height}', self.answer, *drawn, f'consistency {self.consistency:.3g}'])}>"
-        )
+        count = self.samples.shape[-4]
+        several = [f"{len(self.x)} pictures"] if len(self.x) > 1 else []
+        drawn = [f"{count} samples"] if count > 1 else []
+        agrees = f"consistency {self.consistency:.3g}"
+        return f"<Result: {', '.join([*done, *several, f'{width}x{height}', self.answer, *drawn, agrees])}>"
 
     def to_write(self) -> Picture:
         """`picture`; UsageError for the result of a problem without a task, which has none."""

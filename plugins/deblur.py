@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from restore.errors import OperatorError, PictureError, UsageError
+from restore.noise.rounding import ROUNDED
 from restore.plugins.manager import hookimpl
 from restore.task import Task
-
 from restore.wording import called
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("restore")
 
-LEAST = 0.5 / 127.5  # Deviation of the noise that is assumed at least: files are rounded, and a kernel is never exact.
 CAUTIOUS = 4.0  # Weight of denoising where a motion was estimated.
 BEYOND = 0.5  # Standard deviation of what lies beyond the border about its continuation, in [-1, 1] units.
 SHARP = 1.1  # Pixels; fine texture of sharp photographs is as soft.
 ROUND = 0.88  # Similarity to a Gaussian from which a kernel is taken for one.
 SHAKEN, AGREED = 1.5, 0.6  # Pixels of width that a motion has at least, and how alike halves of the picture see it.
 NARROWER = 0.8  # Share of the width found that is taken out: too much makes rings, too little is only soft.
-DOUBTFUL, GUESSED = 2 / 127.5, 8 / 127.5  # As LEAST, for the width that was estimated, and for a motion.
+DOUBTFUL, GUESSED = 2 / 127.5, 8 / 127.5  # As ROUNDED, for the width that was estimated, and for a motion.
 WIDEST = 100  # Pixels, of the numbers that say how large a kernel is.
 LARGEST_PICTURE = 255  # Pixels a side of a kernel that is given as a picture; larger ones are photographs.
 SHAPES = {"gaussian": 1, "motion": 2, "defocus": 1}  # Numbers that each takes.
@@ -75,7 +75,7 @@ class Deblur(Task):
 
         _check_target(options.write_kernel)
         pixels = picture.pixels
-        kernel, least = _estimated(pixels) if options.kernel == "auto" else (_kernel(options.kernel), LEAST)
+        kernel, least = _estimated(pixels) if options.kernel == "auto" else (_kernel(options.kernel), ROUNDED)
         if any(side > whole for side, whole in zip(kernel.shape, picture.size, strict=True)):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
@@ -114,7 +114,7 @@ class Deblur(Task):
 
 def _estimated(pixels: Tensor) -> tuple[Tensor, float]:
     """A motion that both halves of the picture show, or a Gaussian as wide as its edges; and the noise that stands for what is
-    wrong with it, as LEAST.
+    wrong with it, as ROUNDED.
 
     Raises: PictureError for a picture whose edges are sharp.
     """

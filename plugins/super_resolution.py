@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from restore.errors import OperatorError, PictureError, UsageError
+from restore.noise.rounding import ROUNDED
 from restore.plugins.manager import hookimpl
 from restore.task import Task
-
 from restore.wording import called
+
 if TYPE_CHECKING:
     from restore.images import Picture
     from restore.noise.model import NoiseModel
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("restore")
 
 SCALE, LARGEST = 4.0, 16  # By default, and at most.
-ROUNDED = 0.5 / 127.5  # The deviation of a picture of whole numbers, and a little for the kernel's error.
 FINE = 4.0  # Grey levels: the mean step of a JPEG whose artefacts are as weak.
 
 

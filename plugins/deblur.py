@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from restore.images import Picture
     from restore.operators import OpenBlur
     from restore.problem import Problem
+    from restore.results.result import Result
 
 logger = logging.getLogger("restore")
 
@@ -90,7 +91,7 @@ class Deblur(Task):
         y = operator.weighted(pixels)
         return Problem(y=y, operator=operator, sigma_y=sigma_y, shape=tuple(pixels.shape), start=pixels)
 
-    def found(self, problem: Problem[OpenBlur], options: DeblurOptions) -> dict[str, Any]:
+    def found(self, problem: Problem[OpenBlur], options: DeblurOptions, result: Result) -> dict[str, Any]:
         """The width is that of a Gaussian as wide as the kernel."""
         kernel = problem.operator.kernel
         variance = 0.0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from restore.images import Picture
     from restore.operators import Mask
     from restore.problem import Problem
+    from restore.results.result import Result
 
 logger = logging.getLogger("restore")
 WIDE = 0.2  # Of the prior's context: the width from which on holes are filled with patches (docs/reports/holes.md).
@@ -152,7 +153,7 @@ class Inpaint(Task):
             return Exemplars(thin=problem.operator.has_thin)
         return None
 
-    def found(self, problem: Problem, options: InpaintOptions) -> dict[str, Any]:
+    def found(self, problem: Problem, options: InpaintOptions, result: Result) -> dict[str, Any]:
         from restore.exemplars import Holes, widest
 
         how = "texture" if isinstance(problem.operator, Holes) else "smooth"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from restore.operators import Downsample
     from restore.operators.jpeg_cells import JPEGCells
     from restore.problem import Problem
+    from restore.results.result import Result
 
 logger = logging.getLogger("restore")
 
@@ -88,7 +89,7 @@ class SuperResolution(Task):
             constraint=found.constraint,
         )
 
-    def found(self, problem: Problem[Downsample], options: SuperResolutionOptions) -> dict[str, Any]:
+    def found(self, problem: Problem[Downsample], options: SuperResolutionOptions, result: Result) -> dict[str, Any]:
         grid = problem.operator
         return {
             "sigma": 127.5 * problem.sigma_y,

@@ -32,6 +32,7 @@ class Option:
         minimum, maximum: the range of the value, ends included.
         picture: the value is a picture: a path, or an object that `as_picture` takes.
         several: the value is a list of pictures; one alone is taken, too.
+        prior: the value is a prior: its name, which the toolkit loads, or a `Prior`.
         required: the option must be given.
         above: the value must be larger than this.
         others: types accepted besides `kind` and not converted, such as a `Guidance` in place of its name.
@@ -49,6 +50,7 @@ class Option:
     maximum: float | None = None
     picture: bool = False
     several: bool = False
+    prior: bool = False
     required: bool = False
     above: float | None = None
     others: tuple[type, ...] = ()
@@ -80,6 +82,8 @@ class Option:
         """
         if self.picture or (value is None and self.nullable) or (isinstance(value, str) and value in self.named):
             return value
+        if self.prior and not isinstance(value, str):
+            return _checked_prior(called(self.name), value)
         value = self._typed(value)
         if self.choices and value not in self.choices:
             raise UsageError(f"{called(self.name)}: {value!r} is none of {', '.join(map(str, self.choices))}")
@@ -117,7 +121,15 @@ class Option:
             return Path(value)
         if self.kind in (bool, str) and isinstance(value, self.kind):
             return value
-        raise UsageError(f"{self.name}: {value!r} ({type(value).__name__}) is not {self.wanted}")
+        raise UsageError(f"{called(self.name)}: {value!r} ({type(value).__name__}) is not {self.wanted}")
+
+
+def _checked_prior(name: str, value: Any) -> Any:
+    from restore.priors.prior import Prior  # Whoever has one has loaded torch.
+
+    if not isinstance(value, Prior):
+        raise UsageError(f"{name}: {value!r} ({type(value).__name__}) is neither a Prior nor the name of one")
+    return value
 
 
 def _is_finite(value: numbers.Real) -> bool:
@@ -154,11 +166,14 @@ def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) 
     told: Mapping[str, Any] = field.metadata
     picture = bool(told.get("picture", False))
     kind, others, choices, named, nullable = _unwrap(hint)
-    if picture:
+    prior = bool(told.get("prior", False))
+    if prior:
+        kind, others, choices, named = str, (), (), ()
+    elif picture:
         kind, named = object, tuple(told.get("words", ()))
     elif kind not in SCHEMA_TYPES:
         names = ", ".join(known.__name__ for known in SCHEMA_TYPES)
-        raise TypeError(f"Options.{field.name} is of type {hint}; use {names}, Optional of those, or mark it as a picture")
+        raise TypeError(f"Options.{field.name} is of type {hint}; use {names}, Optional of those, or a picture or prior")
     option = Option(
         name=field.name,
         kind=kind,
@@ -170,6 +185,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) 
         maximum=told.get("max"),
         picture=picture,
         several=bool(told.get("several", False)),
+        prior=prior,
         required=bool(told.get("required", False)),
         above=told.get("above"),
         others=others,

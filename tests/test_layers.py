@@ -37,7 +37,7 @@ LAYERS = [
     ["results", "generate", "likelihood"],
     ["batch", "preparing"],
     ["solver"],
-    ["typed_calls"],
+    ["typed_calls", "request"],
     ["restorer"],
     ["shortcuts", "nn", "testing"],
     ["training"],

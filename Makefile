@@ -7,19 +7,19 @@
 # make fuzz         coverage-guided fuzzing of pictures, configs and records, ten minutes (FUZZ_SECONDS of each)
 # make lock         renew the hashes of .ci/constraints-hashed.txt, where pip-compile is there
 # make locked       an environment of its own with the packages of that file, each checked against its hash
-# make audit docs        known vulnerabilities of the locked packages, where pip-audit is there
+# make audit        known vulnerabilities of the locked packages, where pip-audit is there
 # make docs         the site of the documents, in build/site; warnings are errors
 # make format       put the code in order
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --constraint .ci/constraints-docs.txt
 SOURCES := $(shell find restore plugins -name '*.py' -not -path '*/__pycache__/*')
 DEMO := demo
 # One thread a worker: small tensors gain nothing from more, and workers would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-slow test-lowest check weights fuzz lock locked audit format clean
+.PHONY: demo test test-slow test-lowest check weights fuzz lock locked audit docs format clean
 
 .venv/installed: pyproject.toml .ci/constraints.txt $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -27,9 +27,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 	touch $@
 
 # Editable: tests run on the working tree.
-.venv/installed-for-tests: pyproject.toml .ci/constraints.txt
+.venv/installed-for-tests: pyproject.toml .ci/constraints.txt .ci/constraints-docs.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[test,docs]'
 	touch $@
 
 demo: .venv/installed
@@ -95,14 +95,12 @@ audit: .venv/installed-for-tests
 	$(BIN)/pip-audit --strict --disable-pip --requirement $(LOCK) \
 		|| { echo "pip-audit found something or could not ask about a package: see above"; exit 1; }
 
-docs:
-	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt '.[docs]'
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+docs: .venv/installed-for-tests
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: .venv/installed-for-tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-docs .venv-lowest .venv-locked $(DEMO) build *.egg-info
+	rm -rf .venv .venv-lowest .venv-locked $(DEMO) build *.egg-info

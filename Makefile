@@ -14,13 +14,13 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --constraint .ci/constraints-docs.txt
 SOURCES := $(shell find restore plugins -name '*.py' -not -path '*/__pycache__/*')
 DEMO := demo
 # One thread a worker: small tensors gain nothing from more, and workers would wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-slow test-lowest check photo weights fuzz lock locked audit format clean
+.PHONY: demo test test-slow test-lowest check photo weights fuzz lock locked audit docs format clean
 
 .venv/installed: pyproject.toml .ci/constraints.txt $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -28,9 +28,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 	touch $@
 
 # Editable: tests run on the working tree.
-.venv/installed-for-tests: pyproject.toml .ci/constraints.txt
+.venv/installed-for-tests: pyproject.toml .ci/constraints.txt .ci/constraints-docs.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[test,docs]'
 	touch $@
 
 demo: .venv/installed
@@ -112,14 +112,12 @@ audit: .venv/installed-for-tests
 	$(BIN)/pip-audit --strict --disable-pip --requirement $(LOCK) \
 		|| { echo "pip-audit found something or could not ask about a package: see above"; exit 1; }
 
-docs:
-	test -x .venv-docs/bin/python || $(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt '.[docs]'
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+docs: .venv/installed-for-tests
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: .venv/installed-for-tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-docs .venv-lowest .venv-locked $(DEMO) build *.egg-info
+	rm -rf .venv .venv-lowest .venv-locked $(DEMO) build *.egg-info

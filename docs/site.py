@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,21 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         base = f"{config['repo_url']}/tree/main/{full.relative_to(ROOT).as_posix()}"
         return f"{match[1]}({base}{'#' + anchor if anchor else ''})"
 
+    markdown = with_sources(markdown) if page.file.src_uri == "methods.md" else markdown
     return re.sub(r"(\[[^\]]*\])\(([^)\s]+)\)", outside, markdown)
+
+
+def with_sources(markdown: str) -> str:
+    """Before each method what it is and the paper it is from: the first line of its module."""
+    lines = {}
+    for path in (ROOT / "restore" / "guidance").glob("*.py"):
+        tree = ast.parse(path.read_text())
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                lines[node.name] = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return re.sub(
+        r"(?m)^::: restore\.guidance\.(?:\w+\.)?(\w+)$", lambda found: f"**{lines[found[1]]}**\n\n{found[0]}", markdown
+    )
 
 
 def command() -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from restore.errors import PictureError
 from restore.plugins.manager import hookimpl
 from restore.task import Task
+from restore.wording import called, told
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,17 +68,19 @@ class Auto(Task):
         found = diagnose(picture)
         logger.info("found: %s", "; ".join(found.findings()) or "nothing wrong")
         if found.is_damaged and not options.scratches:
-            logger.info("scratches and dust are left: `restore diagnose --strip DIR` shows them, --scratches fills them")
+            shown = told(command="`restore diagnose --strip DIR` shows", python="restore.diagnose finds")
+            logger.info("scratches and dust are left: %s them, %s fills them", shown, called("scratches", True))
             found = dataclasses.replace(found, damaged=torch.zeros_like(found.damaged))
         if options.colorize is not None and found.kind() == "colour":
-            raise PictureError("the picture has colours already, and hints would replace them; leave --colorize out")
+            raise PictureError(f"the picture has colours already, and hints would replace them; leave {called('colorize')} out")
         pixels = picture.pixels[:, :1] if found.gray else picture.pixels
         keep = ~found.damaged if found.is_damaged else torch.ones_like(found.damaged)
         noise = found.noise if found.has_noise else None
         cells = _cells(picture, found)
         soft = found.is_soft and options.blur and not found.has_artefacts
         if found.is_soft and not soft:
-            logger.info("blur is left: %s", "compression looks like it" if options.blur else "--blur takes it out")
+            what = "compression looks like it" if options.blur else f"{called('blur', True)} takes it out"
+            logger.info("blur is left: %s", what)
         operator, steps = _operator(found, options.scale, soft)
         done = [
             *(["scratches filled"] if found.is_damaged else []),

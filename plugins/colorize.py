@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from restore.errors import PictureError
 from restore.plugins.manager import hookimpl
 from restore.task import Task
+from restore.wording import called
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +50,11 @@ class Colorize(Task):
         gray = pixels if pixels.shape[1] == 1 else Gray()(pixels)
         shape = (1, 3, *gray.shape[-2:])
         if options.hints is None:
-            logger.warning("no hints: the best estimate of the colours is nearly gray; give --hints, or use --guidance ddnm")
+            logger.warning(
+                "no hints: the best estimate of the colours is nearly gray; give %s, or use %s",
+                called("hints"),
+                called("guidance", "ddnm"),
+            )
             return Problem(y=gray, operator=Gray(), sigma_y=0.0, shape=shape)
         colour, painted = _strokes(options.hints, (shape[2], shape[3]))
         operator = GrayWithHints(painted)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from restore.errors import OperatorError, PictureError, UsageError
+from restore.noise.rounding import ROUNDED
 from restore.plugins.manager import hookimpl
 from restore.task import Task
+from restore.wording import called
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,17 +22,17 @@ if TYPE_CHECKING:
     from restore.images import Picture
     from restore.operators import OpenBlur
     from restore.problem import Problem
+    from restore.results.result import Result
 
 logger = logging.getLogger("restore")
 
-LEAST = 0.5 / 127.5  # Deviation of the noise that is assumed at least: files are rounded, and a kernel is never exact.
 CAUTIOUS = 4.0  # Weight of denoising where a motion was estimated.
 BEYOND = 0.5  # Standard deviation of what lies beyond the border about its continuation, in [-1, 1] units.
 SHARP = 1.1  # Pixels; fine texture of sharp photographs is as soft.
 ROUND = 0.88  # Similarity to a Gaussian from which a kernel is taken for one.
 SHAKEN, AGREED = 1.5, 0.6  # Pixels of width that a motion has at least, and how alike halves of the picture see it.
 NARROWER = 0.8  # Share of the width found that is taken out: too much makes rings, too little is only soft.
-DOUBTFUL, GUESSED = 2 / 127.5, 8 / 127.5  # As LEAST, for the width that was estimated, and for a motion.
+DOUBTFUL, GUESSED = 2 / 127.5, 8 / 127.5  # As ROUNDED, for the width that was estimated, and for a motion.
 COMPRESSED = 1.0 / 127.5  # Deviation beside cells, over the root of their mean step: how wrong what the prior says of them is.
 WIDEST = 100  # Pixels, of the numbers that say how large a kernel is.
 LARGEST_PICTURE = 255  # Pixels a side of a kernel that is given as a picture; larger ones are photographs.
@@ -78,7 +80,7 @@ class Deblur(Task):
 
         _check_target(options.write_kernel)
         pixels = picture.pixels
-        kernel, least = _estimated(pixels) if options.kernel == "auto" else (_kernel(options.kernel), LEAST)
+        kernel, least = _estimated(pixels) if options.kernel == "auto" else (_kernel(options.kernel), ROUNDED)
         if any(side > whole for side, whole in zip(kernel.shape, picture.size, strict=True)):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
@@ -103,7 +105,7 @@ class Deblur(Task):
             constraint=None if cells is None else Weighted(cells, operator.weights),
         )
 
-    def found(self, problem: Problem[OpenBlur], options: DeblurOptions) -> dict[str, Any]:
+    def found(self, problem: Problem[OpenBlur], options: DeblurOptions, result: Result) -> dict[str, Any]:
         """The width is that of a Gaussian as wide as the kernel."""
         kernel = problem.operator.kernel
         variance = 0.0
@@ -137,7 +139,7 @@ def _of_compression(picture: Picture) -> float:
 
 def _estimated(pixels: Tensor) -> tuple[Tensor, float]:
     """A motion that both halves of the picture show, or a Gaussian as wide as its edges; and the noise that stands for what is
-    wrong with it, as LEAST.
+    wrong with it, as ROUNDED.
 
     Raises: PictureError for a picture whose edges are sharp.
     """
@@ -157,7 +159,9 @@ def _estimated(pixels: Tensor) -> tuple[Tensor, float]:
             return found.kernel, GUESSED
     width = estimate_blur_width(pixels)
     if width < SHARP:
-        raise PictureError(f"no blur found, the edges are as sharp as a Gaussian of {width:.1f} pixels; name one by --kernel")
+        raise PictureError(
+            f"no blur found, the edges are as sharp as a Gaussian of {width:.1f} pixels; name one by {called('kernel')}"
+        )
     logger.info("blur estimated as a Gaussian of %.1f pixels; %.1f of them are taken out", width, NARROWER * width)
     return kernels.gaussian(NARROWER * width), DOUBTFUL
 
@@ -176,17 +180,17 @@ def _kernel(spec: str) -> Tensor:
             if len(numbers) != SHAPES[shape]:
                 raise ValueError
         except ValueError:
-            raise UsageError(f"--kernel takes {FORMS}; got {spec!r}") from None
+            raise UsageError(f"{called('kernel')} takes {FORMS}; got {spec!r}") from None
         if max(numbers[:1], default=0) > WIDEST:
-            raise UsageError(f"--kernel {spec}: {numbers[0]:g} pixels are too many; give up to {WIDEST}")
+            raise UsageError(f"{called('kernel', spec)}: {numbers[0]:g} pixels are too many; give up to {WIDEST}")
         try:
             made: Tensor = getattr(kernels, shape)(*numbers)
         except OperatorError as error:
-            raise UsageError(f"--kernel {spec}: {error}") from None
+            raise UsageError(f"{called('kernel', spec)}: {error}") from None
         return made
     path = Path(spec)
     if not path.exists():
-        raise UsageError(f"--kernel: {spec!r} is no file, and none of {FORMS}")
+        raise UsageError(f"{called('kernel')}: {spec!r} is no file, and none of {FORMS}")
     return _read_kernel(path)
 
 
@@ -212,10 +216,12 @@ def _values_of(path: Path, pixels: Tensor) -> Tensor:
     """A picture of a point of light as numbers (h, w) of 0 or more. Raises PictureError for what looks like a photograph."""
     sides = f"{pixels.shape[2]}x{pixels.shape[1]}"
     if bool((pixels != pixels[:1]).any()):
-        raise PictureError(f"{path}: a picture in colour, {sides}; --kernel takes a gray one of how a point of light looks")
+        raise PictureError(
+            f"{path}: a picture in colour, {sides}; {called('kernel')} takes a gray one of how a point of light looks"
+        )
     if max(pixels.shape[1:]) > LARGEST_PICTURE:
         raise PictureError(
-            f"{path}: {sides} pixels are too many for a blur kernel; --kernel takes a picture of up to "
+            f"{path}: {sides} pixels are too many for a blur kernel; {called('kernel')} takes a picture of up to "
             f"{LARGEST_PICTURE} a side of how a point of light looks, or a .npy file"
         )
     return (pixels[0].double() + 1) / 2
@@ -226,10 +232,10 @@ def _check_target(target: str | None) -> None:
     if target is None:
         return
     if Path(target).suffix.lower() not in (".npy", ".png"):
-        raise UsageError(f"--write-kernel takes a .npy or .png file, got {target!r}")
+        raise UsageError(f"{called('write_kernel')} takes a .npy or .png file, got {target!r}")
     if Path(target).exists():
         raise UsageError(
-            f"--write-kernel: {target} exists already; each picture has a kernel of its own, so give it another name"
+            f"{called('write_kernel')}: {target} exists already; each picture has a kernel of its own, so give it another name"
         )
 
 
@@ -250,7 +256,7 @@ def _write_kernel(path: Path, kernel: Tensor) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:
-        raise PictureError(f"--write-kernel: {path} cannot be written ({error.strerror})") from None
+        raise PictureError(f"{called('write_kernel')}: {path} cannot be written ({error.strerror})") from None
 
 
 @hookimpl

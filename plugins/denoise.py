@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from restore.plugins.manager import hookimpl
 from restore.task import Task
+from restore.wording import called
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +54,8 @@ class Denoise(Task):
         shape = tuple(pixels.shape)
         cells = artefacts_of(picture, sigma_y) if options.sigma == "auto" and sigma_y > 0 else None
         if cells is not None:
-            logger.info("it is what JPEG compression did, so artefacts are taken out; --sigma N takes out noise")
+            flag = called("sigma", such_as="N")
+            logger.info("it is what JPEG compression did, so artefacts are taken out; %s takes out noise", flag)
             return Problem(y=pixels, operator=Identity(), sigma_y=0.0, shape=shape, constraint=cells)
         clipped = sigma_y > 0 and is_clipped(pixels)
         return Problem(y=pixels, operator=Identity(), sigma_y=sigma_y, shape=shape, noise=noise, clipped=clipped)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from restore.errors import UsageError
 from restore.plugins.manager import hookimpl
 from restore.task import Task
+from restore.wording import called, told
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from restore.images import Picture
     from restore.operators import Mask
     from restore.problem import Problem
+    from restore.results.result import Result
 
 logger = logging.getLogger("restore")
 WIDE = 0.2  # Of the prior's context: the width from which on holes are filled with patches (docs/reports/holes.md).
@@ -108,14 +110,17 @@ class Inpaint(Task):
         fill = grow_rim(drawn, pixels) if by_itself else drawn
         share = float(fill.float().mean())
         added = share - float(drawn.float().mean())
-        rim = f", {100 * added:.1f} % of it a rim that resembles the damage (--mask-grow 0 keeps it)" if added else ""
+        flag = called("mask_grow", 0)
+        rim = f", {100 * added:.1f} % of it a rim that resembles the damage ({flag} keeps it)" if added else ""
         logger.info("mask fills %.1f %% of the picture%s", 100 * share, rim)
         if share == 1:
             logger.warning("the mask fills the whole picture: everything will be invented")
         elif share > MOSTLY and not options.invert_mask:
-            logger.warning("the mask fills most of the picture; --invert-mask fills the rest instead")
+            flag = called("invert_mask", True)
+            logger.warning("the mask fills most of the picture; %s fills the rest instead", flag)
         if share == 0:
-            logger.warning("no scratches or dust found, so the picture stays as it is; give --mask FILE")
+            flag = called("mask", such_as="FILE")
+            logger.warning("no scratches or dust found, so the picture stays as it is; give %s", flag)
         keep = ~fill
         sigma_y, noise = noise_of(picture, options.sigma, known=keep)
         # Known pixels stay, so cells could speak of blocks across the rim only, and damage was compressed with those.
@@ -148,7 +153,7 @@ class Inpaint(Task):
             return Exemplars(thin=problem.operator.has_thin)
         return None
 
-    def found(self, problem: Problem, options: InpaintOptions) -> dict[str, Any]:
+    def found(self, problem: Problem, options: InpaintOptions, result: Result) -> dict[str, Any]:
         from restore.exemplars import Holes, widest
 
         how = "texture" if isinstance(problem.operator, Holes) else "smooth"
@@ -180,7 +185,7 @@ def _holes(y: Tensor, keep: Tensor, sigma_y: float, options: InpaintOptions) -> 
     lenders = _lenders(options, y.shape[1])
     if options.fill == "smooth":
         if lenders:
-            raise UsageError("--like lends patches, and --fill smooth takes none; leave one of them out")
+            raise UsageError(f"{called('like')} lends patches, {called('fill', 'smooth')} takes none; leave one of them out")
         return None
     width = widest(~keep[0, 0])
     if width < (WIDE * CONTEXT if options.fill == "auto" else 1):
@@ -188,14 +193,16 @@ def _holes(y: Tensor, keep: Tensor, sigma_y: float, options: InpaintOptions) -> 
     if sigma_y > 0 and not _keeps_grain(options):
         if options.fill == "texture" or lenders:
             raise UsageError(
-                "patches have the picture's noise, and --fill texture takes none out; leave --sigma and --grain out"
+                f"patches have the picture's noise, and {called('fill', 'texture')} takes none out; "
+                f"leave {called('sigma')} and {called('grain')} out"
             )
         return None
     holes = Holes.of(y, keep, WIDE * CONTEXT if options.fill == "auto" else 1, lenders)
     if not holes.is_enough(Settings().radius):
         logger.warning("too little of the picture is known to take patches from, so holes are filled smoothly")
         return None
-    logger.info("holes of up to %.0f pixels are filled with patches of the picture (--fill smooth takes none)", width)
+    flag = called("fill", "smooth")
+    logger.info("holes of up to %.0f pixels are filled with patches of the picture (%s takes none)", width, flag)
     return holes
 
 
@@ -214,16 +221,17 @@ def _mask(picture: Picture, options: InpaintOptions) -> Tensor:
     if options.mask_from == "alpha":
         return mask_from_alpha(picture)
     if options.mask is None:
-        raise UsageError("inpaint needs a mask: --mask FILE (white is filled), or --mask-from alpha")
+        raise UsageError(
+            f"inpaint needs a mask: {called('mask', such_as='FILE')} (white is filled), or {called('mask_from', 'alpha')}"
+        )
     if isinstance(options.mask, str) and options.mask == "auto":
         from restore.diagnosis import find_scratches
 
         if options.invert_mask or options.mask_label is not None:
-            raise UsageError("--mask auto is found in the picture: it has no labels, and is not inverted")
+            raise UsageError(f"{called('mask', 'auto')} is found in the picture: it has no labels, and is not inverted")
         found = find_scratches(picture.pixels)
-        logger.info(
-            "scratches and dust found on %.2f %% of the picture (--write-mask shows them)", 100 * float(found.float().mean())
-        )
+        shown = told(command="--write-mask shows them", python="result.mask is what was found")
+        logger.info("scratches and dust found on %.2f %% of the picture (%s)", 100 * float(found.float().mean()), shown)
         return found
     size = (picture.pixels.shape[-2], picture.pixels.shape[-1])
     return read_mask(

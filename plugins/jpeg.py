@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Optional
 from restore.errors import UsageError
 from restore.plugins.manager import hookimpl
 from restore.task import Task
+from restore.wording import called
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,7 +55,8 @@ class Jpeg(Task):
         pixels, cells = picture.pixels, _cells(picture, options)
         shape = tuple(pixels.shape)
         if cells is None:
-            logger.warning("no sign of JPEG compression, so the picture stays as it is; --assumed-quality N says otherwise")
+            flag = called("assumed_quality", such_as="N")
+            logger.warning("no sign of JPEG compression, so the picture stays as it is; %s says otherwise", flag)
             # Nothing is missing, so nothing is evaluated.
             return Problem(y=pixels, operator=Mask(torch.ones_like(pixels[:, :1], dtype=torch.bool)), sigma_y=0.0, shape=shape)
         return Problem(
@@ -74,7 +76,7 @@ def _cells(picture: Picture, options: JpegOptions) -> JPEGCells | None:
     origin = _origin(options.grid)
     if options.assumed_quality is None and picture.jpeg is not None:
         if origin is not None:
-            raise UsageError("--grid is for pictures that are no longer JPEG files; this one has its own")
+            raise UsageError(f"{called('grid')} is for pictures that are no longer JPEG files; this one has its own")
         return constraint_of(picture)
     found = estimate_compression(picture.pixels, quality=options.assumed_quality, origin=origin)
     if found is None:
@@ -88,7 +90,7 @@ def _origin(grid: str | None) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"(\d+),(\d+)", grid.replace(" ", ""))
     if match is None or max(int(side) for side in match.groups()) > 15:
-        raise UsageError(f"--grid takes X,Y, two numbers from 0 to 15, got {grid!r}")
+        raise UsageError(f"{called('grid')} takes X,Y, two numbers from 0 to 15, got {grid!r}")
     return -int(match[2]) % 16, -int(match[1]) % 16
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from restore.guidance.guidance import Guidance
     from restore.images import Picture
     from restore.problem import Problem
+    from restore.results.result import Result
 
 EXAMPLE = "'gray | blur:1.6 | downsample:2 | noise:5 | jpeg:60'"
 
@@ -46,7 +47,7 @@ class Run(Task):
 
         return None if isinstance(problem.operator, Linear) else DPS()  # The toolkit has no default for what is not linear.
 
-    def found(self, problem: Problem, options: RunTaskOptions) -> dict[str, Any]:
+    def found(self, problem: Problem, options: RunTaskOptions, result: Result) -> dict[str, Any]:
         return {"sigma": 127.5 * problem.sigma_y}
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: RunTaskOptions) -> Picture:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
 from restore.errors import OperatorError, PictureError, UsageError
+from restore.noise.rounding import ROUNDED
 from restore.plugins.manager import hookimpl
 from restore.task import Task
+from restore.wording import called
 
 if TYPE_CHECKING:
     from restore.images import Picture
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
     from restore.operators import Downsample
     from restore.operators.jpeg_cells import JPEGCells
     from restore.problem import Problem
+    from restore.results.result import Result
 
 logger = logging.getLogger("restore")
 
 SCALE, LARGEST = 4.0, 16  # By default, and at most.
-ROUNDED = 0.5 / 127.5  # The deviation of a picture of whole numbers, and a little for the kernel's error.
 FINE = 4.0  # Grey levels: the mean step of a JPEG whose artefacts are as weak.
 
 
@@ -76,7 +78,7 @@ class SuperResolution(Task):
         try:
             operator = Downsample.between(size, small, kernel)
         except OperatorError as error:
-            raise UsageError(f"--reduced-by: {error}") from None
+            raise UsageError(f"{called('reduced_by')}: {error}") from None
         logger.info("reduced by %s; from %dx%d to %dx%d pixels", kernel, *small[::-1], *size[::-1])
         return Problem(
             y=pixels,
@@ -87,7 +89,7 @@ class SuperResolution(Task):
             constraint=found.constraint,
         )
 
-    def found(self, problem: Problem[Downsample], options: SuperResolutionOptions) -> dict[str, Any]:
+    def found(self, problem: Problem[Downsample], options: SuperResolutionOptions, result: Result) -> dict[str, Any]:
         grid = problem.operator
         return {
             "sigma": 127.5 * problem.sigma_y,
@@ -123,12 +125,12 @@ def _size(small: tuple[int, int], options: SuperResolutionOptions) -> tuple[int,
     """(height, width) of the large picture."""
     given = [name for name in ("scale", "size", "megapixels") if getattr(options, name) is not None]
     if len(given) > 1:
-        raise UsageError(f"--{given[0]} and --{given[1]} both say how large; give one of them")
+        raise UsageError(f"{called(given[0])} and {called(given[1])} both say how large; give one of them")
     height, width = small
     if options.size is not None:
         match = re.fullmatch(r"(\d*)x(\d*)", options.size.strip().lower())
         if match is None or not any(int(most or 0) for most in match.groups()) or "0" in match.groups():
-            raise UsageError(f"--size takes WIDTHx, xHEIGHT or WIDTHxHEIGHT, such as 1920x, got {options.size!r}")
+            raise UsageError(f"{called('size')} takes WIDTHx, xHEIGHT or WIDTHxHEIGHT, such as 1920x, got {options.size!r}")
         scale = min(int(most) / side for most, side in zip(match.groups(), (width, height), strict=True) if most)
     elif options.megapixels is not None:
         scale = math.sqrt(options.megapixels * 1e6 / (height * width))

@@ -15,6 +15,7 @@ from restore.priors.prior import Prior
 from restore.sampling import schedules
 from restore.sampling.noise import Noise, seed_for
 from restore.sampling.samplers import Sampler, dpmpp_2m
+from restore.wording import called
 
 # A cosine schedule ends at sigma 20,000. Steps at such levels do not improve samples, and with Heun's method they do harm.
 HIGHEST = 160.0
@@ -128,7 +129,9 @@ def stream(
                     raise PriorError("the pictures are not finite: the prior is broken, or the sampler's steps are too long")
                 yield Step(step, total, first, float(schedule[index]), x, done)
         except (torch.OutOfMemoryError, MemoryError) as error:
-            raise OutOfMemoryError(f"not enough memory for {len(numbers)} pictures at once; give a smaller --batch") from error
+            raise OutOfMemoryError(
+                f"not enough memory for {len(numbers)} pictures at once; give a smaller {called('batch')}"
+            ) from error
 
 
 @torch.no_grad()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from typing_extensions import Required
+
 from restore.run_options import CallKeywords
 
 
@@ -50,3 +52,39 @@ class Auto(CallKeywords, total=False):
     colorize: Any
     blur: bool
     scratches: bool
+
+
+class Edit(CallKeywords, total=False):
+    strength: float
+
+
+class Run(CallKeywords, total=False):
+    op: Required[str]
+
+
+class Degrade(CallKeywords, total=False):
+    op: Required[str]
+    noise_seed: int
+
+
+# With what the functions of `restore.shortcuts` take by place: for `Restorer`, which takes all by name.
+
+
+class InpaintCall(Inpaint, total=False):
+    mask: Any
+
+
+class SuperResolutionCall(SuperResolution, total=False):
+    scale: float | None
+
+
+class DenoiseCall(Denoise, total=False):
+    sigma: float | Literal["auto"]
+
+
+class ColorizeCall(Colorize, total=False):
+    hints: Any
+
+
+class DeblurCall(Deblur, total=False):
+    kernel: str

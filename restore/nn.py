@@ -39,7 +39,7 @@ class Restore(nn.Module):
         super().__init__()
         self.restorer = _restorer(prior)
         self.prior = self.restorer.prior
-        self.task, _, _ = self.restorer._read(task, {**keywords, **dict.fromkeys(_pictures(task, self.restorer))})
+        self.task = self.restorer.request(task, {**keywords, **dict.fromkeys(_pictures(task))}).task
         self.keywords = dict(keywords)
 
     def forward(self, images: Tensor, **pictures: Any) -> Tensor:
@@ -81,7 +81,7 @@ def _restorer(prior: str | Prior | Restorer) -> Restorer:
     return Restorer(prior) if isinstance(prior, Prior) else Restorer.from_pretrained(prior)
 
 
-def _pictures(task: str | Task, restorer: Restorer) -> list[str]:
+def _pictures(task: str | Task) -> list[str]:
     """Options that hold a picture and must be given, but come with the images."""
     from restore.plugins import manager
 

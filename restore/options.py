@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, Union
 
 from restore.errors import UsageError, suggest
 from restore.run_options import RESERVED, RunOptions, Scope, of_scope
+from restore.wording import called
 
 Built = TypeVar("Built")
 
@@ -31,6 +32,7 @@ class Option:
         minimum, maximum: the range of the value, ends included.
         picture: the value is a picture: a path, or an object that `as_picture` takes.
         several: the value is a list of pictures; one alone is taken, too.
+        prior: the value is a prior: its name, which the toolkit loads, or a `Prior`.
         required: the option must be given.
         above: the value must be larger than this.
         others: types accepted besides `kind` and not converted, such as a `Guidance` in place of its name.
@@ -48,6 +50,7 @@ class Option:
     maximum: float | None = None
     picture: bool = False
     several: bool = False
+    prior: bool = False
     required: bool = False
     above: float | None = None
     others: tuple[type, ...] = ()
@@ -79,14 +82,16 @@ class Option:
         """
         if self.picture or (value is None and self.nullable) or (isinstance(value, str) and value in self.named):
             return value
+        if self.prior and not isinstance(value, str):
+            return _checked_prior(called(self.name), value)
         value = self._typed(value)
         if self.choices and value not in self.choices:
-            raise UsageError(f"{self.name}: {value!r} is none of {', '.join(map(str, self.choices))}")
+            raise UsageError(f"{called(self.name)}: {value!r} is none of {', '.join(map(str, self.choices))}")
         if self.others and not isinstance(value, str):
             return value
         low = (self.minimum is not None and value < self.minimum) or (self.above is not None and value <= self.above)
         if low or (self.maximum is not None and value > self.maximum):
-            raise UsageError(f"{self.name}: {value} is out of range; give {self.range}")
+            raise UsageError(f"{called(self.name)}: {value} is out of range; give {self.range}")
         return value
 
     def parse(self, text: str) -> Any:
@@ -101,7 +106,7 @@ class Option:
             except ValueError as error:
                 if isinstance(error, UsageError):
                     raise
-                raise UsageError(f"{self.name}: {text!r} is not {self.wanted}") from None
+                raise UsageError(f"{called(self.name)}: {text!r} is not {self.wanted}") from None
         return self.check(text)
 
     def _typed(self, value: Any) -> Any:
@@ -116,7 +121,15 @@ class Option:
             return Path(value)
         if self.kind in (bool, str) and isinstance(value, self.kind):
             return value
-        raise UsageError(f"{self.name}: {value!r} ({type(value).__name__}) is not {self.wanted}")
+        raise UsageError(f"{called(self.name)}: {value!r} ({type(value).__name__}) is not {self.wanted}")
+
+
+def _checked_prior(name: str, value: Any) -> Any:
+    from restore.priors.prior import Prior  # Whoever has one has loaded torch.
+
+    if not isinstance(value, Prior):
+        raise UsageError(f"{name}: {value!r} ({type(value).__name__}) is neither a Prior nor the name of one")
+    return value
 
 
 def _is_finite(value: numbers.Real) -> bool:
@@ -153,11 +166,14 @@ def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) 
     told: Mapping[str, Any] = field.metadata
     picture = bool(told.get("picture", False))
     kind, others, choices, named, nullable = _unwrap(hint)
-    if picture:
+    prior = bool(told.get("prior", False))
+    if prior:
+        kind, others, choices, named = str, (), (), ()
+    elif picture:
         kind, named = object, tuple(told.get("words", ()))
     elif kind not in SCHEMA_TYPES:
         names = ", ".join(known.__name__ for known in SCHEMA_TYPES)
-        raise TypeError(f"Options.{field.name} is of type {hint}; use {names}, Optional of those, or mark it as a picture")
+        raise TypeError(f"Options.{field.name} is of type {hint}; use {names}, Optional of those, or a picture or prior")
     option = Option(
         name=field.name,
         kind=kind,
@@ -169,6 +185,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, reserved: frozenset[str]) 
         maximum=told.get("max"),
         picture=picture,
         several=bool(told.get("several", False)),
+        prior=prior,
         required=bool(told.get("required", False)),
         above=told.get("above"),
         others=others,
@@ -213,7 +230,7 @@ def build(kind: type[Built], /, **keywords: Any) -> Built:
             raise UsageError(f"unknown option {name!r}; {suggest(name, options)}")
     for option in options.values():
         if option.required and keywords.get(option.name) is None:
-            raise UsageError(f"{option.name} must be given" + (f": {option.help}" if option.help else ""))
+            raise UsageError(f"{called(option.name)} must be given" + (f": {option.help}" if option.help else ""))
     return kind(**{name: options[name].check(value) for name, value in keywords.items()})
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal, overload
+from typing import Any
 
 import torch
 from typing_extensions import Unpack
@@ -17,27 +17,28 @@ from typing_extensions import Unpack
 from restore import images, pretrained
 from restore.device import memory
 from restore.device.placement import Placement
-from restore.errors import OperatorError, PictureError, RestoreError, UsageError, suggest
-from restore.options import describe, run_options
+from restore.errors import UsageError
+from restore.options import run_options
 from restore.planning.estimate import Estimate, estimate
 from restore.planning.plan import LARGEST_WINDOW, Plan
-from restore.plugins import manager
-from restore.plugins.calls import build_options
+from restore.preparing import prepare
 from restore.priors import Prior
 from restore.priors.views.compiled import runs_compiled, with_compiled_networks
 from restore.problem import Problem
+from restore.request import Request
 from restore.results import provenance
 from restore.results.consistency import consistency
 from restore.results.result import Event, Result
-from restore.run_options import PriorKeywords, RunOptions, of_scope, recorded
-from restore.solver import last, prepare, run
+from restore.run_options import PriorKeywords, RunOptions, recorded
+from restore.solver import last, run
 from restore.task import Task
+from restore.typed_calls import TypedCalls
 
 logger = logging.getLogger("restore")
 SMALL_READ = 50_000_000  # Bytes that reading a picture may take whatever the bound.
 
 
-class Restorer:
+class Restorer(TypedCalls):
     """Restores pictures with one prior. Immutable: one restorer serves many calls.
 
     Args:
@@ -70,6 +71,8 @@ class Restorer:
         if self.options.max_memory is not None:
             memory.parse(self.options.max_memory)
         self.placement = placement or Placement.current(self.options.device, self.options.dtype)
+        self._local_files_only = False
+        self._others: dict[str, Prior] = {}  # That tasks asked for, by name.
         self._plain_prior = prior.to(self.placement.device)
         self.prior = with_compiled_networks(self._plain_prior) if self.options.compile else self._plain_prior
         logger.debug("%s", self.placement.describe(self.prior.effective_dtype(self.placement.device)))
@@ -93,7 +96,9 @@ class Restorer:
         options = run_options("prior", keywords)
         placement = Placement.current(options.device, options.dtype)
         prior = pretrained.prior(name, dtype=placement.dtype, local_files_only=local_files_only)
-        return cls(prior, placement=placement, name=name, **keywords)
+        made = cls(prior, placement=placement, name=name, **keywords)
+        made._local_files_only = local_files_only
+        return made
 
     @cached_property
     def prior_hash(self) -> str:
@@ -106,60 +111,8 @@ class Restorer:
         placed = self.placement.describe(self.prior.effective_dtype(self.placement.device))
         return f"<Restorer: prior {self.options.prior}, {placed}{more}>"
 
-    def __call__(self, task: str | Task, image: Any, **keywords: Any) -> Result:
-        """Runs a task on one picture to the end; arguments and errors as for `stream`."""
-        return last(self.stream(task, image, **keywords))
-
-    @overload
-    def map(
-        self, task: str | Task, pictures: Iterable[Any], *, errors: Literal["yield"], **keywords: Any
-    ) -> Iterator[Result | RestoreError]: ...
-
-    @overload
-    def map(
-        self, task: str | Task, pictures: Iterable[Any], *, errors: Literal["raise"] = ..., **keywords: Any
-    ) -> Iterator[Result]: ...
-
-    def map(
-        self, task: str | Task, pictures: Iterable[Any], *, errors: Literal["raise", "yield"] = "raise", **keywords: Any
-    ) -> Iterator[Any]:
-        """Runs a task on many pictures, one result each; a tensor (B, C, H, W) is B pictures. Arguments as for `stream`.
-
-        The noise of a picture depends on its index in the sequence.
-
-        Args:
-            errors: "raise" stops at a picture that fails; "yield" gives its RestoreError in place of a result and goes on.
-
-        Raises: UsageError for pictures that are no sequence, or another value of `errors`.
-        """
-        if errors not in ("raise", "yield"):
-            raise UsageError(f"errors: {errors!r} is neither 'raise' nor 'yield'")
-        if isinstance(pictures, (str, bytes)) or not isinstance(pictures, Iterable | torch.Tensor):
-            raise UsageError(f"pictures: {pictures!r} ({type(pictures).__name__}) is not a sequence of pictures")
-        return self._mapped(task, pictures, errors, keywords)
-
-    def _mapped(self, task: str | Task, pictures: Iterable[Any], errors: str, keywords: Mapping[str, Any]) -> Iterator[Any]:
-        for index, picture in enumerate(pictures):
-            try:
-                yield self(task, picture, **{"name": str(index), **keywords})
-            except (PictureError, OperatorError) as error:  # Of one picture; other errors are of all.
-                if errors == "raise":
-                    raise
-                yield error
-
-    def stream(self, task: str | Task, image: Any, **keywords: Any) -> Iterator[Event]:
-        """Runs a task on one picture; yields an event per transition, the last with the result. Leave the loop to cancel.
-
-        Args:
-            task: a task's name, or a task.
-            image: a path, PIL picture, array (H, W[, C]) uint8, uint16 or float in [0, 1], tensor (C, H, W) or
-                (1, C, H, W) in [0, 1], or a `Picture`.
-            keywords: the task's own options (`restore schema TASK` lists them), and fields of `RunOptions` of scope "call":
-                seed, steps, guidance, sampler, quality, samples, fidelity, name.
-
-        Raises: UsageError, PictureError, OperatorError, PriorError, OutOfMemoryError.
-        """
-        return self._streamed(task, image, keywords)
+    def _hashes(self, asked: Request) -> dict[str, str]:
+        return {name: provenance.weights_hash(prior) for name, prior in asked.priors.items()}
 
     def with_gradients(self, task: str | Task, picture: images.Picture, **keywords: Any) -> images.Picture:
         """The restored picture, whose pixels have the gradient of those of `picture`; see `restore.nn.Restore`. Arguments and
@@ -172,13 +125,14 @@ class Restorer:
     def _streamed(
         self, task: str | Task, image: Any, keywords: Mapping[str, Any], *, gradients: bool = False
     ) -> Iterator[Event]:
-        task, own, options = self._read(task, keywords)
+        asked = self.request(task, keywords)
+        task, own = asked.task, asked.own
         with reading(self.options, self.placement.device):
             given = images.as_picture(image)
             shown = given.in_srgb()
             picture = shown.without_colour()
             problem = task.problem(picture, own)
-        plans, fidelity = self._plans(task, problem, own, options)
+        plans, fidelity = self._plans(asked, problem)
 
         def finish(result: Result) -> Result:
             finished = task.finish(picture, problem, result.x, own)
@@ -187,42 +141,44 @@ class Restorer:
                 picture=(finished if picture is shown else finished.with_channels(shown)).with_colours_of(given, shown),
                 mask=problem.operator.missing_mask(problem.shape),
                 consistency=consistency(problem, finished.pixels),
-                record={**self._record(task, own, options, plans, result), "found": task.found(problem, own)},
+                record={**self._record(asked, plans, result), "found": task.found(problem, own, result)},
                 given=image,
             )
 
-        return run(plans, fidelity, options.seed, finish, gradients=gradients)
+        return run(plans, fidelity, asked.options.seed, finish, gradients=gradients)
 
     def estimate(self, task: str | Task, image: Any, **keywords: Any) -> Estimate:
         """Memory and time of `stream` with the same arguments, estimated by evaluating one window; errors as for `stream`."""
         held = memory.used(self.placement.device)
         started = time.perf_counter()
-        task, own, options = self._read(task, keywords)
+        asked = self.request(task, keywords)
         with reading(self.options, self.placement.device):
-            problem = task.problem(images.as_picture(image).in_srgb().without_colour(), own)
+            problem = asked.task.problem(images.as_picture(image).in_srgb().without_colour(), asked.own)
         _ = self.prior_hash  # The first result of a restorer takes time for it.
         seconds = time.perf_counter() - started
-        plans, _ = self._plans(task, problem, own, options)
+        plans, _ = self._plans(asked, problem)
         return estimate(plans, held=held, seconds=seconds)
 
-    def _read(self, task: str | Task, keywords: Mapping[str, Any]) -> tuple[Task, Any, RunOptions]:
-        """The task, its own options, and the options of every task."""
-        task = manager.load().task(task) if isinstance(task, str) else task
-        if not isinstance(task, Task):
-            raise UsageError(f"task: {task!r} is neither a Task nor the name of one")
-        common = of_scope("call")
-        known = [*(option.name for option in describe(task.Options)), *common]
-        for name in keywords:
-            if name not in known:
-                raise UsageError(f"unknown option {name!r}; {suggest(name, known)}")
-        own: Any = build_options(task, **{name: value for name, value in keywords.items() if name not in common})
-        asked = run_options("call", {name: value for name, value in keywords.items() if name in common})
-        return task, own, replace(self.options, **{name: getattr(asked, name) for name in common})
+    def request(self, task: str | Task, keywords: Mapping[str, Any]) -> Request:
+        """What `stream` would run with these keywords, checked; priors that the task's options name are loaded.
 
-    def _plans(self, task: Task, problem: Problem, own: Any, options: RunOptions) -> tuple[list[Plan], float]:
-        return prepare(problem, self.prior, options, own=task.guidance(problem, own), device=self.placement.device)
+        Raises: UsageError for an unknown task or keyword, or a wrong value; PriorError.
+        """
+        return Request.of(task, keywords, self.options, self._beside)
 
-    def _record(self, task: Task, own: Any, options: RunOptions, plans: list[Plan], result: Result) -> dict[str, Any]:
+    def _beside(self, name: str) -> Prior:
+        """Another prior on the same device and in the same dtype."""
+        if name not in self._others:
+            prior = pretrained.prior(name, dtype=self.placement.dtype, local_files_only=self._local_files_only)
+            self._others[name] = prior.to(self.placement.device)
+        return self._others[name]
+
+    def _plans(self, asked: Request, problem: Problem) -> tuple[list[Plan], float]:
+        own = asked.task.guidance(problem, asked.own)
+        return prepare(problem, self.prior, asked.options, own=own, device=self.placement.device)
+
+    def _record(self, asked: Request, plans: list[Plan], result: Result) -> dict[str, Any]:
+        options = asked.options
         least = min(plan.largest for plan in plans)
         # Choices made for this machine, stored explicitly so that a rerun makes them again.
         chosen = {
@@ -231,8 +187,8 @@ class Restorer:
             "compile": options.compile and runs_compiled(self.prior),
         }
         return {
-            "task": task.name,
-            "options": provenance.plain(own),
+            "task": asked.task.name,
+            "options": dict(asked.asked),
             "request": {**provenance.plain(recorded(options)), "seed": options.seed, "name": options.name, **chosen},
             "guidance": type(plans[0].guidance).__name__,
             "answer": result.answer,
@@ -240,6 +196,7 @@ class Restorer:
             "transitions": sum(plan.steps for plan in plans),
             "sigma_y": plans[0].problem.sigma_y,
             "prior_hash": self.prior_hash,
+            **({"prior_hashes": hashes} if (hashes := self._hashes(asked)) else {}),
             "device": str(self.placement.device),
             "versions": provenance.versions(),
         }

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
+from restore.batch import joined, parts_of
 from restore.device import memory
 from restore.engine import reverse
-from restore.errors import OutOfMemoryError, PriorError, UsageError
+from restore.errors import OutOfMemoryError, UsageError
 from restore.guidance import Guidance
 from restore.guidance.checkpointed import Checkpointed
 from restore.options import run_options
 from restore.planning.boxes import part_of
 from restore.planning.dry_run import needs_initial_estimate
-from restore.planning.methods import blend, choose_methods, kind_of, mean, suited
-from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan
+from restore.planning.methods import blend, kind_of, mean
+from restore.planning.plan import Plan
+from restore.preparing import device_of, prepare
 from restore.priors import Prior
-from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem, check_operator
 from restore.results.consistency import consistency
 from restore.results.projection import project
 from restore.results.result import Event, Result
-from restore.run_options import RunOptions, SolveKeywords
+from restore.run_options import SolveKeywords
 from restore.sampling.noise import Noise, seed_for
-from restore.sampling.samplers import Sampler, named
 from restore.tiling.regions import crop
 
 
@@ -48,7 +48,8 @@ def solve(
         event.result.x  # (1, 3, 256, 256) in [-1, 1]
 
     Args:
-        problem: of one picture (B = 1).
+        problem: of one picture, or of B > 1, which are solved one after the other, each as if alone under the name that its
+            index is ("0", "1", ..., after `name/` where a name is given); the result is of all.
         prior: a colour prior also restores gray pictures.
         guidance: a method, or `NAME[:key=value,...]`; by default chosen by the operator.
         device: of the prior; by default that of its weights.
@@ -62,43 +63,30 @@ def solve(
         raise UsageError(f"prior: {prior!r} ({type(prior).__name__}) is not a Prior")
     options = run_options("call", {"guidance": guidance, **keywords})
     check_operator(problem)
-    plans, fidelity = prepare(problem, prior, options, device=device or device_of(prior))
-    return run(plans, fidelity, options.seed)
+    device = device or device_of(prior)
+    if problem.shape[0] == 1:
+        plans, fidelity = prepare(problem, prior, options, device=device)
+        return run(plans, fidelity, options.seed)
+    each = [
+        prepare(part, prior, replace(options, name=f"{options.name}/{index}".lstrip("/")), device=device)
+        for index, part in enumerate(parts_of(problem))
+    ]
+    return _run_each(each, options.seed)
 
 
-def prepare(
-    problem: Problem, prior: Prior, options: RunOptions, *, own: Guidance | None = None, device: torch.device
-) -> tuple[list[Plan], float]:
-    """Plans that fit into memory, one per method, samples first, and the fidelity of the result. Of networks it evaluates those
-    that encode conditions and, for priors on latents, `problem.start`.
-
-    Args:
-        own: the task's default method.
-
-    Raises: UsageError, OperatorError, PriorError; OutOfMemoryError where a bound on memory is too small.
-    """
-    prior = _for_channels(prior, problem.shape[1]).given(conditions(options), problem)
-    posed, problem = problem, _entered(problem, prior, device)
-    draws, fidelity = choose_methods(problem, options, suited(prior.guidance, problem, own))
-    sampler = _sampler(options.sampler)
-    bound = None if options.max_memory is None else memory.parse(options.max_memory)
-    plans = []
-    for chosen, count in draws:
-        guidance, steps = chosen.preset(options.quality)
-        guidance.check_operator(problem)
-        plan = make_plan(
-            problem,
-            prior,
-            guidance,
-            sampler,
-            posed=posed,
-            steps=steps if options.steps is None else options.steps,
-            names=tuple(f"{options.name}#{index}" for index in range(count)),
-            largest=options.tile or LARGEST_WINDOW,
-            device=device,
-        )
-        plans.append(plan if options.tile else fit(plan, bound))
-    return plans, fidelity
+def _run_each(each: Sequence[tuple[list[Plan], float]], seed: int) -> Iterator[Event]:
+    """Run the plans of several pictures; yields the events of all, the last with the result of all."""
+    done, steps = 0, sum(plan.steps for plans, _ in each for plan in plans)
+    results = []
+    for plans, fidelity in each:
+        for event in run(plans, fidelity, seed):
+            if event.result is not None:
+                results.append(event.result)
+            else:
+                yield replace(event, step=done + event.step, steps=steps)
+        done += sum(plan.steps for plan in plans)
+    result = joined(results)
+    yield Event(steps, steps, result.x, result)
 
 
 def run(
@@ -201,39 +189,3 @@ def _restored(plan: Plan, index: int, names: Sequence[str], seed: int) -> Iterat
             f"not enough memory for {len(names)} picture(s) of {width}x{height} pixels, whatever the window; "
             "free some memory, or cut the picture"
         ) from error
-
-
-def device_of(prior: Prior) -> torch.device:
-    """The device of a prior's weights; the CPU for a prior without."""
-    return next((weights.device for weights in prior.parameters()), torch.device("cpu"))
-
-
-def _sampler(sampler: str | Sampler | None) -> Sampler | None:
-    if isinstance(sampler, str):
-        return named(sampler)
-    if sampler is None or callable(sampler):
-        return sampler
-    raise UsageError(f"sampler is a function or its name, got {sampler!r}")
-
-
-def _for_channels(prior: Prior, channels: int) -> Prior:
-    """The prior for pictures with this number of channels."""
-    own = prior.codec.picture_channels
-    if channels == own:
-        return prior
-    if channels == 1:
-        return prior.in_gray()
-    raise PriorError(f"the prior takes pictures of {own} channel(s), the problem has {channels}")
-
-
-def conditions(options: RunOptions) -> Conditions:
-    """What the options tell a conditional prior."""
-    return Conditions(**{item.name: getattr(options, item.name) for item in fields(Conditions)})
-
-
-@torch.no_grad()
-def _entered(problem: Problem, prior: Prior, device: torch.device) -> Problem:
-    """The problem in the prior's own space."""
-    start = None if problem.start is None else problem.start.to(device)
-    entered = prior.codec.enter(replace(problem, start=start))
-    return entered if entered.start is None else replace(entered, start=entered.start.to(problem.y.device))

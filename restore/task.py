@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # Importing a task must not import torch: the command line li
     from restore.guidance.guidance import Guidance
     from restore.images import Picture
     from restore.problem import Problem
+    from restore.results.result import Result
 
 
 class Task(ABC):
@@ -21,8 +22,9 @@ class Task(ABC):
         help: one line for `restore --help`.
         Options: a dataclass; its fields are the command line's flags, the API's keywords and the JSON schema. Each field has
             a default; `field(metadata={"help": ...})` explains it, `metadata={"picture": True}` marks a field that holds a
-            picture (a path on the command line; a path, PIL picture, array or tensor in the API), `metadata={"choices":
-            [...]}` limits it, `metadata={"min": ..., "max": ...}` bounds it.
+            picture (a path on the command line; a path, PIL picture, array or tensor in the API), `metadata={"prior": True}`
+            one that holds another prior (a caller names it, or gives a `Prior`; the task gets a `Prior`),
+            `metadata={"choices": [...]}` limits it, `metadata={"min": ..., "max": ...}` bounds it.
     """
 
     name: ClassVar[str]
@@ -42,9 +44,14 @@ class Task(ABC):
         """The task's own default method for a problem, or None for the toolkit's."""
         return None
 
-    def found(self, problem: Problem, options: Any) -> dict[str, Any]:
-        """What the task measured in the picture, for the record: names, and values that JSON has. Options that are `auto` have
-        their values here.
+    def found(self, problem: Problem, options: Any, result: Result) -> dict[str, Any]:
+        """What the task measured in the picture or its result, for the record: names, and values that JSON has. Options that
+        are `auto` have their values here.
+
+        Args:
+            problem: what `problem` returned.
+            options: an instance of `Options`.
+            result: the solution `x`, its samples and statistics, before `finish`.
         """
         return {}
 

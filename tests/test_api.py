@@ -13,12 +13,13 @@ import torch
 from photographs import Blurring, cheap, crop, photo
 
 import restore
-from restore import Problem, Restorer, keywords
+from restore import Problem, Restorer, keywords, typed_calls
 from restore.errors import OperatorError, PictureError, RestoreError, UsageError
 from restore.nn import Restore
 from restore.operators import Identity, Mask
 from restore.plugins import manager
 from restore.run_options import CallKeywords, PriorKeywords, of_scope
+from restore.typed_calls import BuiltIn
 
 PICTURE = crop("coffee", 100, 150, 32)
 MASK = np.zeros((32, 32), np.uint8)
@@ -67,12 +68,23 @@ POSITIONAL = {
 }
 
 
-@pytest.mark.parametrize("task", ["inpaint", "super-resolution", "denoise", "colorize", "jpeg", "deblur", "auto"])
+@pytest.mark.parametrize("task", typing.get_args(BuiltIn))
 def test_keywords_of_tasks_are_those_of_their_options(task):
-    kind = getattr(keywords, task.title().replace("-", ""))
+    name = task.title().replace("-", "")
     own = {item.name for item in dataclasses.fields(manager.load().task(task).Options)}
-    said = set(typing.get_type_hints(kind)) - set(of_scope("call"))
+    said = set(typing.get_type_hints(getattr(keywords, name))) - set(of_scope("call"))
     assert said == own - POSITIONAL.get(task, set())
+    called = set(typing.get_type_hints(getattr(keywords, f"{name}Call", getattr(keywords, name)))) - set(of_scope("call"))
+    assert called == own
+
+
+@pytest.mark.parametrize("method", ["__call__", "stream"])
+def test_every_built_in_task_has_its_signature(method):
+    tree = ast.parse(Path(typed_calls.__file__).read_text())
+    signatures = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == method]
+    named = {task for task in typing.get_args(BuiltIn) for node in signatures if f"Literal['{task}']" in ast.unparse(node.args)}
+    own = {name for name, found in manager.load().tasks.items() if found.distribution == manager.BUILT_IN}
+    assert named == own == set(typing.get_args(BuiltIn))
 
 
 # What is refused.

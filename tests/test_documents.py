@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from benchmarks.__main__ import programs
 from restore import Problem, solve
 from restore.cli.root import root
 from restore.operators import Identity
+from restore.plugins.manager import load
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -104,6 +107,22 @@ def test_the_operator_of_extending_passes_its_laws_and_is_undone_without_a_task(
 
 def _examples() -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "extending.md").read_text(), re.M | re.S)
+
+
+OWN = ("Denoising", "DenoisingSamples", "Whitening", "Exemplars", "TwoScales")  # Of no paper.
+
+
+def test_every_method_is_described_with_equation_and_source() -> None:
+    page = (ROOT / "docs" / "methods.md").read_text()
+    shown = re.findall(r"^::: (restore\.guidance\.[\w.]+)$", page, re.MULTILINE)
+    kinds = {kind: import_module(path.rpartition(".")[0]).__dict__[kind] for path in shown for kind in path.split(".")[-1:]}
+    named = {type(found.object()).__name__ for found in load().guidances.values()}
+    assert named | {"SDEdit", *OWN} <= set(kinds)
+    for name, kind in kinds.items():
+        text = inspect.getdoc(kind) or ""
+        assert re.search(r"=|<-|~", text), f"{name} has no equation"
+        assert 3 <= len(text.splitlines()) <= 70, name
+        assert name in OWN or re.search(r"\b(19|20)\d\d\b", inspect.getmodule(kind).__doc__ or ""), f"{name} has no source"
 
 
 def test_the_python_of_the_document_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -317,7 +317,7 @@ def test_the_discretized_likelihood_is_a_distribution_over_grey_levels():
 def test_words_of_another_family_are_refused():
     from restore.errors import UsageError
 
-    with pytest.raises(UsageError, match=r"--sigma-max is for edm, ncsn, ve; family vp does not have it"):
+    with pytest.raises(UsageError, match=r"sigma_max is for edm, ncsn, ve; family vp does not have it"):
         settings("vp", {"sigma_max": 3.0, "levels": None})
     assert settings("ve", {"sigma_max": 3.0, "levels": None}) == {"sigma_min": 0.02, "sigma_max": 3.0}
 

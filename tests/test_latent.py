@@ -310,7 +310,7 @@ def test_views_keep_the_codec_and_pass_conditions_on() -> None:
     view = PeriodicalSelfEnsemble(LATENT)
     assert view.codec is CODEC
     assert view.given(Conditions()).codec is CODEC
-    with pytest.raises(UsageError, match="--prompt"):
+    with pytest.raises(UsageError, match="prompt: "):
         view.given(Conditions(prompt="a cat"))
 
 

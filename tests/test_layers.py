@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the ground up; the longest name that fits a module counts.
 LAYERS = [
-    ["errors", "lazy", "spec", "files", "bundled", "device.memory", "device.dtype"],
+    ["errors", "lazy", "spec", "files", "bundled", "wording", "device.memory", "device.dtype"],
     ["operators"],
     ["exemplars"],
     ["noise.model", "noise.clipping"],
@@ -35,7 +35,9 @@ LAYERS = [
     ["restore_plugins", "plugins.builtins", "device", "pretrained"],
     ["planning"],
     ["results", "generate", "likelihood"],
+    ["batch", "preparing"],
     ["solver"],
+    ["typed_calls", "request"],
     ["restorer"],
     ["shortcuts", "nn", "testing"],
     ["training"],

@@ -365,7 +365,7 @@ def test_a_class_is_told_in_the_name_or_later(file: Callable[..., Path]) -> None
 @pytest.mark.parametrize(
     ("classes", "label", "said"),
     [
-        (10, "", "must be told one: --label 0 to 9"),
+        (10, "", "must be told one: label, 0 to 9"),
         (10, "10", "classes 0 to 9"),
         (0, "3", "is unconditional and has no labels"),
     ],

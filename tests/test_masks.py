@@ -175,11 +175,15 @@ REFUSED = {
     "black": (
         np.zeros(SIZE, np.uint8),
         {},
-        r"the mask marks nothing: every pixel is 0 \(of 255\); white is filled, --invert-m",
+        r"the mask marks nothing: every pixel is 0 \(of 255\); white is filled, invert_mask=T",
     ),
     "one value": (np.ones(SIZE, np.uint8), {}, r"every pixel is 1 \(of 255\)"),
     "black of 16 bits": (np.full(SIZE, 300, np.uint16), {}, r"every pixel is 300 \(of 65535\)"),
-    "white, inverted": (np.ones(SIZE, bool), {"invert": True}, r"every pixel is 255 \(of 255\); with --invert-mask black is"),
+    "white, inverted": (
+        np.ones(SIZE, bool),
+        {"invert": True},
+        r"every pixel is 255 \(of 255\); with invert_mask=True black is",
+    ),
     "a black JPEG": (
         jpeg(np.random.default_rng(0).integers(0, 9, (32, 48, 3), np.uint8), 90),
         {},
@@ -189,7 +193,7 @@ REFUSED = {
     "a label map": (
         np.arange(32 * 48).reshape(SIZE).astype(np.uint8) % 4,
         {},
-        r"the mask has 4 values, all dark as those of a label map: its values lie between 0 and 3 \(of 255\);.*--mask-label N",
+        r"the mask has 4 values, all dark as those of a label map: its values lie between 0 and 3 \(of 255\);.*mask_label=N",
     ),
     "an absent label": (FILL.astype(np.int64) * 3, {"label": 2}, r"marks nothing: it holds no label 2; its labels are 0, 3"),
     "colours as labels": (RED, {"label": 1}, "is no label map"),
@@ -357,7 +361,7 @@ def test_auto_is_the_default_and_the_share_is_said(caplog: pytest.LogCaptureFixt
     assert np.array_equal(plain.mask[0, 0].numpy(), drawn >= 128)
     said = [record.message for record in caplog.records if "fills" in record.message]
     whole, part = 100 * result.mask.float().mean(), 100 * added
-    rim = f", {part:.1f} % of it a rim that resembles the damage (--mask-grow 0 keeps it)"
+    rim = f", {part:.1f} % of it a rim that resembles the damage (mask_grow=0 keeps it)"
     assert said == [
         f"mask fills {whole:.1f} % of the picture{rim}",
         f"mask fills {100 * (drawn >= 128).mean():.1f} % of the picture",

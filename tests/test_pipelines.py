@@ -271,7 +271,7 @@ def test_a_run_of_ldm_super_resolution_is_diffusers_own(made: Any) -> None:
     found = walked(prior, noise(1, 3, 16, 16, seed=3), pipeline.scheduler.timesteps)
     with torch.no_grad():
         same((prior.codec.decode(found, (32, 32)) / 2 + 0.5).clamp(0, 1), wanted)
-    with pytest.raises(OperatorError, match="enlarges pictures 2 times and does nothing else; give --scale 2"):
+    with pytest.raises(OperatorError, match="enlarges pictures 2 times and does nothing else; give scale=2"):
         pretrained.prior(str(folder)).given(
             Conditions(), replace(problem, operator=Downsample.between((48, 48), (16, 16)), shape=(1, 3, 48, 48))
         )
@@ -308,11 +308,11 @@ def test_a_network_with_classes_is_asked_with_its_class(made: Any) -> None:
 @pytest.mark.parametrize(
     ("build", "label", "said"),
     [
-        ("with_classes", None, "is of 10 classes and must be told one: --label 0 to 9"),
-        ("with_classes", "10", "--label 10: this prior has classes 0 to 9"),
-        ("with_classes", "cat", "--label cat: no such class; classes are numbers, 0 to 9"),
-        ("dit", "1000", "--label 1000: this prior has classes 0 to 999"),
-        ("dit", "cok", "--label cok: no such class; did you mean 'cock'?"),
+        ("with_classes", None, "is of 10 classes and must be told one: label, 0 to 9"),
+        ("with_classes", "10", "label='10': this prior has classes 0 to 9"),
+        ("with_classes", "cat", "label='cat': no such class; classes are numbers, 0 to 9"),
+        ("dit", "1000", "label='1000': this prior has classes 0 to 999"),
+        ("dit", "cok", "label='cok': no such class; did you mean 'cock'?"),
     ],
 )
 def test_a_wrong_label_is_one_line(made: Any, build: str, label: str | None, said: str) -> None:
@@ -384,7 +384,7 @@ def test_gray_pictures_are_colour_pictures_of_equal_channels(made: Any) -> None:
 @pytest.mark.parametrize(
     ("asked", "channels", "said"),
     [
-        (Conditions(label="3"), 4, "--label: this prior has no use for it; it takes --prompt and --negative-prompt and"),
+        (Conditions(label="3"), 4, "label: this prior has no use for it; it takes prompt and negative_prompt and"),
         (Conditions(), 9, "fills masks in pictures, and draws none of its own"),
     ],
 )
@@ -402,7 +402,7 @@ def test_an_inpainting_prior_takes_masks_alone(made: Any) -> None:
 
 
 def test_a_prompt_for_a_prior_without_text_is_refused() -> None:
-    with pytest.raises(UsageError, match="--prompt: this prior has no use for it; leave it out"):
+    with pytest.raises(UsageError, match="prompt: this prior has no use for it; leave it out"):
         pretrained.prior("photo").given(Conditions(prompt="a cat"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 from distributions import environment, install
 
-from restore.errors import UsageError
+from restore.cli import main
+from restore.errors import PluginError, UsageError
 from restore.plugins import manager as plugins
+from restore.plugins import selection
 
 CHECKOUT = Path(__file__).parent.parent
 GOOD = """
@@ -85,6 +88,8 @@ BROKEN = {
         "@dataclass\nclass O: size: int\n@hookimpl\ndef restore_tasks(): return [named('a', O)]",
         "task a: Options.size has no default",
     ),
+    "no command": ("@hookimpl\ndef restore_commands(): return {'polish': print}", "polish is a builtin_function"),
+    "command of ours": ("@hookimpl\ndef restore_commands(): return {'train': None}", "'train'; give a name"),
     "field type": (
         "@dataclass\nclass O: size: list = None\n@hookimpl\ndef restore_tasks(): return [named('a', O)]",
         "task a: Options.size is of type <class 'list'>",
@@ -151,7 +156,8 @@ def test_selection(chosen: str | None, tasks: set[str], site: Path, monkeypatch:
     install(site, "restore-one", GOOD.format(name="one"))
     install(site, "restore-two", GOOD.format(name="two"), entry="second")
     install(site, "built-in", GOOD.format(name="own"))
-    monkeypatch.setattr(plugins, "BUILT_IN", "built-in")
+    for module in (plugins, selection):
+        monkeypatch.setattr(module, "BUILT_IN", "built-in")
     monkeypatch.delenv(plugins.SELECTION, raising=False)
     if chosen is not None:
         monkeypatch.setenv(plugins.SELECTION, chosen)
@@ -200,3 +206,44 @@ def test_what_is_loaded_cannot_be_changed(site: Path) -> None:
         loaded.tasks = {}  # type: ignore[misc]
     with pytest.raises(TypeError):
         loaded.tasks["new"] = None  # type: ignore[index]
+
+
+COMMANDS = """
+import click
+
+@click.command("shine", help="Shine a picture.")
+@click.argument("count", type=int)
+def shine(count):
+    if count == 7: 1 / 0
+    if count == 8: raise SystemExit(0)
+    print("shining", count)
+    return count
+
+@hookimpl
+def restore_commands(): return {"shine": shine, "inpaint": shine}
+"""
+
+
+def test_a_plugin_has_commands_that_are_no_tasks(
+    site: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    install(site, "restore-shine", COMMANDS)
+    assert main(["--help"]) == 0
+    assert re.search(r"^  shine +Shine a picture\.$", capfd.readouterr().out, re.MULTILINE)
+    assert main(["shine", "0"]) == 0
+    assert capfd.readouterr().out == "shining 0\n"
+    assert main(["shine", "3"]) == 3
+    assert main(["shine", "many"]) == UsageError.exit_code  # As click says it.
+    assert "'many' is not a valid integer" in capfd.readouterr().err
+    for count, said in (("7", "ZeroDivisionError"), ("8", "SystemExit")):
+        assert main(["shine", count]) == PluginError.exit_code
+        assert f"command 'shine' of restore-shine 1.0 is at fault: Command.invoke raised {said}" in capfd.readouterr().err
+    assert "inpaint" in plugins.load().tasks
+    assert "inpaint" not in plugins.load().commands
+
+
+def test_two_plugins_with_one_command_are_an_error_when_it_is_typed(site: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("restore-one", "restore-two"):
+        install(site, name, COMMANDS)
+    assert main(["shine", "1"]) == UsageError.exit_code
+    assert "command 'shine' is provided by restore-one and restore-two" in capfd.readouterr().err

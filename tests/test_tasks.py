@@ -165,7 +165,7 @@ def test_the_mask_may_be_inverted_grown_and_stretched():
 
 
 def test_no_mask_says_where_one_may_come_from():
-    with pytest.raises(UsageError, match=r"--mask FILE \(white is filled\), or --mask-from alpha"):
+    with pytest.raises(UsageError, match=r"mask=FILE \(white is filled\), or mask_from='alpha'"):
         cheap()("inpaint", picture())
 
 

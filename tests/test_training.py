@@ -195,7 +195,7 @@ def test_a_finished_run_goes_on_with_a_larger_budget(tmp_path):
 def test_a_run_is_not_started_over_by_mistake(tmp_path):
     run(tmp_path, steps=3)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(PriorError, match="holds a training run; --resume continues it"):
+    with pytest.raises(PriorError, match="holds a training run; resume=True continues it"):
         run(tmp_path, steps=3)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import click
 
+from restore import wording
 from restore.cli import console, streams
 from restore.device.memory import is_lack_of_memory, lacks_address_space
 from restore.errors import OutOfMemoryError, RestoreError
@@ -28,7 +29,7 @@ def lacks_memory(error: BaseException | None) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     streams.open_all()
-    with console.messages(), streams.watched_stdout() as fault:
+    with console.messages(), wording.for_commands(), streams.watched_stdout() as fault:
         try:
             code = _run(arguments)
         except OSError as error:

@@ -16,7 +16,7 @@ class Value(click.ParamType):
 
     def __init__(self, option: Option) -> None:
         self.option = option
-        self.name = "file" if option.picture else option.kind.__name__
+        self.name = "file" if option.picture else "prior" if option.prior else option.kind.__name__
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # click < 8.2 passes no context.
         if self.option.choices:

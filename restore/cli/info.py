@@ -14,8 +14,9 @@ import click
 
 from restore.cli import console
 from restore.cli.json_schema import json_schema
-from restore.plugins.manager import SELECTION, Record, examine, load
+from restore.plugins.manager import Record, examine, load
 from restore.plugins.scaffold import KINDS, create
+from restore.plugins.selection import SELECTION, entries
 
 SLOW = 0.3  # Seconds; --doctor reports plugins that take longer to load, because every `restore --help` waits for them.
 
@@ -76,8 +77,6 @@ def _alone(record: Record) -> Record:
 
 def measure(name: str, distribution: str) -> None:
     """Print the seconds to load a plugin and whether that imports torch. `restore plugins --doctor` runs this in a process."""
-    from restore.plugins.manager import entries
-
     entry = next(one for one in entries() if one.name == name and one.dist and one.dist.name == distribution)
     _, record = examine(entry)
     print(json_module.dumps([record.seconds, record.heavy]))

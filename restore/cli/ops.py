@@ -10,6 +10,7 @@ import click
 from restore.cli.info import table
 from restore.degradation.stage import NOISE, factory, parameters
 from restore.plugins import manager
+from restore.plugins.selection import BUILT_IN
 
 
 @click.command("ops")
@@ -25,14 +26,12 @@ def ops_command(json: bool) -> None:
         arguments = {one.name: None if one.default is one.empty else one.default for one in parameters(name).values()}
         needed = [one.name for one in parameters(name).values() if one.default is one.empty]
         help = (factory(name).__doc__ or "").strip().partition("\n")[0]
-        source = plugins.operators[name].distribution if name in plugins.operators else manager.BUILT_IN
+        source = plugins.operators[name].distribution if name in plugins.operators else BUILT_IN
         rows.append({"name": name, "arguments": arguments, "required": needed, "help": help, "distribution": source})
     if json:
         print(json_module.dumps(rows, indent=2))
         return
-    shown = [
-        (_spelled(row), row["help"], "" if row["distribution"] == manager.BUILT_IN else row["distribution"]) for row in rows
-    ]
+    shown = [(_spelled(row), row["help"], "" if row["distribution"] == BUILT_IN else row["distribution"]) for row in rows]
     print(table(("operator", "what it does", "package"), shown))
 
 

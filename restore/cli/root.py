@@ -10,6 +10,7 @@ from restore.cli import diagnose, evaluate, info, models, ops, rerun, sample, tr
 from restore.cli.task import command
 from restore.errors import UsageError, suggest
 from restore.plugins import manager as plugins
+from restore.plugins.selection import BUILT_IN
 
 COMPLETION = 'Shell completion: eval "$(_RESTORE_COMPLETE=bash_source restore)" (or zsh_source, fish_source).'
 
@@ -18,13 +19,16 @@ class Root(click.Group):
     """Subcommands are the commands registered here and one for each task of a plugin."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*self.commands, *plugins.load().tasks])
+        found = plugins.load()
+        return sorted([*self.commands, *found.tasks, *found.commands])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.commands:
             return self.commands[cmd_name]
-        tasks = plugins.load().tasks
-        return command(tasks[cmd_name].object) if cmd_name in tasks else None
+        found = plugins.load()
+        if cmd_name in found.commands:
+            return found.commands[cmd_name].object
+        return command(found.tasks[cmd_name].object) if cmd_name in found.tasks else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
@@ -32,15 +36,19 @@ class Root(click.Group):
             return super().resolve_command(ctx, args)
         if name in plugins.INSTALLING or ("task", name) in plugins.load().clashes:
             plugins.load().task(name)  # Raises: how to install it, or which plugins clash.
+        if ("command", name) in plugins.load().clashes:
+            plugins.load().command(name)
         if Path(name).exists():
             raise UsageError(f"{name!r} is no task but a file or folder; write restore TASK {name}")
         raise UsageError(f"unknown task {name!r}; {suggest(name, self.list_commands(ctx))}")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        tasks = [(name, found.object.help) for name, found in plugins.load().tasks.items()]
+        loaded = plugins.load()
+        tasks = [(name, found.object.help) for name, found in loaded.tasks.items()]
+        others = {**self.commands, **{name: found.object for name, found in loaded.commands.items()}}
         for title, rows in (
             ("Tasks", tasks),
-            ("Commands", [(name, self.commands[name].help) for name in sorted(self.commands)]),
+            ("Commands", [(name, others[name].help) for name in sorted(others)]),
         ):
             if rows:
                 with formatter.section(title):
@@ -51,7 +59,7 @@ def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> Non
     if value and not ctx.resilient_parsing:
         from importlib.metadata import version
 
-        click.echo(f"restore {version(plugins.BUILT_IN)}")
+        click.echo(f"restore {version(BUILT_IN)}")
         ctx.exit()
 
 

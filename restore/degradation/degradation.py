@@ -14,6 +14,7 @@ from torch import Tensor
 from restore.degradation.compress import cells_of, compressed
 from restore.degradation.stage import NOISE, Shape, Stage, parse_stages
 from restore.errors import OperatorError, UsageError
+from restore.noise.rounding import LEVELS
 from restore.operators import Compose, ComposeLinear, Downsample, Gray, Identity, Linear, Mask, Operator
 from restore.problem import Problem
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 JPEG = "jpeg"
 EXACT = (Identity, Mask, Gray, Downsample)  # Their inverses do not multiply what rounding to 8 bits leaves.
-ROUNDED = 0.5  # Grey levels of noise assumed for other operators, where none is told.
 CLOSE = 100, 1e-3  # Iterations and tolerance of products: a step of a run starts from the last one's result.
 
 
@@ -118,7 +118,7 @@ class Degradation:
 
             return max(self.sigma, error_of_compression(int(self.stages[-1].arguments["quality"])))
         told = any(stage.name == NOISE for stage in self.stages)
-        return self.sigma if told or isinstance(operator, EXACT) else ROUNDED
+        return self.sigma if told or isinstance(operator, EXACT) else LEVELS
 
     def _operators(self) -> list[Stage]:
         return [stage for stage in self.stages if stage.name != NOISE]

@@ -18,7 +18,7 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class Conditioned(Unconditional):
-    """The estimate is D, which knows the measurement: its network takes it beside z. Pixels are made consistent at the end.
+    """x0 <- D(z, sigma | y): the network takes the measurement beside z. Pixels are made consistent at the end.
 
     Attributes:
         strength: share of the prior's noise levels that is used; below 1 sampling starts at the picture's start, or the initial

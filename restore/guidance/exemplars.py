@@ -22,8 +22,9 @@ from restore.sampling.samplers import Sampler
 
 @dataclass(frozen=True)
 class Exemplars(PnP):
-    """Wide holes are filled with patches of the picture. Then thin holes and the rims of wide ones are restored by `PnP`, to
-    which the rest is known.
+    """x_i <- the mean over patches p around i of the known patch most like p, weighted by exp(-d / 2 q) with its distance d and
+    a quantile q of distances, from coarse to fine: so wide holes are filled (Wexler et al. 2007). Then thin holes and the rims
+    of wide ones are restored by `PnP`, to which the rest is known.
 
     A prior of small context continues edges over some pixels, and smooths what lies farther in: the mean of all it takes for
     possible. What a wide hole holds is seldom in such a prior, and often in the picture. Steps over all of the hole would

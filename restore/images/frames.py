@@ -23,6 +23,7 @@ from restore.images.reading import as_picture_errors
 from restore.images.samples import pillow_image
 from restore.images.silence import silent_libraries
 from restore.images.writing import check_format, tiff_page, to_8_bits, write_bytes
+from restore.wording import called
 
 log = logging.getLogger(__name__)
 FORMATS = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")
@@ -45,7 +46,7 @@ def count(data: bytes, name: str) -> int:
     if found > 1 and found * width * height > current().pixels:
         raise PictureError(
             f"{name}: {found} frames of {width}x{height} are {found * width * height / 1e6:.0f} megapixels, more than the "
-            f"{current().pixels / 1e6:.4g} allowed; --max-pixels (max_pixels) allows more"
+            f"{current().pixels / 1e6:.4g} allowed; {called('max_pixels')} allows more"
         )
     return found
 

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from restore.errors import OutOfMemoryError, PictureError
+from restore.wording import called
 
 MAX_PIXELS = 100_000_000
 """The default limit, in pixels: a file of some kilobytes can declare any size, and fill the memory."""
@@ -35,13 +36,13 @@ class Limits:
         megapixels = f"{width}x{height} is {width * height / 1e6:.3g} megapixels"
         if width * height > self.pixels:
             raise PictureError(
-                f"{name}: {megapixels}, more than the {self.pixels / 1e6:.4g} allowed; --max-pixels (max_pixels) allows more"
+                f"{name}: {megapixels}, more than the {self.pixels / 1e6:.4g} allowed; {called('max_pixels')} allows more"
             )
         # The library's samples, a copy of them, and float32 pixels.
         needed = width * height * channels * (2 * depth // 8 + 4)
         if self.size is not None and needed > self.size:
             raise OutOfMemoryError(
-                f"{name}: {megapixels}, and reading it takes {needed / 1e6:.0f} MB, more than --max-memory leaves; "
+                f"{name}: {megapixels}, and reading it takes {needed / 1e6:.0f} MB, more than {called('max_memory')} leaves; "
                 "allow more, or cut the picture"
             )
 

@@ -19,6 +19,7 @@ from restore.images.convert import as_picture
 from restore.images.file_bytes import file_bytes
 from restore.images.picture import Picture
 from restore.images.samples import Samples, to_gray_or_rgb
+from restore.wording import called
 
 Bool = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -73,7 +74,7 @@ class Levels:
         if several > 2 and high < DIMMEST and not self.jpeg and several <= LABELS:
             raise PictureError(
                 f"{self.name}the mask has {several} values, all dark as those of a label map: {self.said()}; "
-                "name the one to fill with --mask-label N"
+                f"name the one to fill with {called('mask_label', such_as='N')}"
             )
         if high - low < CONTRAST:
             return np.full(self.values.shape, float(low + high > 65535), np.float32)
@@ -150,7 +151,9 @@ def labels(mask: Any) -> NDArray[np.int64]:
     picture = as_picture(mask)
     raw = picture.raw if picture.raw is not None else picture.samples()
     if picture.kind == "cmyk" or (raw.ndim == 3 and not (raw == raw[..., :1]).all()):
-        raise PictureError(f"{name_of(mask)}a label map has one number a pixel, this mask is in colour; leave --mask-label out")
+        raise PictureError(
+            f"{name_of(mask)}a label map has one number a pixel, this mask is in colour; leave {called('mask_label')} out"
+        )
     return (raw if raw.ndim == 2 else raw[..., 0]).astype(np.int64)
 
 

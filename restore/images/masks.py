@@ -13,6 +13,7 @@ from restore.errors import PictureError, UsageError
 from restore.images.mask_rim import grow_over_rim
 from restore.images.mask_values import EDGE, EDGE_OF_JPEG, Bool, labels, levels, marked, name_of
 from restore.images.picture import Picture
+from restore.wording import called
 
 
 def read_mask(
@@ -87,7 +88,8 @@ def _of_values(mask: Any, size: tuple[int, int], invert: bool, resize: bool) -> 
     coverage = found.coverage()
     fill = marked(1 - coverage if invert else coverage, EDGE_OF_JPEG if found.jpeg else EDGE)
     if not fill.any():
-        rule = "with --invert-mask black is filled" if invert else "white is filled, --invert-mask fills black"
+        flag = called("invert_mask", True)
+        rule = f"with {flag} black is filled" if invert else f"white is filled, {flag} fills black"
         raise PictureError(f"{found.name}the mask marks nothing: {found.said()}; {rule}")
     return fill
 
@@ -110,5 +112,5 @@ def _check_size(mask: Any, given: tuple[int, ...], size: tuple[int, int], resize
     if not resize:
         raise PictureError(
             f"{name_of(mask)}the mask is {given[1]}x{given[0]} (width x height), the picture {size[1]}x{size[0]}; "
-            "give a mask of that size, or resize it (--resize-mask)"
+            f"give a mask of that size, or resize it ({called('resize_mask', True)})"
         )

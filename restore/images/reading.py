@@ -24,6 +24,7 @@ from restore.images.picture import Kind, Picture
 from restore.images.samples import Samples, apply_orientation, fill_transparent, to_gray_or_rgb, to_pixels
 from restore.images.silence import bounded_frames, silent_libraries, silent_stderr
 from restore.images.unsupported import said_of
+from restore.wording import called, told
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ def as_picture_errors(name: str, data: bytes = b"") -> Iterator[None]:
     except Image.DecompressionBombError as error:
         size, allowed = int(re.findall(r"\d+", str(error))[0]) / 1e6, current().pixels / 1e6
         raise PictureError(
-            f"{name}: it has {size:.3g} megapixels, more than the {allowed:.4g} allowed; --max-pixels (max_pixels) allows more"
+            f"{name}: it has {size:.3g} megapixels, more than the {allowed:.4g} allowed; {called('max_pixels')} allows more"
         ) from error
     except UnidentifiedImageError as error:
         raise PictureError(f"{name}: {said_of(data)}") from error
@@ -163,7 +164,11 @@ def _seek(name: str, image: ImageFile.ImageFile, page: int | None) -> None:
     if page is None and frames > 1:
         what, unit = ("has several pages", "pages") if image.format == "TIFF" else ("is animated", "frames")
         raise PictureError(
-            f"{name}: the picture {what} ({frames} {unit}); name one with --page (page), from 1 to {frames}, or --frames all"
+            f"{name}: the picture {what} ({frames} {unit}); "
+            + told(
+                command=f"name one with --page, from 1 to {frames}, or --frames all",
+                python=f"give one as a PIL picture, or restore.images.read(path, page=N), N from 1 to {frames}",
+            )
         )
     if page is not None and page > frames:
         raise PictureError(f"{name}: there is no page {page}; the file has {frames}")

@@ -13,6 +13,7 @@ from restore import images
 from restore.errors import PictureError
 from restore.likelihood.units import eight_bit
 from restore.operators.gray import REC601
+from restore.wording import called
 
 
 def load(source: Path, *, count: int, channels: int, size: tuple[int, int] | None, skip: int = 0) -> Tensor:
@@ -34,7 +35,7 @@ def load(source: Path, *, count: int, channels: int, size: tuple[int, int] | Non
         found = [images.read(path).pixels for path, _ in images.find([source])[skip : skip + count]]
         size = size or (64, 64)
     if not found:
-        raise PictureError(f"{source}: no pictures are left after the first {skip}; give a smaller --skip")
+        raise PictureError(f"{source}: no pictures are left after the first {skip}; give a smaller {called('skip')}")
     cut = [_middle(source, pixels, size or (pixels.shape[-2], pixels.shape[-1])) for pixels in found]
     return eight_bit(torch.cat([_with(pixels, channels) for pixels in cut])).float()
 
@@ -55,7 +56,7 @@ def _middle(source: Path, pixels: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = pixels.shape[-2:]
     if height < size[0] or width < size[1]:
         raise PictureError(
-            f"{source}: a picture of {height}x{width} is smaller than {size[0]}x{size[1]}; give a smaller --size"
+            f"{source}: a picture of {height}x{width} is smaller than {size[0]}x{size[1]}; give a smaller {called('size')}"
         )
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
     return pixels[..., top : top + size[0], left : left + size[1]]

@@ -27,6 +27,9 @@ class Compose(Operator):
     def initial_estimate(self, y: Tensor) -> Tensor:
         return self.first.initial_estimate(self.last.initial_estimate(y))
 
+    def of_picture(self, index: int) -> Operator:
+        return Compose(self.first.of_picture(index), self.last.of_picture(index))
+
 
 class ComposeLinear(Iterative):
     """y = last(first(x)) for two linear operators, of any rank.
@@ -46,3 +49,9 @@ class ComposeLinear(Iterative):
 
     def initial_estimate(self, y: Tensor) -> Tensor:
         return self.first.initial_estimate(self.last.initial_estimate(y))
+
+    def of_picture(self, index: int) -> Operator:
+        first, last = self.first.of_picture(index), self.last.of_picture(index)
+        assert isinstance(first, Linear)
+        assert isinstance(last, Linear)
+        return ComposeLinear(first, last, self.iterations, self.tolerance)

@@ -58,6 +58,9 @@ class Mask(Spectral):
     def to(self, device: torch.device) -> Operator:
         return Mask(self.keep.to(device))
 
+    def of_picture(self, index: int) -> Operator:
+        return Mask(self.keep[index : index + 1]) if len(self.keep) > 1 else self
+
     def crop(self, box: tuple[int, int, int, int]) -> Operator | None:
         top, bottom, left, right = box
         return Mask(self.keep[..., top:bottom, left:right])

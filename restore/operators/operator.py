@@ -41,6 +41,10 @@ class Operator(ABC):
         """The same operator with its tensors on a device, so that a run moves them once. Results do not depend on it."""
         return self
 
+    def of_picture(self, index: int) -> Operator:
+        """The operator of one picture of a batch: itself, unless it differs from picture to picture."""
+        return self
+
     def crop(self, box: tuple[int, int, int, int]) -> Operator | None:
         """The operator on the window (top, bottom, left, right) alone: `A(x)` cropped equals `crop(A)(x cropped)`.
 

@@ -6,11 +6,10 @@ from restore.compression import settings_of
 from restore.guidance import Denoising, Guidance, PnP, Whitening
 from restore.guidance.pnp import ENLARGING, FILLING
 from restore.guidance.two_scales import TwoScales
+from restore.noise.rounding import ROUNDED
 from restore.operators import ComposeLinear, Downsample, Identity, Linear, Mask, OpenBlur
 from restore.operators.jpeg_cells import JPEGCells
 from restore.problem import Problem
-
-ROUNDED = 0.5 / 127.5  # The deviation of a picture of whole numbers, and a little for a kernel's error.
 
 
 def default_estimate(problem: Problem) -> Guidance | None:

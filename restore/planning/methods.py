@@ -17,6 +17,7 @@ from restore.priors.latent.decoded import Decoded
 from restore.problem import Problem
 from restore.run_options import RunOptions
 from restore.spec import parse
+from restore.wording import called
 
 Kind = Literal["estimate", "sample", "mean", "blend"]
 
@@ -171,4 +172,4 @@ def _default_sampling(problem: Problem, own: Guidance | None) -> Guidance:
 
 def _no_default(problem: Problem) -> OperatorError:
     name = type(problem.operator).__name__
-    return OperatorError(f'no default method for a {name} operator; name one: guidance="dps", or --guidance dps')
+    return OperatorError(f"no default method for a {name} operator; name one: {called('guidance', 'dps')}")

@@ -48,7 +48,7 @@ class Origin:
 
 @contextmanager
 def blame(origin: Origin, call: str) -> Iterator[None]:
-    """Inside, exceptions become PluginErrors; those that the toolkit raises on purpose and lack of memory stay as they are."""
+    """Inside, exceptions become PluginErrors; lack of memory, and what the toolkit or click raises on purpose, stay."""
     try:
         yield
     except (KeyboardInterrupt, PluginError):
@@ -58,7 +58,8 @@ def blame(origin: Origin, call: str) -> Iterator[None]:
             said, passes = str(error), is_lack_of_memory(error)
         except Exception:  # Of an error that cannot be said.
             said, passes = "", False
-        if passes or (isinstance(error, RestoreError) and _innermost(error) not in REFUSING):
+        toolkits = isinstance(error, RestoreError) and _innermost(error) not in REFUSING
+        if passes or toolkits or type(error).__module__.startswith("click."):
             raise
         raise origin.fault(call, f"raised {' '.join(f'{type(error).__name__}: {said}'.split()).rstrip(': ')}") from error
 

@@ -76,9 +76,23 @@ def _factories(hook: str, given: Any) -> Iterator[tuple[str, Any]]:
         yield name, factory
 
 
+def _commands(hook: str, given: Any) -> Iterator[tuple[str, Any]]:
+    import click
+
+    if not isinstance(given, Mapping):
+        raise RefusedError(f"{hook} returns a {type(given).__name__}, not a mapping of names")
+    for name, command in given.items():
+        if not (isinstance(name, str) and NAME.fullmatch(name)) or name in COMMANDS:
+            raise RefusedError(f"{hook}: {name!r}; give a name in lower case, with hyphens, that the toolkit has not")
+        if not isinstance(command, click.Command):
+            raise RefusedError(f"{hook}: {name} is a {type(command).__name__}, not a click command")
+        yield name, command
+
+
 _HOOKS: dict[str, tuple[str, Callable[[str, Any], Iterator[tuple[str, Any]]]]] = {
     "restore_tasks": ("task", _tasks),
     "restore_guidances": ("guidance", _factories),
     "restore_priors": ("prior", _factories),
     "restore_operators": ("operator", _factories),
+    "restore_commands": ("command", _commands),
 }

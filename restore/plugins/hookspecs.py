@@ -1,4 +1,4 @@
-"""The hooks of a plugin: one each for tasks, guidance methods, prior loaders and operators.
+"""The hooks of a plugin: one each for tasks, guidance methods, prior loaders, operators and commands.
 
 Each hook returns values, so an implementation is a plain function that a test can call. All are optional. A package registers
 its module under the entry-point group `restore`.
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    import click
+
     from restore.guidance.guidance import Guidance
     from restore.operators.operator import Operator
     from restore.priors.prior import Prior
@@ -45,4 +47,11 @@ def restore_operators() -> Mapping[str, Callable[..., Operator]]:  # type: ignor
 
     For an operator that changes the shape of pictures, an attribute `input_shape` of the factory, a function of the same
     arguments, says of which shape they are, given that of the result. Its documentation's first line is the operator's help.
+    """
+
+
+@hookspec
+def restore_commands() -> Mapping[str, click.Command]:  # type: ignore[empty-body]
+    """Commands that are no tasks: name -> a click command; `restore NAME ...` calls it. What it returns, if a whole number, is
+    the exit code, and what it prints goes where it prints it.
     """

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -27,15 +25,12 @@ from restore.errors import PluginError, PluginPriorError, UsageError, suggest
 from restore.plugins import checks
 from restore.plugins.calls import Origin, guarded, guarded_factory
 from restore.plugins.contributions import RefusedError, contributions
+from restore.plugins.selection import BUILT_IN, SELECTION, entries, identity, selected, warn_of_unknown_names
 from restore.plugins.task_checks import TASK
 from restore.task import Task
 
 hookimpl = pluggy.HookimplMarker("restore")
 logger = logging.getLogger("restore")
-
-GROUP = "restore"
-BUILT_IN = "diffusion-restore"
-SELECTION = "RESTORE_PLUGINS"
 # Known tasks of other packages: name of the task -> how to install it.
 INSTALLING = {"dead-columns": "in a clone of this project, run: pip install samples/restore-dead-columns"}
 
@@ -82,6 +77,7 @@ class Plugins:
     guidances: Mapping[str, Found]
     priors: Mapping[str, Found]
     operators: Mapping[str, Found]
+    commands: Mapping[str, Found]
     records: tuple[Record, ...]
     clashes: Mapping[tuple[str, str], tuple[str, ...]]
 
@@ -107,6 +103,10 @@ class Plugins:
         """The factory of an operator; errors as for `task`."""
         return self._callable("operator", name, self.operators)
 
+    def command(self, name: str) -> Any:
+        """The click command of a plugin; errors as for `task`."""
+        return self._look_up("command", name, self.commands)
+
     def _callable(self, kind: str, name: str, among: Mapping[str, Found]) -> Callable[..., Any]:
         found: Callable[..., Any] = self._look_up(kind, name, among)
         return found
@@ -130,14 +130,15 @@ def load() -> Plugins:
     provided: dict[tuple[str, str], list[Found]] = {}
     records = []
     for entry in entries():
-        found, record = examine(entry) if _selected(entry) else ({}, Record(*_identity(entry), "not selected"))
+        found, record = examine(entry) if selected(entry) else ({}, Record(*identity(entry), "not selected"))
         records.append(record)
         if record.error:
             logger.warning("plugin %s of %s %s: %s", record.name, record.distribution, record.version, record.error)
         for key, value in found.items():
             provided.setdefault(key, []).append(Found(_guarded(*key, value, record), record.distribution))
-    _warn_of_unknown_names(records)
+    warn_of_unknown_names((record.name, record.distribution) for record in records)
     records = [_without_built_in_names(record, provided) for record in records]
+    _without_names_of_tasks(provided)
     clashes = {key: tuple(one.distribution for one in found) for key, found in provided.items() if len(found) > 1}
 
     def table(kind: str) -> Mapping[str, Found]:
@@ -149,6 +150,7 @@ def load() -> Plugins:
         guidances=table("guidance"),
         priors=table("prior"),
         operators=table("operator"),
+        commands=table("command"),
         records=tuple(records),
         clashes=MappingProxyType(clashes),
     )
@@ -168,6 +170,14 @@ def _without_built_in_names(record: Record, provided: dict[tuple[str, str], list
     return replace(record, left_out=tuple(left_out)) if left_out else record
 
 
+def _without_names_of_tasks(provided: dict[tuple[str, str], list[Found]]) -> None:
+    """A command whose name is that of a task is left out."""
+    for kind, name in list(provided):
+        if kind == "command" and ("task", name) in provided:
+            for one in provided.pop((kind, name)):
+                logger.warning("command %r of %s is left out: there is a task of that name", name, one.distribution)
+
+
 def _guarded(kind: str, name: str, value: Any, record: Record) -> Any:
     """What a plugin provides; that of another package guarded, so that its faults name it."""
     if record.distribution == BUILT_IN:
@@ -176,13 +186,10 @@ def _guarded(kind: str, name: str, value: Any, record: Record) -> Any:
     origin = Origin(f"{kind} {name!r}", f"{record.distribution} {record.version}".strip(), error)
     if kind == "task":
         return guarded(value, origin, TASK)
+    if kind == "command":
+        return guarded(value, origin, {"invoke": checks.anything})
     check = {"guidance": checks.method, "prior": checks.prior, "operator": checks.operator}[kind]
     return guarded_factory(value, origin, check)
-
-
-def entries() -> list[metadata.EntryPoint]:
-    """The entry points of all installed plugins, in an order that does not depend on the order of installation."""
-    return sorted(metadata.entry_points(group=GROUP), key=_identity)
 
 
 def examine(entry: metadata.EntryPoint) -> tuple[dict[tuple[str, str], Any], Record]:
@@ -200,38 +207,9 @@ def examine(entry: metadata.EntryPoint) -> tuple[dict[tuple[str, str], Any], Rec
             raise
         error = f"{type(raised).__name__}: {raised}" if not isinstance(raised, RefusedError) else str(raised)
     return found, Record(
-        *_identity(entry),
+        *identity(entry),
         state="error" if error else "ok",
         error=" ".join(error.split()),
         seconds=time.perf_counter() - start,
         heavy=light and "torch" in sys.modules,
     )
-
-
-def _identity(entry: metadata.EntryPoint) -> tuple[str, str, str]:
-    """Name, distribution and version of a plugin."""
-    return (entry.name, entry.dist.name, entry.dist.version) if entry.dist else (entry.name, "unknown", "")
-
-
-def _normalized(name: str) -> str:
-    """A distribution name, normalized as in PEP 503."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _selected(entry: metadata.EntryPoint) -> bool:
-    name, distribution, _ = _identity(entry)
-    return (
-        SELECTION not in os.environ
-        or distribution == BUILT_IN
-        or bool({_normalized(name), _normalized(distribution)} & _chosen())
-    )
-
-
-def _chosen() -> set[str]:
-    return {_normalized(part.strip()) for part in os.environ.get(SELECTION, "").split(",") if part.strip()}
-
-
-def _warn_of_unknown_names(records: Iterable[Record]) -> None:
-    known = {_normalized(name) for record in records for name in (record.name, record.distribution)}
-    for name in sorted(_chosen() - known):
-        logger.warning("%s names %r, which is not installed; %s", SELECTION, name, suggest(name, known))

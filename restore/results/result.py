@@ -6,16 +6,41 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, overload
 
 from torch import Tensor
+from typing_extensions import Self, TypeVar
 
 from restore.errors import UsageError
 from restore.images import Picture, like, write
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+Given = TypeVar("Given", default=Any)
+"""The type of the picture that was given."""
+
+
+class RestoredImage:
+    """The restored picture in the type of the input: a tensor, array, or PIL image (also for a path).
+
+    A property, typed by what went in: for type checkers a `Result[str]` has a PIL image, any other `Result[T]` a T.
+
+    Raises: UsageError for the result of a problem without a task, which has `x` alone.
+    """
+
+    @overload
+    def __get__(self, result: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self, result: Result[str] | Result[Path], owner: Any = None) -> Image.Image: ...
+    @overload
+    def __get__(self, result: Result[Given], owner: Any = None) -> Given: ...
+    def __get__(self, result: Result[Any] | None, owner: Any = None) -> Any:
+        return self if result is None else like(result.given, result.to_write())
+
 
 @dataclass(frozen=True)
-class Event:
+class Event(Generic[Given]):
     """The state of a run after one transition.
 
     Attributes:
@@ -28,7 +53,7 @@ class Event:
     step: int
     steps: int
     state: Tensor = field(repr=False)
-    result: Result | None = None
+    result: Result[Given] | None = None
     decode: Callable[[Tensor], Tensor] = field(default=lambda state: state, repr=False)
 
     @property
@@ -38,13 +63,13 @@ class Event:
 
 
 @dataclass(frozen=True, repr=False)
-class Result:
+class Result(Generic[Given]):
     """The solution of a problem with its statistics; for a task, also the picture to write.
 
     Attributes:
-        x: (1, C, H, W) in [-1, 1], the solution.
-        samples: (N, C, H, W) in [-1, 1], all samples drawn, or the point estimate.
-        mean, std: (1, C, H, W), of the samples, in units of [-1, 1] pictures; std is None for one sample.
+        x: (1, C, H, W) in [-1, 1], the solution; (B, C, H, W) for a problem of B pictures.
+        samples: (N, C, H, W) in [-1, 1], all samples drawn, or the point estimate; (B, N, C, H, W) for B > 1.
+        mean, std: as x, of the samples, in units of [-1, 1] pictures; std is None for one sample.
         consistency: root mean square of y - A(x), in units of sigma_y, or in grey levels (0-255) where sigma_y is 0.
         answer: what x is: "sample", "mean" (of samples), "estimate" (a point estimate) or "blend".
         fidelity: from 0, a posterior sample, to 1, the mean or the point estimate.
@@ -66,13 +91,7 @@ class Result:
     mask: Tensor | None = field(default=None, repr=False)
     given: Any = field(default=None, repr=False)
 
-    @property
-    def image(self) -> Any:
-        """The restored picture in the type of the input: a tensor, array, or PIL image (also for a path).
-
-        Raises: UsageError for the result of a problem without a task, which has `x` alone.
-        """
-        return like(self.given, self._written())
+    image = RestoredImage()
 
     def save(self, path: str | Path, *, metadata: Literal["keep", "strip"] = "keep", overwrite: bool = False) -> None:
         """Write the restored picture, with the input's bit depth, alpha, profile and metadata.
@@ -82,17 +101,19 @@ class Result:
         """
         if not isinstance(path, (str, os.PathLike)):
             raise UsageError(f"path: {path!r} ({type(path).__name__}) is not a path")
-        write(Path(path), self._written(), metadata=metadata, overwrite=overwrite)
+        write(Path(path), self.to_write(), metadata=metadata, overwrite=overwrite)
 
     def __repr__(self) -> str:
         height, width = self.x.shape[-2:]
         done = [self.record["task"]] if "task" in self.record else []
-        drawn = [f"{len(self.samples)} samples"] if len(self.samples) > 1 else []
-        return (
-            f"<Result: {', '.join([*done, f'{width}x{height}', self.answer, *drawn, f'consistency {self.consistency:.3g}'])}>"
-        )
+        count = self.samples.shape[-4]
+        several = [f"{len(self.x)} pictures"] if len(self.x) > 1 else []
+        drawn = [f"{count} samples"] if count > 1 else []
+        agrees = f"consistency {self.consistency:.3g}"
+        return f"<Result: {', '.join([*done, *several, f'{width}x{height}', self.answer, *drawn, agrees])}>"
 
-    def _written(self) -> Picture:
+    def to_write(self) -> Picture:
+        """`picture`; UsageError for the result of a problem without a task, which has none."""
         if self.picture is None:
             raise UsageError("this is the result of a problem, not of a picture; use result.x")
         return self.picture

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from restore.plugins import manager
+from restore.plugins import manager, selection
 from restore.testing.priors import White
 from restore.testing.tasks import sample_pictures as made
 
@@ -26,11 +26,11 @@ def plugin_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ma
 
     Raises: AssertionError for a module that the toolkit cannot load, with the reason.
     """
-    own = [entry for entry in manager.entries() if entry.dist is not None and entry.dist.name == manager.BUILT_IN]
+    own = [entry for entry in selection.entries() if entry.dist is not None and entry.dist.name == selection.BUILT_IN]
 
     def known(*modules: ModuleType) -> manager.Plugins:
         entries: list[Any] = [*own, *(_entry(module) for module in modules)]
-        monkeypatch.delenv(manager.SELECTION, raising=False)
+        monkeypatch.delenv(selection.SELECTION, raising=False)
         monkeypatch.setattr(manager, "entries", lambda: entries)
         manager.load.cache_clear()
         found = manager.load()

@@ -10,7 +10,7 @@ import numpy as np
 from restore.errors import RestoreError
 from restore.images import as_picture
 from restore.images.picture import Picture
-from restore.options import build, describe
+from restore.options import describe
 from restore.priors.prior import Prior
 from restore.problem import Problem, check_operator
 from restore.restorer import Restorer
@@ -36,12 +36,13 @@ def check_task(task: Task, pictures: Sequence[Any] | None = None, *, prior: Prio
     for word in ("name", "help", "Options"):
         assert hasattr(task, word), f"the task has no `{word}`"
     describe(task.Options)
-    own: Any = build(task.Options, **options)
+    restorer = Restorer(prior or White(3))
+    own = restorer.request(task, options).own
     refused: list[str] = []
     given = list(sample_pictures().values()) if pictures is None else list(pictures)
     for picture in given:
         try:
-            _check_one(task, as_picture(picture), own, options, prior or White(3))
+            _check_one(task, as_picture(picture), own, options, restorer)
         except RestoreError as error:
             refused.append(str(error))
     assert len(refused) < len(given), f"the task refuses every picture: {'; '.join(sorted(set(refused)))}"
@@ -63,17 +64,16 @@ def sample_pictures(side: int = 24) -> dict[str, np.ndarray]:
     }
 
 
-def _check_one(task: Task, picture: Picture, own: Any, options: Mapping[str, Any], prior: Prior) -> None:
+def _check_one(task: Task, picture: Picture, own: Any, options: Mapping[str, Any], restorer: Restorer) -> None:
     before = picture.pixels.clone()
     problem = task.problem(picture, own)
     assert isinstance(problem, Problem), f"problem returns a {type(problem).__name__}, not a Problem"
     check_operator(problem)
     assert problem.shape[0] == 1, f"the problem's shape is {problem.shape}; one picture has B = 1"
     assert (picture.pixels == before).all(), "problem changed the picture"
-    found = task.found(problem, own)
-    assert isinstance(found, Mapping), f"found returns a {type(found).__name__}, not names and values"
-    restorer = Restorer(prior)
     first, second = (restorer(task, picture, steps=2, **options) for _ in range(2))
+    found = task.found(problem, own, first)
+    assert isinstance(found, Mapping), f"found returns a {type(found).__name__}, not names and values"
     finished = first.picture
     assert isinstance(finished, Picture), f"finish returns a {type(finished).__name__}, not a Picture"
     assert second.picture is not None

@@ -14,6 +14,7 @@ from restore.errors import OutOfMemoryError, UsageError
 from restore.priors.prior import Prior
 from restore.priors.view import PriorView
 from restore.tiling.layout import Window, overlap_for, shift_at, windows
+from restore.wording import called
 
 LEAST = 64  # Side in pixels; smaller windows would be mostly overlap.
 
@@ -144,7 +145,7 @@ class Tiled(PriorView):
         if max(height, width) <= least:
             raise OutOfMemoryError(
                 f"not enough memory for a window of {width}x{height} pixels, the smallest there is; "
-                "free some memory, or name a smaller --prior"
+                f"free some memory, or name a smaller {called('prior')}"
             )
         self.fits.window, self.fits.batch = max(least, max(height, width) // 2), 1
 

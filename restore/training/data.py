@@ -20,6 +20,7 @@ from torch import Tensor
 
 from restore.errors import PictureError, UsageError
 from restore.training.synthetic import random_picture
+from restore.wording import called
 
 logger = logging.getLogger("restore")
 Picture = NDArray[np.uint8]
@@ -168,7 +169,7 @@ def load_crops(
         raise PictureError(f"no pictures in {', '.join(str(source) for source in sources)}")
     photographs = [picture for picture in found if min(picture.shape[:2]) >= size]
     if not photographs:
-        raise UsageError(f"every picture is smaller than the crop size {size}; give a smaller --size")
+        raise UsageError(f"every picture is smaller than the crop size {size}; give a smaller {called('size')}")
     # The square root of the area: the content of a picture grows more slowly than its area.
     weights = np.sqrt([float(picture.shape[0] * picture.shape[1]) for picture in photographs])
     weights *= (1 - procedural) / weights.sum()
@@ -213,7 +214,7 @@ def _read_array(source: Path, channels: int) -> Picture:
         raise PictureError(f"{source}: not an array of pictures ({error})") from None
     array = array[..., None] if array.ndim == 3 else array
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != channels:
-        hint = f"; give --channels {array.shape[3]}" if array.ndim == 4 and array.shape[3] in (1, 3) else ""
+        hint = f"; give {called('channels', array.shape[3])}" if array.ndim == 4 and array.shape[3] in (1, 3) else ""
         raise PictureError(f"{source}: expected (N, H, W, {channels}) uint8, found {array.shape} {array.dtype}{hint}")
     return array
 

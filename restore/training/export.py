@@ -10,6 +10,7 @@ from typing import Any
 from restore.errors import UsageError
 from restore.networks.unet2d import UNet2D
 from restore.priors.prior import Prior
+from restore.wording import called
 
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
 VARIANCES = {"fixed-small": "fixed_small", "fixed-large": "fixed_large", "learned": "learned_range"}
@@ -23,8 +24,8 @@ def check(config: Mapping[str, Any]) -> None:
     network = config["network"]
     if config["family"] != "ddpm" or network["type"] != "unet2d" or network.get("patch", 1) != 1:
         raise UsageError(
-            "only a ddpm with a U-Net of diffusers can be exported: give --family ddpm and --network unet-tiny, unet-small or"
-            f" unet-base, not {config['family']} and {network['type']}"
+            f"only a ddpm with a U-Net of diffusers can be exported: give {called('family', 'ddpm')} and "
+            f"{called('network', 'unet-tiny')}, unet-small or unet-base, not {config['family']} and {network['type']}"
         )
 
 

@@ -24,6 +24,7 @@ from restore.training.objectives import (
     SDEObjective,
     TrajectoryPool,
 )
+from restore.wording import called
 
 # Family -> its own options with their defaults.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -62,12 +63,14 @@ def settings(family: str, given: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if name not in options:
             families = ", ".join(other for other, known in OPTIONS.items() if name in known)
-            raise UsageError(f"--{name.replace('_', '-')} is for {families}; family {family} does not have it")
+            raise UsageError(f"{called(name)} is for {families}; family {family} does not have it")
         options[name] = given[name]
     if options.get("pnp_states", 0) + options.get("jpeg_states", 0) > 1:
-        raise UsageError("--pnp-states and --jpeg-states are shares of the crops, together at most 1")
+        raise UsageError(f"{called('pnp_states')} and {called('jpeg_states')} are shares of the crops, together at most 1")
     if "sigma_min" in options and options["sigma_min"] >= options["sigma_max"]:
-        raise UsageError(f"--sigma-min {options['sigma_min']:g} is not below --sigma-max {options['sigma_max']:g}")
+        raise UsageError(
+            " is not below ".join(called(name, such_as=f"{options[name]:g}") for name in ("sigma_min", "sigma_max"))
+        )
     return options
 
 

@@ -39,6 +39,7 @@ from restore.training.state import (
     truncate_metrics,
     warned,
 )
+from restore.wording import called
 
 logger = logging.getLogger("restore")
 
@@ -120,7 +121,9 @@ def train(
     losses: list[float] = []
     if (out / STATE).exists():
         if not resume:
-            raise PriorError(f"{out} holds a training run; --resume continues it, another folder starts a new one")
+            raise PriorError(
+                f"{out} holds a training run; {called('resume', True)} continues it, another folder starts a new one"
+            )
         check_same_model(out, config)
         step, earlier, smooth, losses = load_state(out / STATE, config, prior, average, optimizer)
         if accelerator.is_main_process:
@@ -212,7 +215,7 @@ def train(
         except OSError as error:
             raise not_written(out, error) from None
     if report.stopped_by and accelerator.is_main_process:
-        logger.warning("interrupted at step %d; saved, --resume continues", step)
+        logger.warning("interrupted at step %d; saved, %s continues", step, called("resume", True))
     accelerator.end_training()
     return report
 

@@ -202,7 +202,7 @@ def test_pages_are_named_from_one_on(form: str, suffix: str, read) -> None:
     file = BytesIO()
     frames[0].save(file, form, save_all=True, append_images=frames[1:], **({"lossless": True} if form == "WEBP" else {}))
     name = f"a{suffix}"
-    with pytest.raises(PictureError, match="name one with --page"):
+    with pytest.raises(PictureError, match="give one as a PIL picture"):
         read(file.getvalue(), name)
     for number, colour in enumerate(colours, 1):
         assert read(file.getvalue(), name, page=number).samples()[0, 0].tolist() == list(colour)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from restore.errors import UsageError
 from restore.problem import Problem
+from restore.wording import called
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Conditions:
         """Raises UsageError if anything else was asked for than the prior takes."""
         for item in fields(self):
             if getattr(self, item.name) is not None and item.name not in taken:
-                flag = item.name.replace("_", "-")
-                has = " and ".join(f"--{name.replace('_', '-')}" for name in taken)
-                raise UsageError(f"--{flag}: this prior has no use for it; {f'it takes {has}' if has else 'leave it out'}")
+                has = " and ".join(called(name) for name in taken)
+                advice = f"it takes {has}" if has else "leave it out"
+                raise UsageError(f"{called(item.name)}: this prior has no use for it; {advice}")
 
 
 Inputs = Mapping[str, Tensor]

@@ -7,14 +7,14 @@ something does not belong (Wyatt et al. 2022, "AnoDDPM", CVPR workshops; Wolleb 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from restore import Task, hookimpl
 
 if TYPE_CHECKING:  # Every `restore --help` imports all plugins; torch is imported only when a picture is restored.
     from torch import Tensor
 
-    from restore import Guidance, Picture, Problem
+    from restore import Guidance, Picture, Problem, Result
 
 WHOLE = 127.5  # Grey levels of the unit of [-1, 1] pictures.
 
@@ -45,6 +45,12 @@ class Anomaly(Task):
         from restore_anomaly.noising import FromLevel
 
         return FromLevel(options.level / WHOLE)
+
+    def found(self, problem: Problem, options: Options, result: Result) -> dict[str, Any]:
+        """The highest of the map and its mean, in grey levels."""
+        assert problem.start is not None
+        apart = differences(problem.start, result.x.to(problem.start), options.smooth)
+        return {"highest": round(float(apart.max()), 2), "mean": round(float(apart.mean()), 2)}
 
     def finish(self, picture: Picture, problem: Problem, restored: Tensor, options: Options) -> Picture:
         """The map in grey: black where the picture came back as it was, white from a difference of `white` on."""

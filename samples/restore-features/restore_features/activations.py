@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restore import Guidance, Noise, Prior, PriorError, PriorView, Problem, Sampler, UsageError
+from restore.wording import called
 
 
 def features(prior: Prior, x: Tensor, sigma: Tensor | float, place: str = "") -> Tensor:
@@ -55,7 +56,7 @@ def _evaluated(prior: Prior, x: Tensor, sigma: Tensor | float, wanted: str | Non
             if isinstance(output, Tensor) and output.ndim == 4:
                 if name in found:
                     raise UsageError(
-                        "features are of whole pictures, and this one is evaluated in windows; give a larger --tile"
+                        f"features are of whole pictures, and this one is evaluated in windows; give a larger {called('tile')}"
                     )
                 found[name] = output
 

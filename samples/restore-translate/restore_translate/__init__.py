@@ -8,7 +8,7 @@ picture (SDEdit, Meng et al. 2022, 2108.01073).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from restore import Task, hookimpl
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:  # Every `restore --help` imports all plugins; torch is import
 
 @dataclass(frozen=True)
 class Options:
-    source: Optional[str] = field(  # noqa: UP045 - resolved at run time, on Python 3.10 too
-        default=None, metadata={"help": "prior of the picture's own domain; without one the picture is covered with noise"}
+    source: Any = field(
+        default=None,
+        metadata={"prior": True, "help": "prior of the picture's own domain; without one the picture is covered with noise"},
     )
-    level: Optional[float] = field(  # noqa: UP045
+    level: Optional[float] = field(  # noqa: UP045 - resolved at run time, on Python 3.10 too
         default=None,
         metadata={
             "min": 0.5,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from restore import GrayView, Guidance, Noise, Prior, PriorError, Problem, Restorer, Sampler, UsageError
+from restore import GrayView, Guidance, Noise, Prior, PriorError, Problem, Sampler, UsageError
 from restore.guidance import Unconditional
 from restore.sampling import samplers, schedules
 
@@ -76,16 +75,11 @@ def encode(prior: Prior, x: Tensor, sigma: float, steps: int) -> Tensor:
     return x
 
 
-def bridge(source: str | None, level: float | None) -> Guidance:
-    """The method for a source's name, and a level in grey levels."""
+def bridge(source: Prior | None, level: float | None) -> Guidance:
+    """The method for a source, and a level in grey levels."""
     if source is None:
         return Noised((level or 128.0) / 127.5)
-    return Bridge((level or 2000.0) / 127.5, source=_loaded(source))
-
-
-@lru_cache(maxsize=2)
-def _loaded(name: str) -> Prior:
-    return Restorer.from_pretrained(name).prior
+    return Bridge((level or 2000.0) / 127.5, source=source)
 
 
 def _check(level: float, prior: Prior) -> None:

@@ -9,6 +9,7 @@ import torch
 from restore.errors import UsageError, suggest
 from restore.priors.latent.conditions import Condition, Conditioner, Conditions
 from restore.problem import Problem
+from restore.wording import called
 
 
 class Labels(Conditioner):
@@ -30,7 +31,9 @@ class Labels(Conditioner):
         asked.only("label", *(() if self.nothing is None else ("guidance_scale",)))
         if asked.label is None:
             if self.nothing is None:
-                raise UsageError(f"this prior is of {self.count} classes and must be told one: --label 0 to {self.count - 1}")
+                raise UsageError(
+                    f"this prior is of {self.count} classes and must be told one: {called('label')}, 0 to {self.count - 1}"
+                )
             return Condition(given=_labelled(self.nothing, device))
         given = _labelled(self._number(asked.label), device)
         if self.nothing is None:
@@ -46,11 +49,11 @@ class Labels(Conditioner):
         if label.isdecimal() and len(label) < 10:
             number = int(label)
             if number >= self.count:
-                raise UsageError(f"--label {label}: this prior has classes 0 to {self.count - 1}")
+                raise UsageError(f"{called('label', label)}: this prior has classes 0 to {self.count - 1}")
             return number
         if label.strip().lower() not in self.names:
             known = suggest(label, self.names) if self.names else f"classes are numbers, 0 to {self.count - 1}"
-            raise UsageError(f"--label {label}: no such class; {known}")
+            raise UsageError(f"{called('label', label)}: no such class; {known}")
         return self.names[label.strip().lower()]
 
 

@@ -13,6 +13,7 @@ from restore.operators.resample import Downsample
 from restore.priors.latent.codec import Codec
 from restore.priors.latent.conditions import Condition, Conditioner, Conditions
 from restore.problem import Problem
+from restore.wording import called
 
 
 class Small(Conditioner):
@@ -36,7 +37,9 @@ class Small(Conditioner):
             raise UsageError("this prior enlarges pictures, and draws none of its own; see `restore super-resolution`")
         fits = tuple(problem.y.shape[-2:]) == self.codec.cells(*problem.shape[-2:])
         if not isinstance(problem.operator, Downsample) or not fits:
-            raise OperatorError(f"this prior enlarges pictures {factor} times and does nothing else; give --scale {factor}")
+            raise OperatorError(
+                f"this prior enlarges pictures {factor} times and does nothing else; give {called('scale', factor)}"
+            )
         if self.inner is None:
             asked.only()
         condition = Condition() if self.inner is None else self.inner.condition(asked, problem, device)

@@ -19,6 +19,7 @@ from torch import Tensor
 pytest.importorskip("transformers", reason="text encoders need the extra `text`")
 
 import pipelines
+from walks import ASKED, STEPS, TOLD, noise, same, walked
 
 from restore import pretrained
 from restore.engine import reverse
@@ -26,54 +27,11 @@ from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance import PSLD, BlendedLatents
 from restore.guidance.unconditional import Unconditional, nothing_measured
 from restore.operators import Downsample, Identity, Mask
-from restore.priors import Prior
 from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem
 from restore.sampling.samplers import ddim, diffpir
 
-STEPS = 4
 Build = Callable[..., Any]
-ASKED = Conditions(prompt="a cat", negative_prompt="dog", guidance_scale=5.0)
-TOLD = {"prompt": "a cat", "negative_prompt": "dog", "guidance_scale": 5.0}
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("pipelines")
-
-
-@pytest.fixture(scope="module")
-def made(place: Path) -> Callable[..., tuple[Any, Path]]:
-    """Pipelines and their folders, each made once."""
-    known: dict[str, tuple[Any, Path]] = {}
-
-    def make(build: Build, **changes: Any) -> tuple[Any, Path]:
-        name = "-".join([build.__name__, *(f"{key}-{value}" for key, value in changes.items())])
-        if name not in known:
-            folder = place / name / "model"
-            known[name] = build(folder, **changes), folder
-        return known[name]
-
-    return make
-
-
-def noise(*shape: int, seed: int = 5) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-@torch.no_grad()
-def walked(prior: Prior, latents: Tensor, times: Tensor, *, eta: float = 0.0) -> Tensor:
-    """The latents of a DDIM run along trained steps, from latents of unit variance as diffusers starts with."""
-    table = prior.levels.flip(0)
-    schedule = torch.cat([table[times], torch.zeros(1).double()]).float()
-    first = (1 + schedule[0] ** 2).sqrt() / schedule[0]
-    problem = nothing_measured(tuple(latents.shape))
-    *_, answer = reverse(problem, prior, Unconditional(), ddim(eta=eta), schedule, lambda like: latents * first)
-    return answer
-
-
-def same(found: Tensor, wanted: Any) -> None:
-    torch.testing.assert_close(found, torch.as_tensor(wanted), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["guided", "plain"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 
@@ -15,6 +16,7 @@ from restore.errors import OutOfMemoryError, PriorError, UsageError
 from restore.guidance import Guidance
 from restore.guidance.checkpointed import Checkpointed
 from restore.options import run_options
+from restore.planning.activation_memory import Live
 from restore.planning.boxes import part_of
 from restore.planning.dry_run import needs_initial_estimate
 from restore.planning.methods import blend, choose_methods, kind_of, mean, suited
@@ -77,8 +79,11 @@ def prepare(
 
     Raises: UsageError, OperatorError, PriorError; OutOfMemoryError where a bound on memory is too small.
     """
-    prior = _for_channels(prior, problem.shape[1]).given(conditions(options), problem)
-    posed, problem = problem, _entered(problem, prior, device)
+    prior, began = _for_channels(prior, problem.shape[1]), time.perf_counter()
+    with Live() as live:
+        prior = prior.given(conditions(options), problem)
+        posed, problem = problem, _entered(problem, prior, device)
+    before = time.perf_counter() - began, live.peak
     draws, fidelity = choose_methods(problem, options, suited(prior.guidance, problem, own))
     sampler = _sampler(options.sampler)
     bound = None if options.max_memory is None else memory.parse(options.max_memory)
@@ -97,7 +102,7 @@ def prepare(
             largest=options.tile or LARGEST_WINDOW,
             device=device,
         )
-        plans.append(plan if options.tile else fit(plan, bound))
+        plans.append(replace(plan if options.tile else fit(plan, bound), before=before))
     return plans, fidelity
 
 

@@ -270,6 +270,9 @@ def test_a_network_with_classes_is_asked_with_its_class(made: Any) -> None:
         ("with_classes", "10", "--label 10: this prior has classes 0 to 9"),
         ("with_classes", "cat", "--label cat: no such class; classes are numbers, 0 to 9"),
         ("dit", "1000", "--label 1000: this prior has classes 0 to 999"),
+        ("dit", "nonsense", "--label nonsense: no such class; classes are numbers, 0 to 999, or names"),
+        ("dit", "", "--label '': no such class; classes are numbers, 0 to 999, or names"),
+        ("dit", "-1", "--label -1: no such class; classes are numbers, 0 to 999, or names"),
         ("dit", "cok", "--label cok: no such class; did you mean 'cock'?"),
     ],
 )
@@ -617,3 +620,18 @@ def test_half_precision_is_near_and_the_codec_stays_in_float32(made: Any, dtype:
     with torch.no_grad():
         off = (half(z, sigma) - exact(z, sigma)).abs().max()
     assert float(off) < 64 * sigma * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("upcast", [True, False])
+def test_a_codec_is_asked_in_float32_whatever_its_config_says(made: Any, tmp_path: Path, upcast: bool) -> None:
+    """`force_upcast` says that a codec overflows in float16; one that does not say so is not tried there either."""
+    import shutil
+
+    pipeline, folder = made(pipelines.stable_diffusion, prediction="epsilon")
+    shutil.copytree(folder, tmp_path / "m")
+    config = tmp_path / "m" / "vae" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "force_upcast": upcast}))
+    codec, z = pretrained.prior(str(tmp_path / "m"), dtype=torch.float16).codec, noise(1, 4, 16, 16)
+    with torch.no_grad():
+        same(codec.decode(z, (32, 32)), pipeline.vae.decode(z / codec.scale).sample)
+        same(codec.decode(z.half(), (32, 32)), pipeline.vae.decode(z.half().float() / codec.scale).sample.half())

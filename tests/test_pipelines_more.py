@@ -262,3 +262,64 @@ def test_a_picture_is_enlarged_by_deepfloyds_second_stage(made: Any, tmp_path: P
     line = ["super-resolution", picture, "--scale", "4", "--sigma", "0", "--device", "cpu", "--steps", "2", "-o", "out.png"]
     assert main([*line, "--prior", str(folder), "--prompt", "a cat"]) == 0
     assert cv2.imread("out.png", cv2.IMREAD_UNCHANGED).shape[:2] == (36, 44)
+
+
+@pytest.mark.parametrize(
+    ("build", "missing", "words", "code", "said"),
+    [
+        ("stable_diffusion", "vae", (), 3, "no config of its vae; looked for vae/config.json"),
+        ("stable_diffusion", "tokenizer", (), 3, "no tokenizer; looked for tokenizer/tokenizer_config.json"),
+        ("dit", None, ("--label", "5000"), 2, "--label 5000: this prior has classes 0 to 999"),
+        (
+            "dit",
+            None,
+            ("--prompt", "a cat"),
+            2,
+            "--prompt: this prior has no use for it; it takes --label and --guidance-scale",
+        ),
+        (
+            "stable_diffusion",
+            None,
+            ("--guidance", "latent-ddnm"),
+            2,
+            "LatentDDNM takes measurements without noise; name latent-",
+        ),
+        (
+            "stable_diffusion",
+            None,
+            ("--max-memory", "1MB"),
+            4,
+            "too little for a picture of 18x14 pixels and the smallest window",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_nothing_is_written(
+    made: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    build: str,
+    missing: str | None,
+    words: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    import cv2
+
+    from restore.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    assert cv2.imwrite("img.png", np.random.default_rng(0).integers(0, 256, (14, 18, 3), np.uint8))
+    _, folder = made(getattr(pipelines, build))
+    if missing is not None:
+        shutil.copytree(folder, tmp_path / "m")
+        shutil.rmtree(tmp_path / "m" / missing)
+        folder = tmp_path / "m"
+    line = ["denoise", "img.png", "--sigma", "20", "--steps", "2", "--device", "cpu", "-o", "out.png", "-q"]
+    capfd.readouterr()  # What transformers says while it is imported.
+    assert main([*line, "--prior", str(folder), *words]) == code
+    out, err = capfd.readouterr()
+    (told,) = err.splitlines()
+    assert said in told
+    assert out == ""
+    assert not Path("out.png").exists()

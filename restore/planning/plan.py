@@ -168,7 +168,7 @@ def fit(plan: Plan, bound: int | None = None) -> Plan:
     if bound is None:
         return plan  # Free memory is uncertain, so the run is tried.
     needed = memory.used(plan.device) + picture + window
-    height, width = plan.problem.shape[-2:]
+    height, width = plan.posed.shape[-2:]
     raise OutOfMemoryError(
         f"{memory.spell(bound)} of memory are too little for a picture of {width}x{height} pixels and the smallest window; "
         f"allow {memory.spell(needed * 1.05, up=True)} or more"

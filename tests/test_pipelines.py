@@ -68,8 +68,9 @@ def test_a_run_of_stable_diffusion_is_diffusers_own(made: Any, prediction: str, 
         same(prior(x, float(prior.levels[-1 - time])), told_x0)
 
 
-def test_a_run_of_inpainting_is_diffusers_own(made: Any) -> None:
-    pipeline, folder = made(pipelines.stable_diffusion, channels=9)
+@pytest.mark.parametrize("build", ["stable_diffusion", "xl"])
+def test_a_run_of_inpainting_is_diffusers_own(made: Any, build: str) -> None:
+    pipeline, folder = made(getattr(pipelines, build), channels=9)
     picture, latents = noise(1, 3, 32, 32).clamp(-1, 1), noise(1, 4, 16, 16)
     keep = torch.ones(1, 1, 32, 32, dtype=torch.bool)
     keep[..., 9:20, 6:25] = False
@@ -160,9 +161,9 @@ def test_a_run_of_flux_is_diffusers_own(made: Any, dev: bool) -> None:
     assert float(prior.levels[499]) == pytest.approx(shift, rel=1e-6)
 
 
-@pytest.mark.parametrize("sized", [False, True])
-def test_a_run_of_pixart_is_diffusers_own(made: Any, sized: bool) -> None:
-    pipeline, folder = made(pipelines.pixart, sized=sized)
+@pytest.mark.parametrize(("kind", "sized"), [("Alpha", False), ("Alpha", True), ("Sigma", False)])
+def test_a_run_of_pixart_is_diffusers_own(made: Any, kind: str, sized: bool) -> None:
+    pipeline, folder = made(pipelines.pixart, sized=sized, kind=kind)
     latents = noise(1, 4, 16, 16)
     wanted = pipeline(
         **TOLD,

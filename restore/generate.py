@@ -19,7 +19,7 @@ from restore.wording import called
 
 # A cosine schedule ends at sigma 20,000. Steps at such levels do not improve samples, and with Heun's method they do harm.
 HIGHEST = 160.0
-SCHEDULES = ("karras", "geometric", "ddpm", "quadratic")
+SCHEDULES = ("karras", "geometric", "ddpm", "trailing", "leading", "quadratic")
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,15 @@ def schedule_for(prior: Prior, steps: int = 50, name: str | None = None) -> Tens
 
     Args:
         steps: number of transitions.
-        name: one of `SCHEDULES`; by default "ddpm" for a prior with discrete levels and "karras" for others. "karras" and
-            "geometric" start at 160 at most, about the highest level of DDPM's linear schedule.
+        name: one of `SCHEDULES`; by default the prior's own spacing of discrete levels, and "karras" for others. "ddpm" is
+            DDIM's linear rule. "karras" and "geometric" start at 160 at most, about the highest level of DDPM's linear
+            schedule.
 
     Raises: UsageError for an unknown name, or a schedule of trained levels for a prior that has none.
     """
-    name = name or ("karras" if prior.levels is None else "ddpm")
+    if name is None and prior.levels is not None:
+        return schedules.ddpm(prior.levels, steps, prior.spacing)
+    name = name or "karras"
     if name not in SCHEDULES:
         raise UsageError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}")
     if name in ("karras", "geometric"):
@@ -61,7 +64,9 @@ def schedule_for(prior: Prior, steps: int = 50, name: str | None = None) -> Tens
         return found if prior.levels is None else schedules.snap(found, prior.levels)
     if prior.levels is None:
         raise UsageError(f"schedule {name!r} is of trained levels, and this prior takes any level; give karras or geometric")
-    return (schedules.ddpm if name == "ddpm" else schedules.quadratic)(prior.levels, steps)
+    if name == "quadratic":
+        return schedules.quadratic(prior.levels, steps)
+    return schedules.ddpm(prior.levels, steps, "linspace" if name == "ddpm" else name)
 
 
 def sample(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import fields, replace
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from restore.device import memory
 from restore.errors import PriorError, UsageError
 from restore.guidance import Guidance
+from restore.planning.activation_memory import Live
 from restore.planning.methods import choose_methods, suited
 from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan
 from restore.priors import Prior
@@ -29,8 +31,11 @@ def prepare(
 
     Raises: UsageError, OperatorError, PriorError; OutOfMemoryError where a bound on memory is too small.
     """
-    prior = _for_channels(prior, problem.shape[1]).given(conditions(options), problem)
-    posed, problem = problem, _entered(problem, prior, device)
+    prior, began = _for_channels(prior, problem.shape[1]), time.perf_counter()
+    with Live() as live:
+        prior = prior.given(conditions(options), problem)
+        posed, problem = problem, _entered(problem, prior, device)
+    before = time.perf_counter() - began, live.peak
     draws, fidelity = choose_methods(problem, options, suited(prior.guidance, problem, own))
     sampler = _sampler(options.sampler)
     bound = None if options.max_memory is None else memory.parse(options.max_memory)
@@ -49,7 +54,7 @@ def prepare(
             largest=options.tile or LARGEST_WINDOW,
             device=device,
         )
-        plans.append(plan if options.tile else fit(plan, bound))
+        plans.append(replace(plan if options.tile else fit(plan, bound), before=before))
     return plans, fidelity
 
 

@@ -109,5 +109,6 @@ def _files(name: str, local_files_only: bool) -> ModelFiles:
     if Path(name).is_dir() or (looks_like_hub_id and not Path(name).is_file()):
         return ModelFiles(name, local_files_only=local_files_only)
     if Path(name).is_file():
+        adm.refuse_foreign(Path(name))
         raise PriorError(f"prior {name!r} is a file; put its kind before it: adm:{name} or score-sde:{name}")
     raise PriorError(f"prior {name!r} is no bundled prior, folder or Hub id; {suggest(name, BUNDLED)}")

@@ -184,7 +184,7 @@ def _restored(plan: Plan, index: int, names: Sequence[str], seed: int) -> Iterat
     except (RuntimeError, MemoryError) as error:
         if not memory.is_lack_of_memory(error):
             raise
-        height, width = part.shape[-2:]
+        height, width = (plan.prior.codec.factor * side for side in part.shape[-2:])
         raise OutOfMemoryError(
             f"not enough memory for {len(names)} picture(s) of {width}x{height} pixels, whatever the window; "
             "free some memory, or cut the picture"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from distributions import environment, install
@@ -16,6 +17,22 @@ from restore.plugins import manager as plugins
 # Values are those of float32, whatever the machine is made for, in this process and those that tests start. Under another
 # RESTORE_DTYPE the suite passes too.
 os.environ.setdefault("RESTORE_DTYPE", "float32")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Any, Path]]:
+    """Pipelines of diffusers and their folders, from functions of `pipelines` and their keywords; each is made once."""
+    place = tmp_path_factory.mktemp("pipelines")
+    known: dict[str, tuple[Any, Path]] = {}
+
+    def make(build: Callable[..., Any], **changes: Any) -> tuple[Any, Path]:
+        name = "-".join([build.__name__, *(f"{key}-{value}" for key, value in changes.items())])
+        if name not in known:
+            folder = place / name / "model"
+            known[name] = build(folder, **changes), folder
+        return known[name]
+
+    return make
 
 
 @pytest.fixture

@@ -44,8 +44,8 @@ class Hub(NamedTuple):
 
 @contextmanager
 def serve(models: Path, home: Path) -> Iterator[Hub]:
-    """Serves `models`/owner/name; owner "gated" wants a token, owner "down" is out of order,
-    owner "plain" is answered as any web server would."""
+    """Serves `models`/owner/name; owner "gated" wants a token, owner "closed" takes none, owner "down" is out of order, owner
+    "plain" is answered as any web server would."""
     asked: list[tuple[str, str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,6 +68,8 @@ def serve(models: Path, home: Path) -> Iterator[Hub]:
                 return self._send(200, b"<html>", with_body)
             if owner == "gated" and token != TOKEN:
                 return self._send(401, b"", with_body, ("X-Error-Code", "GatedRepo"))
+            if owner == "closed":
+                return self._send(403, b"", with_body, ("X-Error-Code", "GatedRepo"))
             if resolve != "resolve" or not (models / owner / name).is_dir():
                 return self._send(404, b"", with_body, ("X-Error-Code", "RepoNotFound"))
             if not path.is_file():

@@ -327,8 +327,8 @@ def flux(folder: Path, *, dev: bool = True) -> Any:
     return saved(pipeline, folder)
 
 
-def pixart(folder: Path, *, sized: bool = False) -> Any:
-    """PixArt-alpha, with or without the picture's size as a condition."""
+def pixart(folder: Path, *, sized: bool = False, kind: str = "Alpha") -> Any:
+    """PixArt, alpha's with or without the picture's size as a condition."""
     encoder, pieces = t5(folder.parent / "t5")
     torch.manual_seed(3)
     transformer = diffusers.PixArtTransformer2DModel(
@@ -346,7 +346,7 @@ def pixart(folder: Path, *, sized: bool = False) -> Any:
     with torch.no_grad():
         for weights in transformer.parameters():
             weights.add_(0.05 * torch.randn_like(weights))
-    pipeline = diffusers.PixArtAlphaPipeline(
+    pipeline = getattr(diffusers, f"PixArt{kind}Pipeline")(
         transformer=transformer.eval(), vae=kl(), scheduler=ddim(), text_encoder=encoder, tokenizer=pieces
     )
     return saved(pipeline, folder)

@@ -11,7 +11,6 @@ import pytest
 import torch
 from photographs import cheap, crop, noisy, photo, psnr
 from PIL import Image
-from restore_plugins.super_resolution import SuperResolution, SuperResolutionOptions
 
 from restore.blur.reduction import estimate_reduction
 from restore.errors import PictureError, UsageError
@@ -21,6 +20,7 @@ from restore.images.alpha import enlarge_alpha, resize_alpha
 from restore.operators import Downsample
 from restore.planning.defaults import default_estimate
 from restore.problem import Problem
+from restore_plugins.super_resolution import SuperResolution, SuperResolutionOptions
 
 
 def reduced(name, scale, side=96, kernel="bicubic", sigma=0.0):

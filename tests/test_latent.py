@@ -18,6 +18,7 @@ from restore.engine import reverse
 from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance import (
     DAPS,
+    DDNM,
     DPS,
     PSLD,
     BlendedLatents,
@@ -25,6 +26,7 @@ from restore.guidance import (
     DiffPIR,
     Guidance,
     LatentDAPS,
+    LatentDDNM,
     LatentDiffPIR,
     LatentDPS,
     RePaint,
@@ -94,10 +96,13 @@ def ran(guidance: Guidance, problem: Problem, prior: Prior, steps: int, codec: C
 
 MASKED = measured(Mask(ALIGNED), 0.0)
 NOISY = measured(Mask(ALIGNED), 0.1)
+EXACT = measured(Downsample.between((4, 6), (2, 3), "box"), 0.0)
 SMALL = measured(Downsample.between((4, 6), (2, 3), "box"), 0.05)
 TWINS: list[tuple[Guidance, Guidance, Problem]] = [
     (BlendedLatents(), RePaint(repeat=1), MASKED),
     (BlendedLatents(jump=2, repeat=3), RePaint(jump=2, repeat=3), MASKED),
+    (LatentDDNM(), DDNM(), MASKED),
+    (LatentDDNM(eta=0.3), DDNM(eta=0.3), EXACT),
     (LatentDiffPIR(), DiffPIR(), MASKED),
     (LatentDiffPIR(), DiffPIR(), NOISY),
     (LatentDiffPIR(weight=3.0), DiffPIR(weight=3.0), SMALL),
@@ -218,6 +223,7 @@ def test_the_default_method_is_one_for_latents(operator: Any, method: type) -> N
     ("method", "operator", "said"),
     [
         (BlendedLatents(), Gray(), "BlendedLatents needs a Mask operator on the decoded picture, got Gray"),
+        (LatentDDNM(), Gray(), "LatentDDNM takes measurements without noise; name latent-diffpir, or --sigma 0"),
         (DiffPIR(), Gray(), "DiffPIR needs a Linear operator, got Decoded"),
     ],
 )
@@ -232,7 +238,7 @@ def test_methods_of_latents_refuse_priors_of_pixels() -> None:
         solver.solve(replace(MASKED, y=MASKED.y.float()), PRIOR, PSLD())
 
 
-@pytest.mark.parametrize("method", [BlendedLatents(), LatentDiffPIR(), LatentDPS(), PSLD(), ReSample()])
+@pytest.mark.parametrize("method", [BlendedLatents(), LatentDDNM(), LatentDiffPIR(), LatentDPS(), PSLD(), ReSample()])
 def test_a_dry_run_counts_without_the_codec(method: Guidance) -> None:
     """The codec of a dry run has the shapes of the real one and no network."""
     problem = CODEC.enter(MASKED)

@@ -165,13 +165,23 @@ def test_a_table_given_as_numbers(saved: Callable[..., Path]) -> None:
     same(prior.alphas_cumprod, (1 - betas).cumprod(0).double())
 
 
-def test_the_last_step_of_a_chain_to_pure_noise_is_left_out(saved: Callable[..., Path]) -> None:
-    scheduler = diffusers.DDPMScheduler(rescale_betas_zero_snr=True, prediction_type="v_prediction")
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+@pytest.mark.parametrize("betas", ["linear", "scaled_linear"])
+def test_a_last_step_of_pure_noise_is_kept_where_a_picture_is_predicted(
+    saved: Callable[..., Path], prediction: str, betas: str
+) -> None:
+    """Its share of a picture is that of diffusers' Euler schedulers, unless the step before has less."""
+    scheduler = diffusers.DDPMScheduler(rescale_betas_zero_snr=True, prediction_type=prediction, beta_schedule=betas)
     assert scheduler.alphas_cumprod[-1] == 0
     prior = pretrained.prior(str(saved(scheduler)))
     assert isinstance(prior, DDPM)
-    same(prior.alphas_cumprod, scheduler.alphas_cumprod[:-1].double())
+    same(prior.alphas_cumprod[:999], scheduler.alphas_cumprod[:-1].double())
     assert torch.isfinite(prior.table).all()
+    if prediction == "epsilon":
+        assert len(prior.table) == 999
+    else:
+        before, last = prior.alphas_cumprod[998:].tolist()
+        assert last == pytest.approx(2.0**-24 if before > 2.0**-24 else before / 4)
 
 
 @pytest.mark.parametrize(

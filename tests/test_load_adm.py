@@ -348,6 +348,38 @@ def test_networks_of_nvlabs_are_told_apart_and_not_unpickled(tmp_path: Path) -> 
     refused(f"adm:{file}".removeprefix("adm:"), "is a network of an NVlabs program (EDM or StyleGAN), saved with code")
 
 
+@pytest.mark.parametrize("scheme", ["", "adm:"])
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("edm.pkl", "is a network of an NVlabs program (EDM or StyleGAN), saved with code"),
+        (
+            "lucidrains.pt",
+            "is a checkpoint of denoising-diffusion-pytorch (lucidrains), whose network this toolkit does not have",
+        ),
+        ("k-diffusion.pth", "is a checkpoint of k-diffusion, whose network this toolkit does not have"),
+    ],
+)
+def test_files_of_other_programs_are_advised_in_one_line(
+    restore: Command, place: Path, scheme: str, kind: str, said: str
+) -> None:
+    name, ones = b"ctorch_utils.persistence\n_reconstruct_persistent_obj\n", torch.ones(1)
+    if kind == "edm.pkl":
+        Path(kind).write_bytes(b"\x80\x04}(\x8c\x03ema" + name + b"(dtRu.")
+    elif kind == "lucidrains.pt":
+        parts = {"model.init_conv.weight": ones, "betas": ones}
+        ema = {"ema_model.model.init_conv.weight": ones, "step": ones}
+        torch.save({"step": 3, "model": parts, "opt": {"state": {}, "param_groups": []}, "ema": ema, "version": "2.2"}, kind)
+    else:
+        parts = {"inner_model.proj_in.weight": ones}
+        torch.save({"config": {"model": {}}, "model": parts, "model_ema": parts, "epoch": 3, "step": 9}, kind)
+    code, out, err = restore("denoise", "img.png", "--sigma", "20", "--prior", f"{scheme}{kind}", "-o", "out.png", "-q")
+    (line,) = err.splitlines()
+    assert (code, out) == (3, "")
+    assert said in line
+    assert not Path("out.png").exists()
+
+
 def test_a_class_is_told_in_the_name_or_later(file: Callable[..., Path]) -> None:
     weights = filled(shapes(32, (1, 1), 1, (), classes=10))
     path = f"adm:{file(weights)}?head_channels=32"

@@ -13,6 +13,7 @@ import pipelines
 import pytest
 import torch
 from hub import TOKEN, Hub, serve
+from PIL import Image
 from toys import OWN, picture
 
 from restore import pretrained
@@ -44,16 +45,35 @@ COMMAND = """
 from restore.cli import main
 sys.exit(main(["denoise", "img.png", "--prior", sys.argv[-1]]))
 """
-GOOD = ["some/ddpm", "diffusers:some/flat", "some/own", "some/latents", "diffusers:some/classes"]
-BAD = ["some/nothing", "gated/ddpm", "down/ddpm", "plain/ddpm", "some/network", "some/text"]
+# Before that a picture is filled by a prior with text, if it is told, and tried with those that cannot be had.
+FILL = """
+import contextlib, io, json
+from restore.cli import main
+def fill(name):
+    words = ["inpaint", "img.png", "--mask", "mask.png", "--mask-grow", "0", "--sigma", "0", "--steps", "2", "--device", "cpu"]
+    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
+        code = main([*words, "--prior", name, "--prompt", "a cat", "-o", "out.png", "-q", "--overwrite"])
+    return code, said.getvalue()
+print(json.dumps({name: fill(name) for name in ("some/diffusion", "gated/diffusion", "closed/diffusion", "some/nothing")}))
+"""
+GOOD = ["some/ddpm", "diffusers:some/flat", "some/own", "some/latents", "some/diffusion", "diffusers:some/classes"]
+BAD = ["some/nothing", "gated/ddpm", "closed/ddpm", "down/ddpm", "plain/ddpm", "some/network", "some/text"]
 
 
 class World(NamedTuple):
-    """A Hub with models, and what a first process with a network was told of each."""
+    """A Hub with models, and what a first process with a network was told of each.
+
+    Attributes:
+        told: hash of the weights of a model, or why it was not loaded.
+        filled: exit code of the command and what it said, for models with text.
+        picture: the file that the command wrote.
+    """
 
     hub: Hub
     models: Path
     told: dict[str, str]
+    filled: dict[str, tuple[int, str]]
+    picture: bytes
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +94,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     network.save_pretrained(models / "some" / "flat", safe_serialization=False)
     diffusers.DDIMScheduler().save_pretrained(models / "some" / "flat")
     network.save_pretrained(models / "some" / "network")
+    pipelines.stable_diffusion(models / "some" / "diffusion")
     pipelines.ldm(models / "some" / "latents")
     pipelines.with_classes(models / "some" / "classes")
     folder.save(models / "some" / "own", OWN, folder.build(OWN), "# a card\n")
     (models / "some" / "text" / "unet").mkdir(parents=True)
     (models / "some" / "text" / "unet" / "config.json").write_text('{"_class_name": "UNet2DConditionModel"}')
-    picture(place / "img.png")
+    pictures(place)
     with serve(models, place / "home") as hub:
-        ran = hub.run(place, "-c", LOAD, *GOOD, *BAD, "gated/twice")
+        ran = hub.run(place, "-c", FILL + LOAD, *GOOD, *BAD, "gated/twice")
         assert ran.returncode == 0, ran.stderr
-        yield World(hub, models, json.loads(ran.stdout))
+        filled, told = map(json.loads, ran.stdout.splitlines())
+        yield World(hub, models, told, filled, (place / "out.png").read_bytes())
+
+
+def pictures(place: Path) -> None:
+    """A picture and a mask of its left half."""
+    picture(place / "img.png")
+    with Image.open(place / "img.png") as opened:
+        mask = Image.new("L", opened.size)
+    mask.paste(255, (0, 0, mask.width // 2, mask.height))
+    mask.save(place / "mask.png")
 
 
 @pytest.mark.parametrize("name", [*GOOD, "gated/ddpm with a token"])
@@ -97,6 +128,7 @@ def test_what_the_hub_holds_is_what_is_loaded(world: World, name: str) -> None:
     [
         ("some/nothing", "prior some/nothing is not on {endpoint}, or is private; check its name, or set HF_TOKEN to"),
         ("gated/ddpm", "prior gated/ddpm is gated: accept its terms on its page and set HF_TOKEN to a token of yours"),
+        ("closed/ddpm", "prior closed/ddpm is gated: accept its terms on its page and set HF_TOKEN to a token of yours"),
         ("down/ddpm", "prior down/ddpm: not in the cache, and {endpoint} returned HTTP status 503; try again later"),
         ("plain/ddpm", "prior plain/ddpm: {endpoint} stopped responding, or is no Hub; check HF_ENDPOINT"),
         ("some/network", "prior some/network: no scheduler config (save it beside"),
@@ -108,6 +140,20 @@ def test_what_cannot_be_had_is_one_line(world: World, name: str, said: str) -> N
     assert "\n" not in world.told[name]
 
 
+def test_a_prior_with_text_is_fetched_whole_and_one_that_cannot_be_had_is_one_line(world: World) -> None:
+    assert world.filled["some/diffusion"] == [0, ""]
+    asked = {path.partition("/resolve/main/")[2] for _, path, _ in world.hub.asked if path.startswith("/some/diffusion/")}
+    assert {"tokenizer/merges.txt", "text_encoder/model.safetensors", "vae/config.json"} <= asked
+    assert not any(path.endswith(".bin") for path in asked)
+    for name, said in {
+        "gated/diffusion": "is gated: accept its terms on its page",
+        "closed/diffusion": "is gated: accept its terms on its page",
+        "some/nothing": f"is not on {world.hub.endpoint}, or is private; check its name",
+    }.items():
+        code, told = world.filled[name]
+        assert (code, told.startswith(f"error: prior {name} {said}"), told.count("\n")) == (3, True, 1)
+
+
 def test_the_token_is_sent_and_to_no_model_before_it_is_set(world: World) -> None:
     with_token = [path for _, path, token in world.hub.asked if token]
     assert with_token
@@ -117,12 +163,14 @@ def test_the_token_is_sent_and_to_no_model_before_it_is_set(world: World) -> Non
 
 def test_offline_what_was_loaded_once_is_there_and_nothing_is_asked(world: World, tmp_path: Path) -> None:
     before = list(world.hub.asked)
-    picture(tmp_path / "img.png")
-    ran = world.hub.run(tmp_path, "-c", LOAD + COMMAND, *GOOD, "some/absent", HF_HUB_OFFLINE="1")
-    told = json.loads(ran.stdout)
+    pictures(tmp_path)
+    ran = world.hub.run(tmp_path, "-c", FILL + LOAD + COMMAND, *GOOD, "some/absent", HF_HUB_OFFLINE="1")
+    filled, told = map(json.loads, ran.stdout.splitlines())
     assert {name: told[name] for name in GOOD} == {name: world.told[name] for name in GOOD}
     wanted = "prior some/absent: not in the cache, and offline mode is on (HF_HUB_OFFLINE); load it once with the network"
     assert told["some/absent"].startswith(wanted)
+    assert filled["some/diffusion"] == [0, ""]
+    assert (tmp_path / "out.png").read_bytes() == world.picture
     # The command's own word on the missing model, and its exit code.
     (line,) = ran.stderr.splitlines()
     assert line == f"error: {told['some/absent']}"

@@ -19,6 +19,7 @@ from torch import Tensor
 pytest.importorskip("transformers", reason="text encoders need the extra `text`")
 
 import pipelines
+from walks import ASKED, STEPS, TOLD, noise, same, walked
 
 from restore import pretrained
 from restore.engine import reverse
@@ -26,54 +27,11 @@ from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance import PSLD, BlendedLatents
 from restore.guidance.unconditional import Unconditional, nothing_measured
 from restore.operators import Downsample, Identity, Mask
-from restore.priors import Prior
 from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem
 from restore.sampling.samplers import ddim, diffpir
 
-STEPS = 4
 Build = Callable[..., Any]
-ASKED = Conditions(prompt="a cat", negative_prompt="dog", guidance_scale=5.0)
-TOLD = {"prompt": "a cat", "negative_prompt": "dog", "guidance_scale": 5.0}
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("pipelines")
-
-
-@pytest.fixture(scope="module")
-def made(place: Path) -> Callable[..., tuple[Any, Path]]:
-    """Pipelines and their folders, each made once."""
-    known: dict[str, tuple[Any, Path]] = {}
-
-    def make(build: Build, **changes: Any) -> tuple[Any, Path]:
-        name = "-".join([build.__name__, *(f"{key}-{value}" for key, value in changes.items())])
-        if name not in known:
-            folder = place / name / "model"
-            known[name] = build(folder, **changes), folder
-        return known[name]
-
-    return make
-
-
-def noise(*shape: int, seed: int = 5) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-@torch.no_grad()
-def walked(prior: Prior, latents: Tensor, times: Tensor, *, eta: float = 0.0) -> Tensor:
-    """The latents of a DDIM run along trained steps, from latents of unit variance as diffusers starts with."""
-    table = prior.levels.flip(0)
-    schedule = torch.cat([table[times], torch.zeros(1).double()]).float()
-    first = (1 + schedule[0] ** 2).sqrt() / schedule[0]
-    problem = nothing_measured(tuple(latents.shape))
-    *_, answer = reverse(problem, prior, Unconditional(), ddim(eta=eta), schedule, lambda like: latents * first)
-    return answer
-
-
-def same(found: Tensor, wanted: Any) -> None:
-    torch.testing.assert_close(found, torch.as_tensor(wanted), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["guided", "plain"])
@@ -110,8 +68,9 @@ def test_a_run_of_stable_diffusion_is_diffusers_own(made: Any, prediction: str, 
         same(prior(x, float(prior.levels[-1 - time])), told_x0)
 
 
-def test_a_run_of_inpainting_is_diffusers_own(made: Any) -> None:
-    pipeline, folder = made(pipelines.stable_diffusion, channels=9)
+@pytest.mark.parametrize("build", ["stable_diffusion", "xl"])
+def test_a_run_of_inpainting_is_diffusers_own(made: Any, build: str) -> None:
+    pipeline, folder = made(getattr(pipelines, build), channels=9)
     picture, latents = noise(1, 3, 32, 32).clamp(-1, 1), noise(1, 4, 16, 16)
     keep = torch.ones(1, 1, 32, 32, dtype=torch.bool)
     keep[..., 9:20, 6:25] = False
@@ -202,9 +161,9 @@ def test_a_run_of_flux_is_diffusers_own(made: Any, dev: bool) -> None:
     assert float(prior.levels[499]) == pytest.approx(shift, rel=1e-6)
 
 
-@pytest.mark.parametrize("sized", [False, True])
-def test_a_run_of_pixart_is_diffusers_own(made: Any, sized: bool) -> None:
-    pipeline, folder = made(pipelines.pixart, sized=sized)
+@pytest.mark.parametrize(("kind", "sized"), [("Alpha", False), ("Alpha", True), ("Sigma", False)])
+def test_a_run_of_pixart_is_diffusers_own(made: Any, kind: str, sized: bool) -> None:
+    pipeline, folder = made(pipelines.pixart, sized=sized, kind=kind)
     latents = noise(1, 4, 16, 16)
     wanted = pipeline(
         **TOLD,
@@ -312,6 +271,9 @@ def test_a_network_with_classes_is_asked_with_its_class(made: Any) -> None:
         ("with_classes", "10", "label='10': this prior has classes 0 to 9"),
         ("with_classes", "cat", "label='cat': no such class; classes are numbers, 0 to 9"),
         ("dit", "1000", "label='1000': this prior has classes 0 to 999"),
+        ("dit", "nonsense", "label='nonsense': no such class; classes are numbers, 0 to 999, or names"),
+        ("dit", "", "label='': no such class; classes are numbers, 0 to 999, or names"),
+        ("dit", "-1", "label='-1': no such class; classes are numbers, 0 to 999, or names"),
         ("dit", "cok", "label='cok': no such class; did you mean 'cock'?"),
     ],
 )
@@ -659,3 +621,18 @@ def test_half_precision_is_near_and_the_codec_stays_in_float32(made: Any, dtype:
     with torch.no_grad():
         off = (half(z, sigma) - exact(z, sigma)).abs().max()
     assert float(off) < 64 * sigma * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("upcast", [True, False])
+def test_a_codec_is_asked_in_float32_whatever_its_config_says(made: Any, tmp_path: Path, upcast: bool) -> None:
+    """`force_upcast` says that a codec overflows in float16; one that does not say so is not tried there either."""
+    import shutil
+
+    pipeline, folder = made(pipelines.stable_diffusion, prediction="epsilon")
+    shutil.copytree(folder, tmp_path / "m")
+    config = tmp_path / "m" / "vae" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "force_upcast": upcast}))
+    codec, z = pretrained.prior(str(tmp_path / "m"), dtype=torch.float16).codec, noise(1, 4, 16, 16)
+    with torch.no_grad():
+        same(codec.decode(z, (32, 32)), pipeline.vae.decode(z / codec.scale).sample)
+        same(codec.decode(z.half(), (32, 32)), pipeline.vae.decode(z.half().float() / codec.scale).sample.half())

@@ -50,8 +50,8 @@ class Size(click.ParamType):
 @click.option(
     "--schedule",
     "schedule_name",
-    type=click.Choice(["karras", "geometric", "ddpm", "quadratic"]),
-    help="schedule of noise levels; by default karras, or ddpm for a prior with discrete levels",
+    type=click.Choice(["karras", "geometric", "ddpm", "trailing", "leading", "quadratic"]),
+    help="schedule of noise levels; by default karras, or for a prior with discrete levels its own rule, mostly ddpm",
 )
 @click.option("--steps", type=click.IntRange(min=1), default=50, metavar="N", help="transitions  [default 50]")
 @click.option("--seed", type=int, default=0, metavar="N", help="seed of all noise  [default 0]")

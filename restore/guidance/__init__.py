@@ -10,6 +10,7 @@ from restore.guidance.diffpir import DiffPIR
 from restore.guidance.dps import DPS
 from restore.guidance.guidance import Estimator, Guidance
 from restore.guidance.latent_daps import LatentDAPS
+from restore.guidance.latent_ddnm import LatentDDNM
 from restore.guidance.latent_diffpir import LatentDiffPIR
 from restore.guidance.latent_dps import LatentDPS
 from restore.guidance.mmps import MMPS
@@ -39,6 +40,7 @@ __all__ = [
     "Estimator",
     "Guidance",
     "LatentDAPS",
+    "LatentDDNM",
     "LatentDPS",
     "LatentDiffPIR",
     "PiGDM",

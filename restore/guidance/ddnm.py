@@ -51,7 +51,7 @@ class DDNM(Guidance):
         self, problem: Problem, prior: Prior, sampler: Sampler, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     ) -> Tensor:
         if problem.sigma_y == 0:
-            return sampler(lambda x, sigma: _project(problem, prior(x, sigma)), x, sigma, sigma_next, noise)
+            return sampler(lambda x, sigma: project(problem, prior(x, sigma)), x, sigma, sigma_next, noise)
         return self._noisy(problem, prior, x, sigma, sigma_next, noise)
 
     def _noisy(
@@ -75,7 +75,8 @@ class DDNM(Guidance):
         return x0 + kept * (x - x0) + z
 
 
-def _project(problem: Problem, x0: Tensor) -> Tensor:
+def project(problem: Problem, x0: Tensor) -> Tensor:
+    """A+ y + (I - A+ A) x0, the picture nearest to x0 that explains y; with a constraint, y is its point nearest to A x0."""
     operator = problem.operator
     return operator.prox(x0, problem.measurement(x0), 0.0) if isinstance(operator, Spectral) else _project_any(problem, x0)
 

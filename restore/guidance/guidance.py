@@ -119,7 +119,7 @@ class Guidance(ABC, Generic[Kind]):
         By default `steps` of the prior's trained levels, if these are discrete, and EDM's schedule otherwise, then 0.
         """
         if prior.levels is not None:
-            return schedules.ddpm(prior.levels, steps)
+            return schedules.ddpm(prior.levels, steps, prior.spacing)
         return schedules.karras(prior.sigma_start or prior.sigma_max, prior.sigma_min, steps)
 
     def sampler(self) -> Sampler:

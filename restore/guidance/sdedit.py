@@ -36,6 +36,6 @@ def levels_for(prior: Prior, steps: int, strength: float) -> Tensor:
     """The noise levels of the last share `strength` of a run, and 0; see `SDEdit`."""
     if prior.levels is not None:
         walked = max(1, round(strength * len(prior.levels)))
-        return schedules.ddpm(prior.levels[-walked:], steps)
+        return schedules.ddpm(prior.levels[-walked:], steps, prior.spacing)
     low, high = (level ** (1 / 7) for level in (prior.sigma_min, prior.sigma_start or prior.sigma_max))
     return schedules.karras((low + strength * (high - low)) ** 7, prior.sigma_min, steps)

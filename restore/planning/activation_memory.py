@@ -98,21 +98,40 @@ def decoding(codec: Codec, size: tuple[int, int], *, graph: bool, device: torch.
     Args:
         graph: whether a gradient with respect to the latents is also taken.
     """
+    return _coding(codec, size, lambda z, some: codec.decode(z, some), codec.channels, codec.factor, graph, device)
+
+
+def encoding(codec: Codec, size: tuple[int, int], *, graph: bool, device: torch.device) -> int:
+    """The same of encoding it, and a gradient with respect to the picture."""
+    return _coding(codec, size, lambda x, some: codec.encode(x), codec.picture_channels, 1, graph, device)
+
+
+def _coding(
+    codec: Codec,
+    size: tuple[int, int],
+    call: Callable[[Tensor, tuple[int, int]], Tensor],
+    channels: int,
+    factor: int,
+    graph: bool,
+    device: torch.device,
+) -> int:
+    """Peak bytes of a call of (1, channels, H / factor, W / factor) and (H, W)."""
     if not codec.modules():
         return 0
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    cells = codec.cells(*size)
+    def shape(some: tuple[int, int]) -> tuple[int, ...]:
+        return 1, channels, -(-some[0] // factor), -(-some[1] // factor)
+
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
-            return max(_called(lambda z: codec.decode(z, size), (1, codec.channels, *cells), graph, device))
+            return max(_called(lambda x: call(x, size), shape(size), graph, device))
     except OutOfMemoryError:
         raise
     except Exception:  # As in `evaluation`.
-        few = min(cells[0], SMALL // codec.factor + 1), min(cells[1], SMALL // codec.factor + 1)
-        part = few[0] * codec.factor, few[1] * codec.factor
-        peak = max(_called(lambda z: codec.decode(z, part), (1, codec.channels, *few), graph, device))
-        return peak * cells[0] * cells[1] // (few[0] * few[1])
+        part = min(size[0], SMALL + codec.factor), min(size[1], SMALL + codec.factor)
+        peak = max(_called(lambda x: call(x, part), shape(part), graph, device))
+        return peak * size[0] * size[1] // (part[0] * part[1])
 
 
 def _extrapolated(prior: Prior, pixels: int, graph: bool, device: torch.device) -> int:

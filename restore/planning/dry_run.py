@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -13,7 +13,9 @@ from restore.errors import OperatorError, RestoreError
 from restore.guidance import Guidance
 from restore.operators import Mask, Operator
 from restore.operators.constraint import Constraint
+from restore.planning.coding import Coded, counted, counting
 from restore.planning.held import SIDE, UNKNOWN, held_by_initial_estimate, held_while
+from restore.priors.latent.decoded import Decoded
 from restore.priors.prior import Prior
 from restore.priors.view import PriorView
 from restore.problem import Problem
@@ -47,12 +49,14 @@ class DryRun:
         gradients: number of gradients through evaluations.
         held: peak memory of its tensors, without y, in units of one sample's picture.
         coarse: whether memory is taken from rules of thumb, because the picture is small, and not counted.
+        coded: its use of the prior's codec.
     """
 
     asked: tuple[Asked, ...]
     gradients: int
     held: float
     coarse: bool = False
+    coded: Coded = field(default_factory=Coded)
 
     @property
     def pictures(self) -> int:
@@ -79,9 +83,9 @@ def dry_run(
         small = _stand_in(problem, listener, schedule)
         for _ in walk(small, listener, guidance, sampler, schedule):
             pass
-        asked, gradients = tuple(listener.asked), listener.gradients
+        asked, gradients, coded = tuple(listener.asked), listener.gradients, counted(small.operator)
         if coarse and not gradients:
-            return DryRun(asked, gradients, UNKNOWN, coarse=True)
+            return DryRun(asked, gradients, UNKNOWN, coarse=True, coded=coded)
         held = held_while(walk(small, listener, guidance, sampler, beginning(schedule)), small.shape)
     except RestoreError:
         return DryRun(tuple(map(Asked, schedule[:-1].tolist(), [1] * (len(schedule) - 1))), 0, UNKNOWN, coarse)
@@ -89,7 +93,7 @@ def dry_run(
         own = guidance.cost_to_begin(problem)
         own_held = 0.0 if own is None else own[1] / (4 * problem.shape[1] * problem.shape[-2] * problem.shape[-1])
         held = max(held, held_by_initial_estimate(problem)) + own_held
-    return DryRun(asked, gradients, held)
+    return DryRun(asked, gradients, held, coded=coded)
 
 
 def needs_initial_estimate(problem: Problem, prior: Prior, schedule: Tensor) -> bool:
@@ -142,11 +146,14 @@ class _Anywhere(Constraint):
 
 
 def _stand_in(problem: Problem, prior: Prior, schedule: Tensor) -> Problem:
-    """A small problem of the same kind with zeros for y; for operators that cannot be resized, a mask of half the picture."""
+    """A small problem of the same kind with zeros for y; for operators that cannot be resized, a mask of half the picture.
+
+    Of latents y is that of noise: methods that descend until y is explained shall not be done before they begin."""
     shape = (1, prior.channels, SIDE, SIDE)
     operator = _small(problem.operator)
-    y = operator(torch.zeros(shape))
-    small = Problem(y=y, operator=operator, sigma_y=problem.sigma_y, shape=shape, clipped=problem.clipped)
+    decoded = isinstance(operator, Decoded)
+    y = operator(torch.randn(shape, generator=torch.Generator().manual_seed(0)) if decoded else torch.zeros(shape))
+    small = Problem(y=y, operator=counting(operator), sigma_y=problem.sigma_y, shape=shape, clipped=problem.clipped)
     if problem.constraint is not None:
         small = replace(small, constraint=_Anywhere(problem.constraint.instead_of_noise))
     if problem.noise is not None and len(problem.noise.deviation) == prior.channels:

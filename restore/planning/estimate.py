@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from restore.planning.dry_run import FLOOR, DryRun, dry_run
+from restore.planning.coding import Coded, seconds_to_code
+from restore.planning.dry_run import FLOOR, DryRun, dry_run, needs_initial_estimate
 from restore.planning.evaluations import Evaluations, in_network
 from restore.planning.plan import Plan, bytes_held, window_size
-from restore.planning.timing import afterwards, beside_network, to_decode
+from restore.planning.timing import afterwards, beside_network
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Estimate:
         windows: (count, width, height) for each size of window in the first step.
         transitions: of all samples and boxes.
         evaluations: windows evaluated by the network, over all steps and samples, including those repeated for a gradient.
+        encodings, decodings: pictures that the codec of a prior on latents encodes and decodes in the run, without those that
+            were encoded for the problem before it.
         picture, window: bytes of the whole pictures in memory, and of one evaluation.
         peak: largest number of bytes of the whole process, or of the GPU's memory.
         seconds: extrapolated from evaluations and transitions on parts of the picture.
@@ -37,6 +40,8 @@ class Estimate:
     peak: int
     seconds: float
     coarse: bool
+    encodings: int = 0
+    decodings: int = 0
 
 
 def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> Estimate:
@@ -48,6 +53,7 @@ def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> E
     """
     height, width = plans[0].posed.shape[-2:]
     factor = plans[0].prior.codec.factor
+    before = max(plan.before for plan in plans)
     plans = [plan for plan in plans if plan.boxes]
     tried = [plan.tried or _tried(plan) for plan in plans]
     work = [
@@ -56,13 +62,17 @@ def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> E
         for index in range(len(plan.boxes))
         for some in _evaluations(plan, index, one)
     ]
-    rough = 0
+    coded = [_coded(plan, one) for plan, one in zip(plans, tried, strict=True)]
+    rough, seconds = 0, seconds + before[0]
     if work:
         # Before memory is counted, because the first evaluation of a process also sets up libraries.
         in_all, rough = in_network(plans[0].prior, work, plans[0].device)
         seconds += (
             in_all
-            + to_decode(plans[0]) * sum(len(plan.names) for plan in plans)
+            + sum(
+                seconds_to_code(plan.prior.codec, (height, width), one, plan.device)
+                for plan, one in zip(plans, coded, strict=True)
+            )
             + afterwards(plans[0].posed)
             + sum(beside_network(plan) for plan in plans)
         )
@@ -81,9 +91,25 @@ def estimate(plans: Sequence[Plan], *, held: int = 0, seconds: float = 0.0) -> E
         evaluations=round(sum(one_box.forward for one_box in work)),
         picture=picture,
         window=window,
-        peak=held + picture + window,
+        peak=held + max(picture + window, before[1]),
         seconds=seconds,
         coarse=any(one.coarse for one in tried),
+        encodings=sum(one.encoded for one in coded),
+        decodings=sum(one.decoded for one in coded),
+    )
+
+
+def _coded(plan: Plan, tried: DryRun) -> Coded:
+    """The codec's work for all samples: that of the transitions, of the initial estimate of a batch, and of the answers."""
+    if plan.prior.codec.factor == 1 and not plan.prior.codec.modules():
+        return Coded()
+    count, one = len(plan.names), tried.coded
+    begun = -(-count // plan.batch) if needs_initial_estimate(plan.problem, plan.prior, plan.schedule) else 0
+    return Coded(
+        encoded=count * one.encoded + begun,
+        decoded=count * (one.decoded + 1),
+        through_encoder=count * one.through_encoder,
+        through_decoder=count * one.through_decoder,
     )
 
 

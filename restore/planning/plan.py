@@ -12,7 +12,7 @@ from torch import Tensor
 from restore.device import memory
 from restore.errors import OutOfMemoryError
 from restore.guidance import Guidance
-from restore.planning.activation_memory import decoding, evaluation
+from restore.planning.activation_memory import decoding, encoding, evaluation
 from restore.planning.boxes import least_window, part_of, together, view_of, wanted_pixels
 from restore.planning.dry_run import DryRun, dry_run
 from restore.priors.prior import Prior
@@ -48,6 +48,8 @@ class Plan:
         at_once: the largest number of windows per evaluation.
         device: of the network.
         tried: the dry run, if its windows were chosen by one.
+        before: seconds and peak bytes of what was evaluated before the plan was made: text encoders, and the codec for what the
+            problem is in latents.
     """
 
     problem: Problem
@@ -63,6 +65,7 @@ class Plan:
     device: torch.device
     at_once: int = sys.maxsize
     tried: DryRun | None = field(default=None, compare=False)
+    before: tuple[float, int] = field(default=(0.0, 0), compare=False)
 
     @property
     def batch(self) -> int:
@@ -165,7 +168,7 @@ def fit(plan: Plan, bound: int | None = None) -> Plan:
     if bound is None:
         return plan  # Free memory is uncertain, so the run is tried.
     needed = memory.used(plan.device) + picture + window
-    height, width = plan.problem.shape[-2:]
+    height, width = plan.posed.shape[-2:]
     raise OutOfMemoryError(
         f"{memory.spell(bound)} of memory are too little for a picture of {width}x{height} pixels and the smallest window; "
         f"allow {memory.spell(needed * 1.05, up=True)} or more"
@@ -196,9 +199,12 @@ def bytes_held(plan: Plan, tried: DryRun, rough: int = 0) -> tuple[int, int, int
     graph = tried.gradients > 0
     one = rough if coarse else evaluation(prior, 1, height, width, graph=graph, device=plan.device)
     through = graph or plan.guidance.differentiates
-    decoded = decoding(prior.codec, (plan.posed.shape[-2], plan.posed.shape[-1]), graph=through, device=plan.device)
-    # A gradient goes through network and decoder at once; otherwise one comes after the other.
+    shape, coded = (plan.posed.shape[-2], plan.posed.shape[-1]), tried.coded
+    decoded = decoding(prior.codec, shape, graph=through, device=plan.device)
+    encoded = encoding(prior.codec, shape, graph=coded.through_encoder > 0, device=plan.device) if coded.encoded else 0
+    # A gradient goes through network, decoder and perhaps encoder at once; otherwise one comes after the other.
     one = one + decoded if graph else max(one, decoded)
+    one = one + encoded if graph and coded.through_encoder else max(one, encoded)
     return picture, int(HEAP * one), count
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from restore.engine import reverse
 from restore.operators import Operator
 from restore.planning.boxes import part_of, view_of
+from restore.planning.coding import without_networks
 from restore.planning.dry_run import Listener, beginning, needs_initial_estimate
 from restore.planning.evaluations import growth, times
 from restore.planning.plan import Plan
@@ -30,11 +31,11 @@ GROWTH = 0.06  # For larger ones: increase of the time per pixel when the number
 
 
 def beside_network(plan: Plan) -> float:
-    """Seconds of a plan's initial estimates and transitions, without the evaluations."""
+    """Seconds of a plan's initial estimates and transitions, without the evaluations of the prior and of its codec."""
     areas = [(bottom - top) * (right - left) for top, bottom, left, right in plan.boxes]
     index = areas.index(max(areas))
     box = part_of(plan.problem, plan.boxes[index])
-    part, guess = _middle(box, PART), 0.0
+    part, guess = without_networks(_middle(box, PART)), 0.0
     if needs_initial_estimate(part, plan.prior, plan.schedule):
         own = plan.guidance.cost_to_begin(box)
         guess = (_of_initial_estimate(box) if own is None else own[0]) * sum(areas) / areas[index]
@@ -49,16 +50,6 @@ def afterwards(problem: Problem) -> float:
     """Seconds to project a result into range and compute its consistency."""
     x = torch.zeros(problem.shape)
     return min(times(lambda: (project(problem, x, rounds=1), consistency(problem, x))))
-
-
-@torch.no_grad()
-def to_decode(plan: Plan) -> float:
-    """Seconds to decode one picture; 0 for a prior on pixels."""
-    codec = plan.prior.codec
-    if not codec.modules():
-        return 0.0
-    z = torch.zeros(1, *plan.problem.shape[1:], device=plan.device)
-    return min(times(lambda: plan.decode(z), 1))
 
 
 @torch.no_grad()

@@ -32,6 +32,7 @@ def restore_guidances() -> Mapping[str, Callable[..., Any]]:
         "diffpir": _later("restore.guidance.diffpir", "DiffPIR"),
         "dps": _later("restore.guidance.dps", "DPS"),
         "latent-daps": _later("restore.guidance.latent_daps", "LatentDAPS"),
+        "latent-ddnm": _later("restore.guidance.latent_ddnm", "LatentDDNM"),
         "latent-diffpir": _later("restore.guidance.latent_diffpir", "LatentDiffPIR"),
         "latent-dps": _later("restore.guidance.latent_dps", "LatentDPS"),
         "mmps": _later("restore.guidance.mmps", "MMPS"),

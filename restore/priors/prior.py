@@ -30,6 +30,7 @@ class Prior(nn.Module, ABC):
         sigma_start: the noise level at which guided runs start from an initial estimate, because D, and above all its
             derivative, is not accurate up to sigma_max. None to start from pure noise at sigma_max.
         levels: (T,), the trained levels in falling order, if they are discrete; else None.
+        spacing: the rule by which a run of few steps takes some of the levels; see `schedules.SPACINGS`.
         guidance: the name of the method that the prior is made for, as one that was trained with the measurement has; None to
             choose it by the operator.
         whole: whether pictures must be evaluated whole, not in windows.
@@ -42,6 +43,7 @@ class Prior(nn.Module, ABC):
     sigma_max: float = 80.0
     sigma_start: float | None = None
     levels: Tensor | None = None
+    spacing: str = "linspace"
     guidance: str | None = None
     whole: bool = False
 

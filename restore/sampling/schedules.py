@@ -6,6 +6,7 @@ A schedule with `travel` also rises in between. Functions with `steps` raise Usa
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -25,9 +26,14 @@ def geometric(sigma_max: float, sigma_min: float, steps: int) -> Tensor:
     return _closed(torch.logspace(math.log10(sigma_max), math.log10(sigma_min), _checked(steps), dtype=torch.float64))
 
 
-def ddpm(levels: Tensor, steps: int) -> Tensor:
-    """At most `steps` of the trained levels (T,), falling, evenly spaced in time (DDIM's linear rule, appendix D.2); then 0."""
-    return _closed(levels[_even(len(levels), steps, power=1)])
+def ddpm(levels: Tensor, steps: int, spacing: str = "linspace") -> Tensor:
+    """At most `steps` of the trained levels (T,), falling, evenly spaced in time; then 0.
+
+    Args:
+        spacing: a key of `SPACINGS`.
+    """
+    count = min(_checked(steps), len(levels))
+    return _closed(levels[SPACINGS[spacing](len(levels), count)])
 
 
 def quadratic(levels: Tensor, steps: int) -> Tensor:
@@ -69,11 +75,32 @@ def travel(schedule: Tensor, jump: int = 10, repeat: int = 10) -> Tensor:
     return schedule[walked]
 
 
+def _trailing(count: int, steps: int) -> Tensor:
+    return count - (count * (1 - torch.arange(steps, dtype=torch.float64) / steps)).round().long()
+
+
+def _leading(count: int, steps: int) -> Tensor:
+    return (count - 1 - torch.arange(steps) * (count // steps)).flip(0)
+
+
 def _even(count: int, steps: int, power: int) -> Tensor:
     """At most `steps` distinct indices into `count` falling levels, evenly spaced in t^(1/power), with t = 1 at the highest."""
     steps = min(_checked(steps), count)
     time = torch.linspace(1, 0, steps, dtype=torch.float64) ** power if steps > 1 else torch.ones(1, dtype=torch.float64)
     return ((count - 1) * (1 - time)).round().long().unique()
+
+
+SPACINGS: dict[str, Callable[[int, int], Tensor]] = {
+    "linspace": lambda count, steps: _even(count, steps, power=1),
+    "trailing": _trailing,
+    "leading": _leading,
+    "distilled": lambda count, steps: torch.arange(steps) * count // steps,
+}
+"""Name -> indices into T falling levels, for T and a number of steps of at most T. Names and rules are those of
+`timestep_spacing` in diffusers (Lin et al. 2024, 2305.08891, table 2), without its offset. linspace has both ends (DDIM's
+linear rule, appendix D.2); trailing begins at the highest and ends one stride above the lowest, so that no evaluation is spent
+on what has no noise; leading ends at the lowest, and begins below the highest, where a state has some of the picture left.
+distilled is trailing, rounded as latent consistency models do it."""
 
 
 def _closed(levels: Tensor) -> Tensor:

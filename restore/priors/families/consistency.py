@@ -68,6 +68,7 @@ class ChainConsistency(DDPM):
         self.scaling = scaling
         stride = max(1, len(self.table) // distilled)
         self.levels = self.table[stride - 1 :: stride].flip(0)
+        self.spacing = "distilled"
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         time = (self.scaling * self._time(sigma))[:, None, None, None]

@@ -60,7 +60,7 @@ class Bound(nn.Module):
         self.network, self.condition = network, condition
 
     def forward(self, x: Tensor, time: Tensor) -> Any:
-        condition, count = self.condition, len(x)
+        condition, (count, channels) = self.condition, x.shape[:2]
         if condition.beside is not None:
             if condition.beside.shape[-2:] != x.shape[-2:]:
                 raise OutOfMemoryError(
@@ -73,7 +73,9 @@ class Bound(nn.Module):
         assert condition.nothing is not None
         both = {name: torch.cat([_repeated(condition.nothing[name], count), value]) for name, value in given.items()}
         without, with_it = self.network(torch.cat([x, x]), torch.cat([time, time]), **both).chunk(2)
-        return without + condition.scale * (with_it - without)
+        guided = without[:, :channels] + condition.scale * (with_it[:, :channels] - without[:, :channels])
+        # A learned variance is that of the condition.
+        return torch.cat([guided, with_it[:, channels:]], dim=1) if with_it.shape[1] > channels else guided
 
 
 def _repeated(value: Tensor, count: int) -> Tensor:

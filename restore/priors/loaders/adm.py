@@ -28,6 +28,7 @@ from restore.priors.loaders.weights import as_float32
 from restore.priors.prior import Prior
 
 OPTIONS = {"head_channels": "64", "heads": "", "schedule": "linear", "attention": "", "label": ""}
+SAVED = (".pt", ".pth", ".ckpt")
 QKV = re.compile(r"(?:input_blocks\.\d+\.\d+|middle_block\.1|output_blocks\.\d+\.\d+)\.qkv\.(?:weight|bias)")
 logger = logging.getLogger("restore")
 
@@ -197,6 +198,18 @@ def _network_state(path: Path) -> dict[str, Tensor]:
         raise PriorError(f"{path}: {expected} (input_blocks.0.0.weight and so on), found {safe_unpickle.describe(value)}")
     safe_unpickle.check_tensors(state, path)
     return state
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raises PriorError for a file of a program whose networks are others, and says which. What cannot be read is none."""
+    safe_unpickle.refuse_persistent(path)
+    if path.suffix not in SAVED:
+        return
+    try:
+        value = safe_unpickle.read(path)
+    except PriorError:
+        return
+    _refuse_others(value, path)
 
 
 def _refuse_others(value: Any, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, get_args
 
+import torch
 from torch import Tensor
 
 from restore.device.memory import is_lack_of_memory
@@ -39,13 +40,16 @@ DISCRETE = (
 )
 TABLE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr")
 VARIANCES = {"fixed_large": "fixed-large", "learned_range": "learned"}
+NEARLY_NOISE = 2.0**-24  # abar of a last step of pure noise, as in diffusers' Euler schedulers.
 
 
-def alphas_cumprod(name: str, scheduler: dict[str, Any]) -> Tensor:
+def alphas_cumprod(name: str, scheduler: dict[str, Any], *, to_noise: bool = False) -> Tensor:
     """abar_t (T,) of a scheduler config, strictly decreasing.
 
     Args:
         name: the prior's name in errors.
+        to_noise: whether a last step of pure noise (Lin et al. 2024, 2305.08891) is kept as one of almost no picture. If not it
+            is left out: from a predicted noise nothing follows of a picture that is not there.
 
     Raises: PriorError if diffusers cannot make the table, or it does not decrease.
     """
@@ -61,7 +65,13 @@ def alphas_cumprod(name: str, scheduler: dict[str, Any]) -> Tensor:
                 f"prior {name}: the betas of its scheduler config cannot be computed: {last_line(error)}"
             ) from None
     # Zero terminal SNR means abar_T = 0 and sigma infinite, which x0 + sigma z cannot represent.
-    table: Tensor = chain.alphas_cumprod[chain.alphas_cumprod > 0]
+    table: Tensor = chain.alphas_cumprod
+    some = table[table > 0]
+    ends = to_noise and len(some) == len(table) - 1 > 0
+    if ends:
+        last = some[-1:].new_tensor([NEARLY_NOISE])
+        some = torch.cat([some, torch.where(last < some[-1:], last, some[-1:] / 4)])
+    table = some
     if len(table) < 2 or not bool((table.diff() < 0).all()):
         raise PriorError(f"prior {name}: alphas_cumprod of its scheduler config do not decrease from step to step")
     return table
@@ -79,6 +89,12 @@ def chain_settings(files: ModelFiles, config: dict[str, Any]) -> dict[str, Any]:
     if scheduler["_class_name"] == VE_SCHEDULER:
         raise PriorError(f"prior {files.name}: its scheduler is a {VE_SCHEDULER}; such a pipeline has that of a DDPM")
     return ddpm_settings(files.name, scheduler, config)
+
+
+def spacing_of(scheduler: dict[str, Any]) -> str:
+    """The rule by which few steps are spaced (`Prior.spacing`): trailing where the config says so. All others go from the
+    highest level to the lowest: the leading of diffusers begins below the highest, with noise of the highest."""
+    return "trailing" if scheduler.get("timestep_spacing") == "trailing" else "linspace"
 
 
 def ve_settings(scheduler: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +120,7 @@ def ddpm_settings(name: str, scheduler: dict[str, Any], config: dict[str, Any]) 
         clip = 1.0  # Dynamic thresholding also clips D; its percentile belongs to the sampler.
     elif scheduler.get("clip_sample", scheduler["_class_name"] in CLIPPING):
         clip = float(scheduler.get("clip_sample_range", 1.0))
-    table = alphas_cumprod(name, scheduler).double().tolist()
+    table = alphas_cumprod(name, scheduler, to_noise=prediction != "epsilon").double().tolist()
     return {"prediction": prediction, "variance": variance, "clip": clip, "table": table}
 
 

@@ -50,12 +50,20 @@ CHAIN: dict[str, Kind] = {
     "beta_schedule": Text(),
     "trained_betas": optional(Listed(Number(0, 1), 2, 10**5)),
     "rescale_betas_zero_snr": optional(Flag()),
+    "timestep_spacing": optional(Text()),
     "prediction_type": optional(Text()),
     "predict_epsilon": optional(Flag()),
     "variance_type": optional(Text()),
     "thresholding": optional(Flag()),
     "clip_sample": optional(Flag()),
     "clip_sample_range": Number(1e-3, 1e3),
+}
+# Of schedulers with the preconditioning of EDM.
+PRECONDITIONED: dict[str, Kind] = {
+    "sigma_min": Number(1e-6, 10),
+    "sigma_max": Number(1e-3, 1e5),
+    "sigma_data": Number(1e-3, 1e3),
+    "prediction_type": Choice(("epsilon", "v_prediction")),
 }
 EXPLODING: dict[str, Kind] = {"sigma_min": Number(1e-6, 500), "sigma_max": Number(1e-3, 5e6)}
 NAMED: dict[str, Kind] = {"_class_name": Text()}

@@ -34,7 +34,7 @@ def read(path: Path) -> Any:
         raise PriorError(f"{path} is a pointer of git-lfs, not the file itself; run git lfs pull where it came from")
     if start.lstrip()[:1] == b"<":
         raise PriorError(f"{path} is a web page, not a file that torch.save wrote; download it again")
-    _refuse_persistent(path)
+    refuse_persistent(path)
     try:
         _refuse_compressed(path)
         pickle_scan.check(path)
@@ -56,7 +56,7 @@ def read(path: Path) -> Any:
         raise PriorError(f"{path} is broken, cut short, or no file that torch.save wrote; get it again") from None
 
 
-def _refuse_persistent(path: Path) -> None:
+def refuse_persistent(path: Path) -> None:
     """Raises PriorError for pickles of NVlabs' programs (StyleGAN, EDM), which hold the source code of their networks."""
     with path.open("rb") as file:
         if b"torch_utils.persistence" in file.read(2**20):

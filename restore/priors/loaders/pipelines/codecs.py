@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from restore.priors.latent.codec import Codec
+from restore.priors.loaders.fields import Listed, Number, check_fields, optional
 from restore.priors.loaders.pipelines.parts import Parts
 
 CODECS = ("AutoencoderKL", "VQModel", "AutoencoderDC", "AutoencoderTiny")
@@ -23,20 +24,29 @@ class DiffusersCodec(Codec):
         network: of diffusers.
         channels: of latents.
         factor: pixels along a side of a cell.
-        scale, shift: of latents; by default those of the network's config, as most pipelines use them.
+        scale: of latents; by default that of the network's config, as most pipelines use it. The shift is that of the config.
+        by_channel: whether latents_mean and latents_std of the config, if it has them, shift and scale each channel, as in the
+            pipelines of XL; the shift is then the mean.
     """
 
     def __init__(
-        self, network: Any, channels: int, factor: int, *, scale: float | None = None, shift: float | None = None
+        self, network: Any, channels: int, factor: int, *, scale: float | None = None, by_channel: bool = False
     ) -> None:
         super().__init__(channels, network.config.in_channels, factor)
         config = network.config
         self.network: Any = network
-        self.scale = float(getattr(config, "scaling_factor", None) or 1.0) if scale is None else scale
-        self.shift = float(getattr(config, "shift_factor", None) or 0.0) if shift is None else shift
+        self.scale = torch.tensor(float(getattr(config, "scaling_factor", None) or 1.0) if scale is None else scale)
+        self.shift = torch.tensor(float(getattr(config, "shift_factor", None) or 0.0))
+        mean, deviation = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
+        if by_channel and mean is not None and deviation is not None:
+            mean, deviation = (torch.tensor(value, dtype=torch.float32)[:, None, None] for value in (mean, deviation))
+            self.shift, self.scale = mean, self.scale / deviation
         if hasattr(network, "tile_latent_min_size") and hasattr(network, "enable_tiling"):
             network.enable_tiling()
             network.tile_sample_min_size, network.tile_latent_min_size = WHOLE * factor, WHOLE
+        elif hasattr(network, "tile_latent_min_height"):  # AutoencoderDC, whose tiles share an eighth of their sides.
+            side, stride = WHOLE * factor, WHOLE * factor * 7 // 8
+            network.enable_tiling(side, side, stride, stride)
 
     def _encode(self, x: Tensor) -> Tensor:
         found = self.network.encode(self._moved(x))
@@ -44,11 +54,12 @@ class DiffusersCodec(Codec):
             latents = found.latent_dist.mode()
         else:
             latents = found.latents if hasattr(found, "latents") else found.latent
-        return ((latents - self.shift) * self.scale).to(x)
+        return ((latents - self.shift.to(latents)) * self.scale.to(latents)).to(x)
 
     def _decode(self, z: Tensor) -> Tensor:
-        decoded: Tensor = self.network.decode(self._moved(z) / self.scale + self.shift).sample
-        return decoded.to(z.dtype)
+        dtype, z = z.dtype, self._moved(z)
+        decoded: Tensor = self.network.decode(z / self.scale.to(z) + self.shift.to(z)).sample
+        return decoded.to(dtype)
 
     def _moved(self, x: Tensor) -> Tensor:
         weights = next(self.network.parameters())
@@ -66,4 +77,7 @@ def codec_of(parts: Parts, name: str = "vae", **settings: Any) -> DiffusersCodec
         stages = config.encoder_block_out_channels
     else:
         stages = config.block_out_channels if hasattr(config, "block_out_channels") else config.decoder_block_out_channels
+    each = optional(Listed(Number(-1e3, 1e3), config.latent_channels, config.latent_channels))
+    told = {key: getattr(config, key, None) for key in ("latents_mean", "latents_std")}
+    check_fields(told, dict.fromkeys(told, each), f"{parts.source}: its {name}")
     return DiffusersCodec(network, config.latent_channels, 2 ** (len(stages) - 1), **settings)

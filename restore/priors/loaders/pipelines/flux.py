@@ -16,8 +16,8 @@ from restore.priors.latent.conditions import Condition, Conditioner, Conditions
 from restore.priors.latent.latent import Latent
 from restore.priors.loaders.pipelines.chain import check_channels
 from restore.priors.loaders.pipelines.codecs import DiffusersCodec, codec_of
+from restore.priors.loaders.pipelines.flows import levels_from
 from restore.priors.loaders.pipelines.parts import Parts
-from restore.priors.loaders.pipelines.sd3 import levels_from
 from restore.priors.loaders.pipelines.text import Text, pipeline_of
 from restore.priors.prior import Prior
 from restore.problem import Problem

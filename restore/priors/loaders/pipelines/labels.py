@@ -52,7 +52,13 @@ class Labels(Conditioner):
                 raise UsageError(f"{called('label', label)}: this prior has classes 0 to {self.count - 1}")
             return number
         if label.strip().lower() not in self.names:
-            known = suggest(label, self.names) if self.names else f"classes are numbers, 0 to {self.count - 1}"
+            # Of a thousand names only near ones are told.
+            near = suggest(label.strip().lower(), self.names)
+            known = (
+                near
+                if near.startswith("did you mean")
+                else f"classes are numbers, 0 to {self.count - 1}{', or names' if self.names else ''}"
+            )
             raise UsageError(f"{called('label', label)}: no such class; {known}")
         return self.names[label.strip().lower()]
 

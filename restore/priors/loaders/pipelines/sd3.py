@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,15 +12,14 @@ from restore.errors import PriorError
 from restore.priors.families.flow import Flow
 from restore.priors.latent.conditional import Conditional
 from restore.priors.latent.latent import Latent
-from restore.priors.loaders.fields import shown
-from restore.priors.loaders.pipelines.chain import FILE, check_channels
+from restore.priors.loaders.pipelines.chain import check_channels
 from restore.priors.loaders.pipelines.codecs import DiffusersCodec, codec_of
+from restore.priors.loaders.pipelines.flows import levels_from
 from restore.priors.loaders.pipelines.parts import Parts, WithKeywords
 from restore.priors.loaders.pipelines.text import Text, pipeline_of
 from restore.priors.prior import Prior
 
 SCALE = 7.0  # Of classifier-free guidance, diffusers' default.
-SCHEDULER = "FlowMatchEulerDiscreteScheduler"
 ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
 
@@ -43,30 +41,6 @@ def load(parts: Parts) -> Prior:
         dtype=parts.dtype,
     )
     return Latent(Conditional(prior, _text(parts, network, codec)), codec)
-
-
-def levels_from(parts: Parts) -> Tensor:
-    """The noise levels (T - 1,), falling, of a flow's scheduler: times t = s u / (1 + (s - 1) u) for u = i / T, s being its
-    shift. t = 1, where sigma = t / (1 - t) is infinite, is left out.
-
-    Where the shift depends on the picture's size it is that of the largest, exp(max_shift): levels say where a run steps, not
-    what D is.
-
-    Raises: PriorError for a scheduler of another kind.
-    """
-    told = parts.config("scheduler", FILE)
-    if told.get("_class_name") != SCHEDULER:
-        raise PriorError(f"{parts.source}: its scheduler is a {shown(told.get('_class_name'))}; known: {SCHEDULER}")
-    shift, count = told.get("shift", 1.0), told.get("num_train_timesteps", 1000)
-    highest = told.get("max_shift", 1.15)
-    if told.get("use_dynamic_shifting") and isinstance(highest, int | float) and 0 <= highest < 5:
-        shift = math.exp(highest)
-    known = isinstance(shift, int | float) and 0 < shift < 100 and isinstance(count, int) and 2 < count < 10**5
-    if not known:
-        raise PriorError(f"{parts.source}: shift and steps of its scheduler config are {shown(shift)} and {shown(count)}")
-    even = torch.arange(count - 1, 0, -1, dtype=torch.float64) / count
-    times = shift * even / (1 + (shift - 1) * even)
-    return times / (1 - times)
 
 
 def _text(parts: Parts, network: Any, codec: DiffusersCodec) -> Text:

@@ -1,4 +1,4 @@
-"""Conditions of enlarging networks: the small picture beside z, of the latents' own size."""
+"""Conditions of enlarging networks: the small picture beside z, of the latents' own size or enlarged to it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from restore.errors import OperatorError, UsageError
 from restore.operators.resample import Downsample
@@ -32,18 +33,13 @@ class Small(Conditioner):
         self.codec, self.inner, self.chain = codec, inner, chain
 
     def condition(self, asked: Conditions, problem: Problem | None, device: torch.device) -> Condition:
-        factor = self.codec.factor
         if problem is None:
             raise UsageError("this prior enlarges pictures, and draws none of its own; see `restore super-resolution`")
-        fits = tuple(problem.y.shape[-2:]) == self.codec.cells(*problem.shape[-2:])
-        if not isinstance(problem.operator, Downsample) or not fits:
-            raise OperatorError(
-                f"this prior enlarges pictures {factor} times and does nothing else; give {called('scale', factor)}"
-            )
+        self.check(problem)
         if self.inner is None:
             asked.only()
         condition = Condition() if self.inner is None else self.inner.condition(asked, problem, device)
-        y = problem.y.to(device).expand(-1, self.codec.picture_channels, -1, -1)
+        y = self.beside(problem.y.to(device).expand(-1, self.codec.picture_channels, -1, -1), problem)
         if self.chain is None:
             return replace(condition, beside=y)
         levels = ((1 - self.chain) / self.chain).sqrt()
@@ -53,5 +49,30 @@ class Small(Conditioner):
         scaled = y * float(self.chain[level].sqrt())
         return replace(condition, given={**condition.given, **told}, nothing=nothing, beside=scaled)
 
+    def check(self, problem: Problem) -> None:
+        """Raises OperatorError for a problem that the network is not made for."""
+        factor = self.codec.factor
+        fits = tuple(problem.y.shape[-2:]) == self.codec.cells(*problem.shape[-2:])
+        if not isinstance(problem.operator, Downsample) or not fits:
+            raise OperatorError(
+                f"this prior enlarges pictures {factor} times and does nothing else; give {called('scale', factor)}"
+            )
+
+    def beside(self, y: Tensor, problem: Problem) -> Tensor:
+        """What is put beside z for the small picture y (1, C, h, w)."""
+        return y
+
     def modules(self) -> Mapping[str, nn.Module]:
         return {} if self.inner is None else self.inner.modules()
+
+
+class Enlarged(Small):
+    """The small picture beside x, enlarged to its size by straight lines from corner to corner, as diffusers does it. Networks
+    were trained for 4 times, and take any."""
+
+    def check(self, problem: Problem) -> None:
+        if not isinstance(problem.operator, Downsample):
+            raise OperatorError(f"this prior enlarges pictures, and takes no {type(problem.operator).__name__} operator")
+
+    def beside(self, y: Tensor, problem: Problem) -> Tensor:
+        return F.interpolate(y, size=problem.shape[-2:], mode="bilinear", align_corners=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from restore.errors import PriorError
 from restore.priors.latent.conditional import Conditional
 from restore.priors.latent.latent import Latent
-from restore.priors.loaders.pipelines.chain import check_channels, levels_of, prior_of
+from restore.priors.loaders.pipelines.chain import check_channels, is_distilled, levels_of, prior_of
 from restore.priors.loaders.pipelines.codecs import DiffusersCodec, codec_of
 from restore.priors.loaders.pipelines.masked import Masked
 from restore.priors.loaders.pipelines.parts import Parts, WithKeywords
@@ -42,7 +42,12 @@ def load_inpaint(parts: Parts) -> Prior:
 
 
 def text_of(parts: Parts, network: Any, codec: DiffusersCodec, scale: float = SCALE) -> Text:
-    """The conditioner of a Stable Diffusion pipeline. Raises PriorError if its encoder does not fit its network."""
+    """The conditioner of a Stable Diffusion pipeline.
+
+    Args:
+        scale: of classifier-free guidance by default, unless the network was distilled to few steps without it.
+
+    Raises PriorError if its encoder does not fit its network."""
     encoder, tokenizer = parts.text_encoder("text_encoder"), parts.tokenizer("tokenizer")
     width, wanted = encoder.config.hidden_size, network.config.cross_attention_dim
     if width != wanted:
@@ -65,4 +70,4 @@ def text_of(parts: Parts, network: Any, codec: DiffusersCodec, scale: float = SC
         given, nothing = pipeline.encode_prompt(prompt, device, 1, True, negative)
         return {"encoder_hidden_states": given}, {"encoder_hidden_states": nothing}
 
-    return Text(encode, {"text_encoder": encoder}, scale)
+    return Text(encode, {"text_encoder": encoder}, 1.0 if is_distilled(parts) else scale)

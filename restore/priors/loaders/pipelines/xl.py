@@ -1,4 +1,5 @@
-"""Stable Diffusion XL: two text encoders, and the picture's size as a condition (Podell et al. 2023, 2307.01952)."""
+"""Stable Diffusion XL and its refiner: text, and the picture's size or score of aesthetics, as conditions (Podell et al. 2023,
+2307.01952)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from restore.errors import PriorError
 from restore.priors.latent.conditional import Conditional
 from restore.priors.latent.latent import Latent
-from restore.priors.loaders.pipelines.chain import check_channels, levels_of, prior_of
+from restore.priors.loaders.pipelines.chain import check_channels, is_distilled, levels_of, prior_of
 from restore.priors.loaders.pipelines.codecs import DiffusersCodec, codec_of
 from restore.priors.loaders.pipelines.masked import Masked
 from restore.priors.loaders.pipelines.parts import Parts, WithKeywords
@@ -19,14 +20,13 @@ from restore.priors.loaders.pipelines.text import Text, pipeline_of
 from restore.priors.prior import Prior
 
 SCALE = 5.0  # Of classifier-free guidance, diffusers' default.
+SCORES = 6.0, 2.5  # Of aesthetics, for the prompt and for the negative one: diffusers' defaults.
 ADDED = {name: f"added_cond_kwargs.{name}" for name in ("text_embeds", "time_ids")}
 
 
 def load(parts: Parts) -> Prior:
-    """StableDiffusionXLPipeline, and its inpainting of 4 or 9 channels; base models, not refiners."""
-    if parts.index.get("requires_aesthetics_score"):
-        raise PriorError(f"{parts.source} is a refiner, which takes scores of aesthetics; give its base model")
-    codec, network = codec_of(parts), parts.network("unet", "UNet2DConditionModel")
+    """StableDiffusionXLPipeline, its refiner, which has the second text encoder alone, and inpainting of 4 or 9 channels."""
+    codec, network = codec_of(parts, by_channel=True), parts.network("unet", "UNet2DConditionModel")
     text = _text(parts, network, codec)
     prior = prior_of(parts, WithKeywords(network, ADDED), channels=codec.channels, multiple_of=levels_of(network))
     if network.config.in_channels == codec.channels:
@@ -42,10 +42,11 @@ def _text(parts: Parts, network: Any, codec: DiffusersCodec) -> Text:
     if made["text_encoder_2"] is None or made["tokenizer_2"] is None:
         raise PriorError(f"{parts.source}: model_index.json names no text_encoder_2; it is a part of every such pipeline")
     pipeline = pipeline_of(
-        "StableDiffusionXLPipeline",
+        "StableDiffusionXLImg2ImgPipeline",
         vae=codec.network,
         unet=network,
         scheduler=None,
+        requires_aesthetics_score=bool(parts.index.get("requires_aesthetics_score", False)),
         force_zeros_for_empty_prompt=bool(parts.index.get("force_zeros_for_empty_prompt", True)),
         add_watermarker=False,
         **made,
@@ -58,10 +59,14 @@ def _text(parts: Parts, network: Any, codec: DiffusersCodec) -> Text:
         given, nothing, pooled, without = pipeline.encode_prompt(prompt, device=device, negative_prompt=negative)
         size = (own, own) if size is None else size
         width = made["text_encoder_2"].config.projection_dim
-        ids = pipeline._get_add_time_ids(size, (0, 0), size, given.dtype, width).to(device)
+        corner = (0, 0)
+        ids, other_ids = pipeline._get_add_time_ids(
+            size, corner, size, *SCORES, size, corner, size, dtype=given.dtype, text_encoder_projection_dim=width
+        )
         return (
-            {"encoder_hidden_states": given, "text_embeds": pooled, "time_ids": ids},
-            {"encoder_hidden_states": nothing, "text_embeds": without, "time_ids": ids},
+            {"encoder_hidden_states": given, "text_embeds": pooled, "time_ids": ids.to(device)},
+            {"encoder_hidden_states": nothing, "text_embeds": without, "time_ids": other_ids.to(device)},
         )
 
-    return Text(encode, {name: made[name] for name in encoders if made[name] is not None}, SCALE)
+    scale = 1.0 if is_distilled(parts) else SCALE
+    return Text(encode, {name: made[name] for name in encoders if made[name] is not None}, scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,17 +24,24 @@ class DiffusersCodec(Codec):
         network: of diffusers.
         channels: of latents.
         factor: pixels along a side of a cell.
-        scale, shift: of latents; by default those of the network's config, as most pipelines use them.
+        scale, shift: of latents, of all or of each channel; by default those of the network's config, as most pipelines use
+            them.
     """
 
     def __init__(
-        self, network: Any, channels: int, factor: int, *, scale: float | None = None, shift: float | None = None
+        self,
+        network: Any,
+        channels: int,
+        factor: int,
+        *,
+        scale: float | Sequence[float] | None = None,
+        shift: float | Sequence[float] | None = None,
     ) -> None:
         super().__init__(channels, network.config.in_channels, factor)
         config = network.config
         self.network: Any = network
-        self.scale = float(getattr(config, "scaling_factor", None) or 1.0) if scale is None else scale
-        self.shift = float(getattr(config, "shift_factor", None) or 0.0) if shift is None else shift
+        self.scale = _by_channel(getattr(config, "scaling_factor", None) or 1.0 if scale is None else scale)
+        self.shift = _by_channel(getattr(config, "shift_factor", None) or 0.0 if shift is None else shift)
         if hasattr(network, "tile_latent_min_size") and hasattr(network, "enable_tiling"):
             network.enable_tiling()
             network.tile_sample_min_size, network.tile_latent_min_size = WHOLE * factor, WHOLE
@@ -44,10 +52,11 @@ class DiffusersCodec(Codec):
             latents = found.latent_dist.mode()
         else:
             latents = found.latents if hasattr(found, "latents") else found.latent
-        return ((latents - self.shift) * self.scale).to(x)
+        return ((latents - self.shift.to(latents)) * self.scale.to(latents)).to(x)
 
     def _decode(self, z: Tensor) -> Tensor:
-        decoded: Tensor = self.network.decode(self._moved(z) / self.scale + self.shift).sample
+        moved = self._moved(z)
+        decoded: Tensor = self.network.decode(moved / self.scale.to(moved) + self.shift.to(moved)).sample
         return decoded.to(z.dtype)
 
     def _moved(self, x: Tensor) -> Tensor:
@@ -56,6 +65,12 @@ class DiffusersCodec(Codec):
 
     def modules(self) -> tuple[nn.Module, ...]:
         return (self.network,)
+
+
+def _by_channel(values: float | Sequence[float]) -> Tensor:
+    """(C, 1, 1), or () for one value."""
+    told = torch.tensor(values)
+    return told[:, None, None] if told.ndim else told
 
 
 def codec_of(parts: Parts, name: str = "vae", **settings: Any) -> DiffusersCodec:

@@ -43,15 +43,15 @@ class Labels(Conditioner):
         )
 
     def _number(self, label: str) -> int:
+        if label.strip().lower() in self.names:
+            return self.names[label.strip().lower()]
         if label.isdecimal() and len(label) < 10:
             number = int(label)
             if number >= self.count:
                 raise UsageError(f"--label {label}: this prior has classes 0 to {self.count - 1}")
             return number
-        if label.strip().lower() not in self.names:
-            known = suggest(label, self.names) if self.names else f"classes are numbers, 0 to {self.count - 1}"
-            raise UsageError(f"--label {label}: no such class; {known}")
-        return self.names[label.strip().lower()]
+        known = suggest(label, self.names) if self.names else f"classes are numbers, 0 to {self.count - 1}"
+        raise UsageError(f"--label {label}: no such class; {known}")
 
 
 def _labelled(number: int, device: torch.device) -> dict[str, torch.Tensor]:

@@ -16,6 +16,7 @@ from typing_extensions import Unpack
 
 from restore import images, pretrained
 from restore.device import memory
+from restore.device.offload import fits, offload
 from restore.device.placement import Placement
 from restore.errors import OperatorError, PictureError, RestoreError, UsageError, suggest
 from restore.options import describe, run_options
@@ -46,8 +47,8 @@ class Restorer:
         name: the prior's name in records.
         keywords: fields of `RunOptions` of scope "prior": `tile`, the largest side of a window in pixels (1024 by default, less
             where memory is short); `max_memory`, the memory limit of the whole process (on a GPU, of its memory), as "2GB" or
-            bytes; `max_pixels`, the largest picture that is read; `compile`, whether to compile the network with torch.compile
-            (equal results up to rounding).
+            bytes; `offload`, "auto" to keep weights that do not fit outside of the device; `max_pixels`, the largest picture
+            that is read; `compile`, whether to compile the network with torch.compile (equal results up to rounding).
 
     Raises: UsageError for what is no prior, an unknown keyword, a tile below 64 or an invalid size of memory.
     """
@@ -70,9 +71,21 @@ class Restorer:
         if self.options.max_memory is not None:
             memory.parse(self.options.max_memory)
         self.placement = placement or Placement.current(self.options.device, self.options.dtype)
-        self._plain_prior = prior.to(self.placement.device)
+        self._plain_prior = self._placed(prior)
         self.prior = with_compiled_networks(self._plain_prior) if self.options.compile else self._plain_prior
         logger.debug("%s", self.placement.describe(self.prior.effective_dtype(self.placement.device)))
+
+    def _placed(self, prior: Prior) -> Prior:
+        """The prior on its device, or offloaded if it does not fit and may be."""
+        device, bound = self.placement.device, self.options.max_memory
+        if self.options.offload == "none" or fits(prior, device, None if bound is None else memory.parse(bound)):
+            return prior.to(device)
+        if self.options.compile:
+            raise UsageError("--compile is for weights that stay on the device, and these do not fit; leave one of both out")
+        self._plain_prior = prior
+        _ = self.prior_hash  # Of the weights, while they are here.
+        offload(prior, device)
+        return prior
 
     @classmethod
     def from_pretrained(

@@ -21,6 +21,7 @@ from restore.planning.methods import blend, choose_methods, kind_of, mean, suite
 from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan
 from restore.priors import Prior
 from restore.priors.latent.conditions import Conditions
+from restore.priors.whereabouts import device_of
 from restore.problem import Problem, check_operator
 from restore.results.consistency import consistency
 from restore.results.projection import project
@@ -201,11 +202,6 @@ def _restored(plan: Plan, index: int, names: Sequence[str], seed: int) -> Iterat
             f"not enough memory for {len(names)} picture(s) of {width}x{height} pixels, whatever the window; "
             "free some memory, or cut the picture"
         ) from error
-
-
-def device_of(prior: Prior) -> torch.device:
-    """The device of a prior's weights; the CPU for a prior without."""
-    return next((weights.device for weights in prior.parameters()), torch.device("cpu"))
 
 
 def _sampler(sampler: str | Sampler | None) -> Sampler | None:

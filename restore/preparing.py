@@ -58,11 +58,6 @@ def prepare(
     return plans, fidelity
 
 
-def device_of(prior: Prior) -> torch.device:
-    """The device of a prior's weights; the CPU for a prior without."""
-    return next((weights.device for weights in prior.parameters()), torch.device("cpu"))
-
-
 def _sampler(sampler: str | Sampler | None) -> Sampler | None:
     if isinstance(sampler, str):
         return named(sampler)

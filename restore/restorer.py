@@ -16,6 +16,7 @@ from typing_extensions import Unpack
 
 from restore import images, pretrained
 from restore.device import memory
+from restore.device.offload import fits, offload
 from restore.device.placement import Placement
 from restore.errors import UsageError
 from restore.options import run_options
@@ -33,6 +34,7 @@ from restore.run_options import PriorKeywords, RunOptions, recorded
 from restore.solver import last, run
 from restore.task import Task
 from restore.typed_calls import TypedCalls
+from restore.wording import called
 
 logger = logging.getLogger("restore")
 SMALL_READ = 50_000_000  # Bytes that reading a picture may take whatever the bound.
@@ -47,8 +49,8 @@ class Restorer(TypedCalls):
         name: the prior's name in records.
         keywords: fields of `RunOptions` of scope "prior": `tile`, the largest side of a window in pixels (1024 by default, less
             where memory is short); `max_memory`, the memory limit of the whole process (on a GPU, of its memory), as "2GB" or
-            bytes; `max_pixels`, the largest picture that is read; `compile`, whether to compile the network with torch.compile
-            (equal results up to rounding).
+            bytes; `offload`, "auto" to keep weights that do not fit outside of the device; `max_pixels`, the largest picture
+            that is read; `compile`, whether to compile the network with torch.compile (equal results up to rounding).
 
     Raises: UsageError for what is no prior, an unknown keyword, a tile below 64 or an invalid size of memory.
     """
@@ -73,9 +75,21 @@ class Restorer(TypedCalls):
         self.placement = placement or Placement.current(self.options.device, self.options.dtype)
         self._local_files_only = False
         self._others: dict[str, Prior] = {}  # That tasks asked for, by name.
-        self._plain_prior = prior.to(self.placement.device)
+        self._plain_prior = self._placed(prior)
         self.prior = with_compiled_networks(self._plain_prior) if self.options.compile else self._plain_prior
         logger.debug("%s", self.placement.describe(self.prior.effective_dtype(self.placement.device)))
+
+    def _placed(self, prior: Prior) -> Prior:
+        """The prior on its device, or offloaded if it does not fit and may be."""
+        device, bound = self.placement.device, self.options.max_memory
+        if self.options.offload == "none" or fits(prior, device, None if bound is None else memory.parse(bound)):
+            return prior.to(device)
+        if self.options.compile:
+            raise UsageError(f"{called('compile')} is for weights that stay on the device, and these do not fit; leave it out")
+        self._plain_prior = prior
+        _ = self.prior_hash  # Of the weights, while they are here.
+        offload(prior, device)
+        return prior
 
     @classmethod
     def from_pretrained(

@@ -116,6 +116,13 @@ class RunOptions:
         default=100_000_000,
         metadata=_about("prior", "largest picture that is read, checked before it is decoded", min=1, metavar="PIXELS"),
     )
+    offload: Literal["none", "auto"] = field(
+        default="none",
+        metadata=_about(
+            "prior",
+            "auto: where the prior's weights do not fit, keep them elsewhere and fetch them layer by layer, which is slow",
+        ),
+    )
     compile: bool = field(default=False, metadata=_about("prior", "compile the network with torch.compile, for long runs"))
 
     # Files and messages of the command.
@@ -230,4 +237,5 @@ class PriorKeywords(TypedDict, total=False):
     tile: int | None
     max_memory: str | int | None
     max_pixels: int
+    offload: Literal["none", "auto"]
     compile: bool

@@ -20,8 +20,9 @@ from restore.planning.boxes import part_of
 from restore.planning.dry_run import needs_initial_estimate
 from restore.planning.methods import blend, kind_of, mean
 from restore.planning.plan import Plan
-from restore.preparing import device_of, prepare
+from restore.preparing import prepare
 from restore.priors import Prior
+from restore.priors.whereabouts import device_of
 from restore.problem import Problem, check_operator
 from restore.results.consistency import consistency
 from restore.results.projection import project

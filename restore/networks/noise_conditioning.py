@@ -5,6 +5,8 @@ The attribute `conditioning` of a network names its second argument, of shape (B
 - "c_noise": log(sigma) / 4, as in EDM (Karras et al. 2022, table 1); -1.6 to 1.1 for sigma from 0.002 to 80.
 - "timestep": 0 to 999, as in DDPM; fractions are allowed.
 - "sigma": the noise level itself; such a network returns the score.
+
+Keywords of a condition, such as `class_labels`, are passed on.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ class AffineConditioning(nn.Module):
         super().__init__()
         self.network, self.scale, self.shift = network, scale, shift
 
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        output: Tensor = self.network(x, self.scale * noise + self.shift)
+    def forward(self, x: Tensor, noise: Tensor, **condition: Tensor) -> Tensor:
+        output: Tensor = self.network(x, self.scale * noise + self.shift, **condition)
         return output
 
 
@@ -42,9 +44,9 @@ class ScoreNetwork(nn.Module):
         super().__init__()
         self.network, self.sigma_data = network, sigma_data
 
-    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+    def forward(self, x: Tensor, sigma: Tensor, **condition: Tensor) -> Tensor:
         scale = (sigma**2 + self.sigma_data**2).rsqrt()[:, None, None, None]
-        output: Tensor = self.network(scale * x, sigma.log() / 4)
+        output: Tensor = self.network(scale * x, sigma.log() / 4, **condition)
         return -output / sigma[:, None, None, None]
 
 

@@ -18,20 +18,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from restore.errors import PriorError
+
 
 class NoiseLevel(nn.Module):
-    """Fourier features of c_noise, then a small MLP: (B,) -> (B, width)."""
+    """Fourier features of c_noise, then a small MLP: (B,) -> (B, width). Classes have an embedding, added inside.
 
-    def __init__(self, width: int) -> None:
+    Args:
+        width: of the answer.
+        classes: their number; None for a network without.
+    """
+
+    def __init__(self, width: int, classes: int | None = None) -> None:
         super().__init__()
         self.frequencies: Tensor
         self.register_buffer("frequencies", torch.exp(torch.linspace(-1.5, 2.5, 16)), persistent=False)
         self.first = nn.Linear(32, width)
         self.second = nn.Linear(width, width)
+        self.classes = None if classes is None else nn.Embedding(classes, width)
 
-    def forward(self, level: Tensor) -> Tensor:
+    def forward(self, level: Tensor, class_labels: Tensor | None = None) -> Tensor:
+        if (class_labels is None) != (self.classes is None):
+            raise PriorError("a network with classes must be told one, and another has none")
         angles = level[:, None] * self.frequencies
-        return F.relu(self.second(F.relu(self.first(torch.cat([angles.sin(), angles.cos()], dim=1)))))
+        inner = self.second(F.relu(self.first(torch.cat([angles.sin(), angles.cos()], dim=1))))
+        return F.relu(inner if self.classes is None else inner + self.classes(class_labels))
 
 
 class Block(nn.Module):
@@ -73,8 +84,10 @@ class ResidualUNet(nn.Module):
         patch: pixel-unshuffle factor before the finest level.
         constants: convolutions have biases.
         out_channels: output channels, `channels` by default; twice as many for a learned variance.
+        classes: number of classes, the one that stands for none included; None for an unconditional network.
 
-    Shape: x (B, channels, H, W) with H and W multiples of `multiple_of`, c_noise (B,) -> (B, out_channels, H, W).
+    Shape: x (B, channels, H, W) with H and W multiples of `multiple_of`, c_noise (B,) and, with classes, their numbers (B,) ->
+    (B, out_channels, H, W).
 
     Raises: ValueError if `blocks` does not give one positive number for each level.
     """
@@ -91,6 +104,7 @@ class ResidualUNet(nn.Module):
         patch: int = 2,
         constants: bool = False,
         out_channels: int | None = None,
+        classes: int | None = None,
     ) -> None:
         super().__init__()
         self.channels, self.patch = channels, patch
@@ -100,7 +114,7 @@ class ResidualUNet(nn.Module):
             raise ValueError(f"blocks takes one positive count for each of {len(widths)} levels, got {blocks}")
         self.context = _receptive_field(counts, patch)
         level_width = widths[0]
-        self.level = NoiseLevel(level_width)
+        self.level = NoiseLevel(level_width, classes)
         self.head = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1, bias=constants)
         self.tail = nn.Conv2d(widths[0], (out_channels or channels) * patch**2, 3, padding=1, bias=constants)
         nn.init.zeros_(self.tail.weight)
@@ -118,9 +132,9 @@ class ResidualUNet(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2, bias=constants) for a, b in reversed(fine_to_coarse))
         self.up_blocks = stages(reversed(range(len(widths) - 1)))
 
-    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor, class_labels: Tensor | None = None) -> Tensor:
         with _full_precision(x.device):
-            level = self.level(level)
+            level = self.level(level, class_labels)
         x = self.head(F.pixel_unshuffle(x, self.patch))
         skips = []
         for depth, stage in enumerate(_stages(self.down_blocks)):

@@ -21,8 +21,10 @@ class UNet2D(nn.Module):
         attention: levels, counted from the finest (0), that have self-attention.
         patch: pixel-unshuffle factor before the finest level; 2 costs a quarter of 1, and diffusers' pipelines need 1.
         out_channels: output channels, `channels` by default; twice as many for a learned variance.
+        classes: number of classes, the one that stands for none included; None for an unconditional network.
 
-    Shape: x (B, channels, H, W), H and W multiples of `multiple_of`, timestep (B,) in 0 to 999 -> (B, out_channels, H, W).
+    Shape: x (B, channels, H, W), H and W multiples of `multiple_of`, timestep (B,) in 0 to 999 and, with classes, their numbers
+    (B,) -> (B, out_channels, H, W).
     """
 
     conditioning = "timestep"
@@ -36,6 +38,7 @@ class UNet2D(nn.Module):
         attention: Sequence[int] = (2,),
         patch: int = 1,
         out_channels: int | None = None,
+        classes: int | None = None,
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
@@ -56,14 +59,15 @@ class UNet2D(nn.Module):
             up_block_types=tuple("AttnUpBlock2D" if level in attention else "UpBlock2D" for level in reversed(levels)),
             norm_num_groups=8,
             attention_head_dim=min(32, *widths),
+            num_class_embeds=classes,
         )
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, class_labels: Tensor | None = None) -> Tensor:
         shuffled = F.pixel_unshuffle(x, self.patch) if self.patch > 1 else x
         if x.device.type == "cpu":
             # On CPUs the gradient of fused attention takes ten times as long as that of the plain one (torch 2.13).
             with sdpa_kernel(SDPBackend.MATH):
-                output: Tensor = self.network(shuffled, time).sample
+                output: Tensor = self.network(shuffled, time, class_labels).sample
         else:
-            output = self.network(shuffled, time).sample
+            output = self.network(shuffled, time, class_labels).sample
         return F.pixel_shuffle(output, self.patch) if self.patch > 1 else output

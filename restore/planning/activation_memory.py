@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from restore.errors import OutOfMemoryError
 from restore.priors.latent.codec import Codec
 from restore.priors.prior import Prior
+from restore.priors.whereabouts import is_offloaded
 
 SMALL = 128  # Side in pixels of the pictures whose evaluation is measured.
 FEW, MORE = 16, 32  # The same for networks whose memory is linear in the number of pixels.
@@ -71,8 +72,8 @@ def evaluation(prior: Prior, batch: int, height: int, width: int, *, graph: bool
 
     The memory of convolutional networks (attribute `convolutional`) is linear in the number of pixels, so it is extrapolated
     from two small evaluations, made once for each prior. Other networks run on fake tensors, which have a shape and no
-    content; that imports torch's compiler, which takes most of a second. Networks that fake tensors do not support run on a
-    small picture.
+    content; that imports torch's compiler, which takes most of a second. Networks that fake tensors do not support, and those
+    whose weights are offloaded, run on a small picture.
 
     Args:
         graph: whether a gradient with respect to x is also taken.
@@ -81,15 +82,17 @@ def evaluation(prior: Prior, batch: int, height: int, width: int, *, graph: bool
         return _extrapolated(prior, batch * height * width, graph, device)
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    try:
-        with FakeTensorMode(allow_non_fake_inputs=True):
-            return max(_history(prior, (batch, prior.channels, height, width), graph, device))
-    except OutOfMemoryError:
-        raise
-    except Exception:  # Fake tensors raise errors of many types for what they do not support.
-        rows, columns = (min(side, max(SMALL, prior.multiple_of)) for side in (height, width))
-        peak = max(_history(prior, (1, prior.channels, rows, columns), graph, device))
-        return peak * batch * height * width // (rows * columns)
+    if not is_offloaded(prior):
+        try:
+            with FakeTensorMode(allow_non_fake_inputs=True):
+                return max(_history(prior, (batch, prior.channels, height, width), graph, device))
+        except OutOfMemoryError:
+            raise
+        except Exception:  # Fake tensors raise errors of many types for what they do not support.
+            pass
+    rows, columns = (min(side, max(SMALL, prior.multiple_of)) for side in (height, width))
+    peak = max(_history(prior, (1, prior.channels, rows, columns), graph, device))
+    return peak * batch * height * width // (rows * columns)
 
 
 def decoding(codec: Codec, size: tuple[int, int], *, graph: bool, device: torch.device) -> int:

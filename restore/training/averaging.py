@@ -25,10 +25,14 @@ def average_models(folders: Sequence[Path]) -> tuple[dict[str, Any], Prior]:
 
     Raises: PriorError if a folder is incomplete, holds another model than the first, or has weights that are not finite.
     """
-    priors = [model_folder.load(folder) for folder in folders]
+    priors = [model_folder.load_alone(folder) for folder in folders]
     configs: list[dict[str, Any]] = [json.loads((folder / model_folder.CONFIG).read_text()) for folder in folders]
     for folder, config in zip(folders, configs, strict=True):
-        differing = [part for part in ("family", "network", "prior") if _contradict(config.get(part), configs[0].get(part))]
+        differing = [
+            part for part in ("family", "network", "prior", "classes") if _contradict(config.get(part), configs[0].get(part))
+        ]
+        if "codec" in config:
+            raise PriorError(f"{folder} is a prior on latents, which are not averaged")
         if differing:
             raise PriorError(f"{folder} is another model than {folders[0]}: {' and '.join(differing)} differ")
     states: list[dict[str, Tensor]] = [prior.state_dict() for prior in priors]

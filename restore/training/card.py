@@ -24,7 +24,7 @@ def card(
         "---",
         f"# {out.name}",
         "",
-        f"A prior ({config['family']}) of pictures with {crops.channels} channel(s), trained by `restore train`.",
+        f"{_what(config)} of pictures with {crops.channels} channel(s), trained by `restore train`.",
         "",
         "## Data",
         *[f"- {source.name}" for source in data],
@@ -57,5 +57,10 @@ def command(data: tuple[Path, ...], out: Path, options: Mapping[str, Any]) -> st
         elif value is True:
             words.append(flag)
         elif value not in (None, False):
+            value = Path(value).name if name in ("latent", "init") and Path(value).exists() else value
             words += [flag, ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)
+
+
+def _what(config: Mapping[str, Any]) -> str:
+    return f"A prior ({config['family']})" if "family" in config else f"A codec ({config['codec']})"

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import logging
-import math
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from click.core import ParameterSource
 
-from restore import pretrained
-from restore.errors import RestoreError
+from restore.errors import UsageError
 from restore.networks.presets import PRESETS
-from restore.priors.prior import Prior
-from restore.training import export, families, pictures
-from restore.training.budget import Budget, Report
-from restore.training.card import card
-from restore.training.data import load_crops
+from restore.training import families
+from restore.training.autoencoders import AUTOENCODERS
+from restore.training.budget import Budget
 from restore.training.optimizers import NAMES
-from restore.training.train import train as run
+from restore.training.runs import DTYPES, train_codec, train_prior
 
-logger = logging.getLogger("restore")
 POSITIVE = click.FloatRange(min=0, min_open=True)
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+CODECS_ALONE = {"factor", "latent_channels", "width", "codebook", "kl_weight"}
+PRIORS_ALONE = {
+    "family",
+    "network",
+    "sigma_start",
+    "compile_network",
+    "init",
+    "diffusers",
+    "latent",
+    "labels",
+    "label_dropout",
+    *families.NAMES,
+}
+FLAGS = {"compile_network": "compile"}
 
 
 def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
@@ -41,6 +44,21 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
 @click.command("train", context_settings={"show_default": True})
 @click.argument("data", nargs=-1, required=True, metavar="DATA...", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="model folder to write")
+@click.option("--codec", type=click.Choice(list(AUTOENCODERS)), help="train a codec in place of a prior: for --latent")
+@click.option("--factor", type=click.Choice(["2", "4", "8", "16"]), help="codec: pixels along a side of a cell (4)")
+@click.option("--latent-channels", type=click.IntRange(1, 64), help="codec: channels of latents (4)")
+@click.option("--width", type=click.IntRange(8, 1024), help="codec: feature channels of its finest level, a multiple of 8 (32)")
+@click.option("--codebook", type=click.IntRange(2, 2**16), help="codec vq: number of codes (512)")
+@click.option("--kl-weight", type=click.FloatRange(min=0), help="codec kl: weight of the code's cost in nats (0.001)")
+@click.option("--latent", metavar="CODEC", help="train on latents of this codec's folder (of --codec, or in diffusers' layout)")
+@click.option(
+    "--labels", is_flag=True, help="learn classes: the `labels` (and `names`) of an .npz, or the folders that pictures lie in"
+)
+@click.option(
+    "--label-dropout",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="labels: share of pictures whose class is not told, for --guidance-scale; 0 for a prior that must be told one (0.1)",
+)
 @click.option("--family", type=click.Choice(sorted(families.OPTIONS)), default="edm", help="family of the prior")
 @click.option("--network", type=click.Choice(list(PRESETS)), default="base", help="network architecture and size")
 @click.option("--channels", type=click.Choice(["1", "3"]), default="3", help="1 for gray pictures, 3 for colour")
@@ -132,90 +150,16 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> int:
     exactly. Under `accelerate launch` each process takes its share of each batch. The run also writes loss.png, samples.png
     and metrics.jsonl into OUT.
 
+    With --codec it trains an autoencoder (kl or vq), which --latent takes.
+
     Networks small, base, deep, deeper and large are for restoring photographs of any size. Networks whole-* and unet-* have a
     receptive field of a whole small picture, and can also sample such pictures.
     """
-    budget = Budget(options["steps"], options["minutes"], options["warmup"], options["cooldown"])
-    channels = int(options["channels"])
-    family_options = families.settings(options["family"], options)
-    network = {**PRESETS[options["network"]], "channels": channels}
-    config = families.config(options["family"], network, family_options, options["sigma_start"])
-    config["size"] = options["size"]  # The default size of `restore sample`.
-    if options["diffusers"]:
-        export.check(config)
-    crops = load_crops(
-        data,
-        size=options["size"],
-        channels=channels,
-        scales=options["scales"],
-        procedural=options["procedural"],
-        gray=options["gray"],
-        jitter=options["jitter"],
-        flip=options["flip"],
-        detail=options["detail"],
-        seed=options["seed"],
-    )
-
-    def draw(prior: Prior, report: Report, losses: Sequence[float]) -> None:
-        if report.progress < 1:
-            logger.info("step %d, loss %.4f, %.0f %% of the budget", report.step, report.loss, 100 * report.progress)
-        if losses:
-            pictures.write(out / "loss.png", pictures.loss_curve(losses))
-        try:
-            pictures.write(out / "samples.png", pictures.samples(prior, options["size"]))
-        except (RestoreError, RuntimeError) as error:  # Such as too little memory; the run goes on.
-            logger.warning("samples.png could not be made: %s", error)
-        if options["diffusers"]:
-            export.to_diffusers(prior, config, options["size"], out / "diffusers")
-
-    with _bar(options["batch"]) as show:
-        report = run(
-            config,
-            families.objective(config, family_options),
-            crops,
-            out,
-            budget,
-            batch=options["batch"],
-            learning_rate=options["lr"],
-            ema=options["ema"],
-            seed=options["seed"],
-            dtype=DTYPES[options["dtype"]],
-            compile_network=options["compile_network"],
-            resume=options["resume"],
-            initial=None if options["init"] is None else pretrained.prior(options["init"]),
-            save_every=options["save_every"],
-            accumulate=options["accumulate"],
-            optimizer_name=options["optimizer"],
-            tracker=options["tracker"],
-            card=lambda report: card(data, out, options, config, crops, report),
-            on_step=show,
-            on_checkpoint=draw,
+    given = {name for name in options if click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT}
+    for name in sorted(given & (PRIORS_ALONE if options["codec"] else CODECS_ALONE)):
+        what = (
+            "priors, which --codec does not train" if options["codec"] else f"codecs; give --codec {' or '.join(AUTOENCODERS)}"
         )
-    logger.info("step %d, loss %.4f, %.0f s", report.step, report.loss, report.seconds)
-    if report.stopped_by:
-        return 128 + report.stopped_by
-    click.echo(str(out))
-    return 0
-
-
-@contextmanager
-def _bar(batch: int) -> Iterator[Callable[[Report], None]]:
-    """A progress bar with loss, speed and time left, if stderr is a terminal; yields the function to call after each step."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("step {task.fields[step]}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}  {task.fields[speed]:.0f} pictures/s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=1.0, step=0, loss=math.nan, speed=0.0)
-        recent = deque[tuple[int, float]](maxlen=50)
-
-        def show(report: Report) -> None:
-            recent.append((report.step, report.seconds))
-            (first, before), (last, now) = recent[0], recent[-1]
-            speed = batch * (last - first) / (now - before) if now > before else 0.0
-            progress.update(bar, completed=report.progress, step=report.step, loss=report.loss, speed=speed)
-
-        yield show
+        raise UsageError(f"--{FLAGS.get(name, name).replace('_', '-')} is for {what}")
+    budget = Budget(options["steps"], options["minutes"], options["warmup"], options["cooldown"])
+    return (train_codec if options["codec"] else train_prior)(data, out, budget, options)

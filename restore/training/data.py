@@ -5,6 +5,7 @@ There is no sampler state, so a resumed run sees the same crops as an uninterrup
 
 from __future__ import annotations
 
+import itertools
 import logging
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from restore.errors import PictureError, UsageError
+from restore.training.labels import Labels, numbered, of_array, of_folder
 from restore.training.synthetic import random_picture
 from restore.wording import called
 
@@ -41,6 +43,7 @@ class Crops:
         flip: mirror half of the crops and rotate half of them by random multiples of 90 degrees; not for digits or letters.
         detail: candidates per crop, of which the one with the most fine detail is used, because smooth and blurred areas fill
             much of most photographs and contribute little to training.
+        labels: classes of the pictures; None where they are not told.
     """
 
     pictures: tuple[Picture, ...]
@@ -50,6 +53,7 @@ class Crops:
     jitter: float = 0.0
     flip: bool = True
     detail: int = 1
+    labels: Labels | None = None
 
     @property
     def channels(self) -> int:
@@ -61,7 +65,7 @@ class Crops:
         The first call copies the pictures to the device, where they stay.
         """
         rng = np.random.default_rng((seed, step, process))
-        which = self._cumulative_weights.searchsorted(rng.random(count), side="right")
+        which = self._drawn(rng, count)
         sides = self._sides[which]
         corners = rng.integers(sides[:, None] - self.size + 1, size=(count, self.detail, 2))
         mirrored = (rng.random(count) < 0.5) & self.flip
@@ -82,6 +86,29 @@ class Crops:
         if self.channels == 3 and self.gray:
             crops = torch.where(_on(grayed, device)[:, None, None, None], crops.mean(dim=1, keepdim=True), crops)
         return crops.contiguous()
+
+    def chosen(self, count: int, seed: int, step: int, process: int = 0) -> NDArray[np.int64]:
+        """(count,), the numbers of the pictures that a batch is cut from."""
+        return self._drawn(np.random.default_rng((seed, step, process)), count)
+
+    def classes(self, count: int, seed: int, step: int, process: int = 0, device: torch.device = CPU) -> Tensor | None:
+        """(count,) int64, the classes that go with a batch; None without labels."""
+        if self.labels is None:
+            return None
+        return _on(self.labels.told(self.chosen(count, seed, step, process), seed, step, process), device)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether every crop of a picture is that picture as it is."""
+        changed = self.flip or self.gray > 0 or self.jitter > 0
+        return not changed and bool((self._sides == self.size).all())
+
+    def whole(self) -> Tensor:
+        """(N, C, size, size) float32 in [-1, 1], all pictures, where crops are `fixed`."""
+        return torch.from_numpy(np.stack(self.pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    def _drawn(self, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+        return self._cumulative_weights.searchsorted(rng.random(count), side="right")
 
     @cached_property
     def _cumulative_weights(self) -> NDArray[np.float64]:
@@ -150,6 +177,7 @@ def load_crops(
     flip: bool = True,
     detail: int = 1,
     seed: int = 0,
+    labels: float | None = None,
 ) -> Crops:
     """Load pictures, folders of pictures (recursively) and .npz/.npy arrays.
 
@@ -161,13 +189,22 @@ def load_crops(
         procedural: share of crops from procedurally generated pictures (see restore/training/synthetic.py).
         procedural_count: how many of these to generate.
         seed: of the generated pictures.
+        labels: share of classes that are not told (`Labels.dropout`); None to read no classes.
 
-    Raises: PictureError if there are no pictures; UsageError if all are smaller than `size`.
+    Raises: PictureError if there are no pictures; UsageError if there are no labels, or all are smaller than `size`.
     """
-    found = [picture for source in sources for picture in _read(source, channels, scales)]
+    found: list[Picture] = []
+    classes: list[str | None] = []
+    names: dict[str, None] = {}
+    for place in sources:
+        read, told = _read(place, channels, scales, labels is not None)
+        found += read
+        classes += told[0]
+        names |= dict.fromkeys(told[1])
     if not found:
         raise PictureError(f"no pictures in {', '.join(str(source) for source in sources)}")
-    photographs = [picture for picture in found if min(picture.shape[:2]) >= size]
+    large = [min(picture.shape[:2]) >= size for picture in found]
+    photographs = list(itertools.compress(found, large))
     if not photographs:
         raise UsageError(f"every picture is smaller than the crop size {size}; give a smaller {called('size')}")
     # The square root of the area: the content of a picture grows more slowly than its area.
@@ -183,19 +220,27 @@ def load_crops(
             generated.append(one if channels == 3 else one[..., :1])
         weights = np.concatenate([weights, np.full(len(generated), procedural / len(generated))])
     logger.info("%d pictures and %d procedural ones", len(photographs), len(generated))
-    return Crops((*photographs, *generated), weights, size, gray, jitter, flip, detail)
+    pictures = (*photographs, *generated)
+    if labels is None:
+        return Crops(pictures, weights, size, gray, jitter, flip, detail)
+    kept = [*itertools.compress(classes, large), *[None] * len(generated)]
+    return Crops(pictures, weights, size, gray, jitter, flip, detail, numbered(kept, list(names), labels))
 
 
-def _read(source: Path, channels: int, scales: tuple[float, ...]) -> list[Picture]:
+def _read(
+    source: Path, channels: int, scales: tuple[float, ...], labelled: bool
+) -> tuple[list[Picture], tuple[list[str], list[str]]]:
+    """Pictures, and with labels the class of each and the names of all classes in order."""
     if source.suffix in {".npz", ".npy"}:
-        return list(_read_array(source, channels))
+        array = list(_read_array(source, channels))
+        return array, of_array(source, len(array)) if labelled else ([], [])
     if source.is_file() and source.suffix.lower() in SUFFIXES:
         paths = [source]
     elif source.is_dir():
         paths = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
     else:
         raise PictureError(f"{source}: give a picture, a folder of pictures or an .npz/.npy array")
-    pictures = []
+    pictures, classes = [], []
     for path in paths:
         loaded = cv2.imread(str(path), cv2.IMREAD_COLOR if channels == 3 else cv2.IMREAD_GRAYSCALE)
         if loaded is None:
@@ -203,7 +248,8 @@ def _read(source: Path, channels: int, scales: tuple[float, ...]) -> list[Pictur
             continue
         picture = np.asarray(loaded[..., ::-1] if channels == 3 else loaded[..., None], np.uint8)
         pictures += [_scaled(picture, scale) for scale in scales]
-    return pictures
+        classes += [of_folder(path, source)] * len(scales) if labelled else []
+    return pictures, (classes, sorted(set(classes)))
 
 
 def _read_array(source: Path, channels: int) -> Picture:

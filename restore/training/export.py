@@ -22,6 +22,10 @@ def check(config: Mapping[str, Any]) -> None:
     Raises: UsageError if it has none.
     """
     network = config["network"]
+    if "codec" in config or "classes" in config:
+        raise UsageError(
+            "--diffusers is for priors without --latent and --labels: its DDPMPipeline knows neither codec nor classes"
+        )
     if config["family"] != "ddpm" or network["type"] != "unet2d" or network.get("patch", 1) != 1:
         raise UsageError(
             f"only a ddpm with a U-Net of diffusers can be exported: give {called('family', 'ddpm')} and "

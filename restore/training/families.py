@@ -100,6 +100,19 @@ def config(family: str, network: Mapping[str, Any], options: Mapping[str, Any], 
     return {"family": family, "network": network, "prior": prior}
 
 
+def only_on_pictures(options: Mapping[str, Any], *, latent: bool, labelled: bool) -> None:
+    """Raises UsageError for options of pictures on latents, or of pictures without a class.
+
+    Args:
+        options: of `settings`.
+    """
+    if latent and options.get("variance") == "learned":
+        raise UsageError("--variance learned is trained by the likelihood of 8-bit pictures; latents are none")
+    for name in ("pnp_states", "jpeg_states"):
+        if options.get(name) and (latent or labelled):
+            raise UsageError(f"--{name.replace('_', '-')} is for priors of pictures without --latent and --labels")
+
+
 def objective(config: Mapping[str, Any], options: Mapping[str, Any]) -> Objective:
     """The training objective for a model config.
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from restore.files import write_atomically
 from restore.generate import sample, schedule_for
+from restore.priors.latent.conditions import Conditions
 from restore.priors.prior import Prior
 from restore.results.figures import Canvas, contact_sheet
 from restore.sampling.samplers import ddim
@@ -59,11 +62,28 @@ def loss_curve(losses: Sequence[float], share: float = 0.04) -> Canvas:
     return canvas
 
 
-def samples(prior: Prior, size: int, count: int = 16, steps: int = 20) -> Canvas:
-    """A contact sheet of unconditional samples by DDIM (eta = 0), always from the same noise."""
+def samples(prior: Prior, size: int, classes: Sequence[str] | None = None, count: int = 16, steps: int = 20) -> Canvas:
+    """A contact sheet of samples by DDIM (eta = 0), always from the same noise: unconditional ones, or two rows by class.
+
+    Args:
+        classes: names of the classes, of which the first eight are drawn.
+    """
     device = next(prior.parameters()).device
-    pictures = sample(prior, count, (size, size), ddim(0.0), schedule_for(prior, steps), seed=0, batch=count, device=device)
-    return contact_sheet(pictures)
+
+    def drawn(prior: Prior, count: int) -> Tensor:
+        return sample(prior, count, (size, size), ddim(0.0), schedule_for(prior, steps), seed=0, batch=count, device=device)
+
+    if not classes:
+        return contact_sheet(drawn(prior, count))
+    shown = classes[: count // 2]
+    pairs = torch.stack([drawn(prior.given(Conditions(label=name)), 2) for name in shown], dim=1)
+    return contact_sheet(pairs.flatten(0, 1), columns=len(shown))
+
+
+def pairs(given: Tensor, found: Tensor, columns: int = 8) -> Canvas:
+    """A contact sheet of pictures (B, C, H, W), each row above what became of it."""
+    both = [part for rows in zip(given.split(columns), found.clamp(-1, 1).split(columns), strict=True) for part in rows]
+    return contact_sheet(torch.cat(both), columns=columns)
 
 
 def write(path: Path, canvas: Canvas) -> None:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from restore.device.memory import is_lack_of_memory
 from restore.errors import PriorError, RestoreError
 from restore.files import write_atomically
 from restore.priors.loaders import folder as model_folder
-from restore.priors.prior import Prior
 
 STATE, METRICS = "training.pt", "metrics.jsonl"
 logger = logging.getLogger("restore")
@@ -63,7 +62,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_state(
-    path: Path, config: Mapping[str, Any], prior: Prior, average: Prior, optimizer: torch.optim.Optimizer
+    path: Path, config: Mapping[str, Any], prior: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[int, float, float, list[float]]:
     """Load `training.pt` into the modules and the optimizer, in place.
 
@@ -95,7 +94,7 @@ def load_state(
 
 
 def _check(
-    step: Any, seconds: float, losses: list[Any], prior: Prior, average: Prior, optimizer: torch.optim.Optimizer
+    step: Any, seconds: float, losses: list[Any], prior: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
     """Raises ValueError for values that no run has."""
     if not (isinstance(step, int) and not isinstance(step, bool) and step >= 0):
@@ -131,13 +130,20 @@ def check_same_model(out: Path, config: Mapping[str, Any]) -> None:
 
 
 def _compare(out: Path, found: Any, config: Mapping[str, Any]) -> None:
+    if "codec" in config and "loss" in config:  # Of a codec.
+        if isinstance(found, Mapping) and "loss" in found and found != config:
+            raise PriorError(f"{out} holds a run of another codec, or with another loss; it is continued as it began")
+        return
     try:
         settings = [{name: value for name, value in one["prior"].items() if name != "sigma_start"} for one in (found, config)]
         same = found["family"] == config["family"] and all(
             settings[1].get(name, value) == value for name, value in settings[0].items()
         )
+        parts = all(found.get(name) == config.get(name) for name in ("codec", "classes"))
     except (KeyError, AttributeError, TypeError):
         return  # No config to compare with.
+    if not parts:
+        raise PriorError(f"{out} holds a run with another codec or other classes; it is continued as it began")
     if not same:
         raise PriorError(
             f"{out} holds a run of family {found['family']} with {settings[0]};"

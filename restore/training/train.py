@@ -7,9 +7,10 @@ import math
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
@@ -23,8 +24,8 @@ from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
 from restore.training import optimizers
 from restore.training.budget import Budget, Report
-from restore.training.data import Crops
 from restore.training.interrupt import Interrupt
+from restore.training.labels import Classed
 from restore.training.net2net import transfer_weights
 from restore.training.objectives import Objective
 from restore.training.state import (
@@ -43,6 +44,32 @@ from restore.wording import called
 
 logger = logging.getLogger("restore")
 
+
+class Batches(Protocol):
+    """Batches as a pure function of seed, step and process; see `Crops`."""
+
+    def batch(self, count: int, seed: int, step: int, process: int = 0, device: torch.device = ...) -> Tensor: ...
+
+    def classes(self, count: int, seed: int, step: int, process: int = 0, device: torch.device = ...) -> Tensor | None: ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is trained.
+
+    Attributes:
+        build: the untrained model of a config, called with the dtype that it computes in; `network` in it is compiled.
+        save: writes a folder, config, model and the text of a card. Raises OSError.
+    """
+
+    build: Callable[[dict[str, Any], torch.dtype], Any]
+    save: Callable[[Path, dict[str, Any], Any, str], None]
+
+
+PRIORS = Kind(
+    build=lambda config, dtype: model_folder.channels_last(model_folder.build(config, dtype=dtype)), save=model_folder.save
+)
+
 LOSS_SYNC_INTERVAL = {"cpu": 1}
 """Steps between reads of the loss, by device type; 10 for others. A read synchronizes the device, which then idles until the
 next step is queued."""
@@ -51,10 +78,11 @@ next step is queued."""
 def train(
     config: dict[str, Any],
     objective: Objective,
-    crops: Crops,
+    crops: Batches,
     out: Path,
     budget: Budget,
     *,
+    kind: Kind = PRIORS,
     batch: int = 16,
     learning_rate: float = 5e-4,
     ema: float = 0.9995,
@@ -69,16 +97,18 @@ def train(
     tracker: str | GeneralTracker | None = None,
     card: Callable[[Report], str] = lambda report: "",
     on_step: Callable[[Report], None] = lambda report: None,
-    on_checkpoint: Callable[[Prior, Report, Sequence[float]], None] = lambda prior, report, losses: None,
+    on_checkpoint: Callable[[Any, Report, Sequence[float]], None] = lambda prior, report, losses: None,
 ) -> Report:
-    """Train a prior and write a model folder with the exponential moving average (EMA) of its weights.
+    """Train a prior, or what else `kind` says, and write a folder with the exponential moving average (EMA) of its weights.
 
     Ctrl-C, SIGTERM and SIGHUP end the run after the current step and save it; a second Ctrl-C stops at once. A checkpoint that
     cannot be written causes a warning, and the run goes on; the last one is an error.
 
     Args:
-        config: model config, as `restore.priors.loaders.folder.build` takes it.
+        config: model config, as `kind` takes it; for priors as `restore.priors.loaders.folder.build` does.
+        crops: what a step learns from.
         out: model folder; also holds `training.pt` (the state to resume from) and `metrics.jsonl`.
+        kind: how the model is built and written.
         batch: pictures per step, over all processes.
         learning_rate: the maximum of the schedule in `budget`.
         ema: decay of the EMA; it is smaller in the first steps, so that the initial weights are soon forgotten.
@@ -93,7 +123,7 @@ def train(
         tracker: a tracker of Accelerate, or its name ("tensorboard"); it gets loss and learning rate every tenth step.
         card: makes the text of the model card.
         on_step: called after every step.
-        on_checkpoint: called in the main process after each checkpoint with the EMA prior, the report, and the loss of every
+        on_checkpoint: called in the main process after each checkpoint with the EMA model, the report, and the loss of every
             step.
 
     Returns: the report of the last step, with the signal that ended the run.
@@ -108,10 +138,10 @@ def train(
     if dtype is torch.bfloat16 and not multiplies_bfloat16(accelerator.device):
         logger.warning("this device has no bfloat16 in hardware: training in bfloat16 takes many times as long as in float32")
     torch.manual_seed(seed)  # For initial weights only: crops and noise depend on (seed, step, process).
-    prior = model_folder.channels_last(model_folder.build(config, dtype=dtype).to(accelerator.device))
+    prior = kind.build(config, dtype).to(accelerator.device)
     if initial is not None:
         transfer_weights(initial, prior)
-    average = model_folder.build(config, dtype=dtype).to(accelerator.device)
+    average = kind.build(config, dtype).to(accelerator.device)
     average.load_state_dict(prior.state_dict())
     optimizer = optimizers.make(optimizer_name, prior, learning_rate)
     if batch % (accelerator.num_processes * accumulate):
@@ -138,7 +168,9 @@ def train(
     if compile_network:
         network = prior.get_submodule("network")
         network.compile()  # In place, so that the names in the state dict do not change.
-    model, optimizer = accelerator.prepare(objective.model_for(prior), optimizer)
+    classed = config.get("classes") is not None
+    learner = Classed(prior, objective.model_for) if classed else objective.model_for(prior)
+    model, optimizer = accelerator.prepare(learner, optimizer)
     share = batch // accelerator.num_processes
     if tracker is not None:
         accelerator.init_trackers("training")
@@ -150,7 +182,7 @@ def train(
         progress = {"step": report.step, "seconds": report.seconds, "loss": report.loss, "losses": torch.tensor(losses)}
         # The state first: with it alone a run can be resumed, with the model alone it cannot.
         save_state(out / STATE, {**state, **progress, "config": config})
-        model_folder.save(out, config, average, card(report))
+        kind.save(out, config, average, card(report))
         on_checkpoint(average, report, losses)
 
     pending: list[Tensor] = []
@@ -174,12 +206,15 @@ def train(
         while report.progress < 1 and not (interrupt.number if alone else stopped):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * budget.rate(step, report.seconds)
-            clean = crops.batch(share, seed, step, accelerator.process_index, accelerator.device)
+            drawn = share, seed, step, accelerator.process_index, accelerator.device
+            clean, told = crops.batch(*drawn).chunk(accumulate), crops.classes(*drawn) if classed else None
+            labels = [None] * len(clean) if told is None else told.chunk(accumulate)
             generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * 64 + accelerator.process_index)
             total = torch.zeros((), device=accelerator.device)
-            for part in clean.chunk(accumulate):
+            for part, label in zip(clean, labels, strict=True):
                 with accelerator.accumulate(model):
-                    loss = objective.loss(model, part, generator)
+                    asked = model if label is None else partial(model, class_labels=label)
+                    loss = objective.loss(asked, part, generator)
                     accelerator.backward(loss)
                     if accelerator.sync_gradients:
                         accelerator.clip_grad_norm_(prior.parameters(), 1.0)
@@ -189,8 +224,8 @@ def train(
             step += 1
             _update_average(average, prior, min(ema, step / (step + 10)))
             # Processes get a signal in different steps, and would wait for each other: all stop where all know of it.
-            told = torch.stack([total, torch.full_like(total, float(interrupt.number > 0))])
-            pending.append(told if alone else accelerator.reduce(told, "mean"))
+            heard = torch.stack([total, torch.full_like(total, float(interrupt.number > 0))])
+            pending.append(heard if alone else accelerator.reduce(heard, "mean"))
             if step % sync_interval == 0:
                 smooth = read(smooth)
                 stopped = signalled

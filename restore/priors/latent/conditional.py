@@ -13,6 +13,7 @@ from restore.priors.families.networked import NetworkPrior
 from restore.priors.latent.conditions import Condition, Conditioner, Conditions
 from restore.priors.prior import Prior, pad_to_multiple
 from restore.priors.view import PriorView
+from restore.priors.whereabouts import device_of
 from restore.problem import Problem
 
 
@@ -35,9 +36,8 @@ class Conditional(PriorView):
             self.add_module(name, module)
 
     def given(self, asked: Conditions, problem: Problem | None = None) -> Prior:
-        weights = next(self.prior.parameters(), torch.empty(0))
         with torch.no_grad():
-            condition = self.conditioner.condition(asked, problem, weights.device)
+            condition = self.conditioner.condition(asked, problem, device_of(self.prior))
         if condition.beside is not None:
             condition = replace(condition, beside=pad_to_multiple(condition.beside, self.multiple_of))  # As x is padded.
         inner: Any = self.prior

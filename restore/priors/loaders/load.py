@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from restore.priors.loaders import diffusers
+from restore.errors import PriorError
+from restore.priors.loaders import codec_folder, diffusers
 from restore.priors.loaders import folder as model_folder
 from restore.priors.loaders.checkpoint import Checkpoint, build_prior
 from restore.priors.loaders.hub import ModelFiles, read_json
@@ -49,9 +50,12 @@ def read_checkpoint(files: ModelFiles) -> Checkpoint:
     own = _model_folder(files)
     if own is None:
         return diffusers.read_checkpoint(files)
-    weights = model_folder.load(own).state_dict()
+    config = read_json(own / model_folder.CONFIG)
+    if "codec" in config:
+        raise PriorError(f"prior {files.name} is one on latents: it loads as it is, and is not converted")
+    weights = model_folder.load_alone(own).state_dict()
     return Checkpoint(
-        config=read_json(own / model_folder.CONFIG),
+        config=config,
         weights={name.removeprefix("network."): value for name, value in weights.items()},
         origin=f"model folder {Path(files.name).name}",
     )
@@ -62,5 +66,9 @@ def _model_folder(files: ModelFiles) -> Path | None:
     config = files.get(model_folder.CONFIG)
     if config is None or "family" not in read_json(config):
         return None
-    files.get(model_folder.WEIGHTS)  # Fetched into the same folder as the config.
+    # Fetched into the same folder as the config.
+    files.get(model_folder.WEIGHTS)
+    if "codec" in read_json(config):
+        for name in (codec_folder.CONFIG, codec_folder.WEIGHTS):
+            files.get(f"{model_folder.CODEC}/{name}")
     return config.parent

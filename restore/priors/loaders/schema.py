@@ -29,7 +29,7 @@ from restore.priors.loaders.fields import (
     shown,
 )
 
-LEVELS = 10  # Resolutions of a network.
+LEVELS, LATENTS = 10, 64  # Resolutions of a network, and channels of latents.
 WIDTH, BLOCKS, PATCH = Whole(1, 2**16), Whole(1, 256), Whole(1, 16)
 CHANNELS = Choice((1, 3))
 WIDTHS = Listed(WIDTH, 1, LEVELS)
@@ -56,7 +56,8 @@ NETWORK_FIELDS: dict[str, dict[str, Kind]] = {
         "blocks": Either((BLOCKS, Listed(BLOCKS, 1, LEVELS))),
         "patch": PATCH,
         "constants": Flag(),
-        "out_channels": optional(Whole(1, 6)),
+        "out_channels": optional(Whole(1, 2 * LATENTS)),
+        "classes": optional(WIDTH),
     },
     "unet2d": {
         "channels": CHANNELS,
@@ -64,7 +65,8 @@ NETWORK_FIELDS: dict[str, dict[str, Kind]] = {
         "blocks": BLOCKS,
         "attention": ATTENTION,
         "patch": PATCH,
-        "out_channels": optional(Whole(1, 6)),
+        "out_channels": optional(Whole(1, 2 * LATENTS)),
+        "classes": optional(WIDTH),
     },
 }
 
@@ -95,7 +97,19 @@ FAMILY_FIELDS: dict[str, dict[str, Kind]] = {
     "ve": RANGE,
     "vp": DIFFUSION,
 }
-TOP: dict[str, Kind] = {"family": Text(), "network": Object(), "prior": Object(), "size": optional(Whole(1, 2**16))}
+TOP: dict[str, Kind] = {
+    "family": Text(),
+    "network": Object(),
+    "prior": Object(),
+    "size": optional(Whole(1, 2**16)),
+    "codec": Object(),
+    "classes": Object(),
+}
+CODEC: dict[str, Kind] = {
+    "scale": Listed(Number(1e-6, 1e6), 1, LATENTS),
+    "shift": Listed(Number(-1e6, 1e6), 1, LATENTS),
+}
+CLASSES: dict[str, Kind] = {"names": Listed(Text(), 1, 2**16 - 1), "nothing": Flag(), "scale": Number(0, 100)}
 
 
 def check(config: Any, source: str) -> None:
@@ -113,11 +127,13 @@ def check(config: Any, source: str) -> None:
     family, network = given["family"], dict(given["network"])
     kind = network.pop("type", None)
     _known(kind, NETWORK_FIELDS, "network", source)
-    check_fields(network, NETWORK_FIELDS[kind], f"{source}: network")
+    fields = NETWORK_FIELDS[kind]
+    check_fields(network, {**fields, "channels": Whole(1, LATENTS)} if "codec" in given else fields, f"{source}: network")
     prior = check_fields(given.get("prior", {}), FAMILY_FIELDS[family], f"{source}: prior")
     _check_network(kind, network, f"{source}: network")
     _check_outputs(family, kind, network, f"{source}: network")
     _check_table(prior, f"{source}: prior")
+    _check_parts(given, {**network, "type": kind}, source)
 
 
 def block_count(network: Mapping[str, Any]) -> int:
@@ -158,6 +174,20 @@ def _check_outputs(family: str, kind: str, network: Mapping[str, Any], where: st
         outputs = inner.get("out_channels", 3 if kind == "diffusers" else None) or channels
     if outputs not in ((channels, 2 * channels) if family == "ddpm" else (channels,)):
         raise PriorError(f"{where}: {outputs} output channels do not fit pictures of {channels} channels and family {family}")
+
+
+def _check_parts(given: Mapping[str, Any], network: Mapping[str, Any], source: str) -> None:
+    """What a codec and classes must be together with the network."""
+    codec = check_fields(given.get("codec", {}), CODEC, f"{source}: codec", required=CODEC if "codec" in given else ())
+    for name, values in codec.items():
+        if len(values) != network.get("channels", 3):
+            raise PriorError(
+                f"{source}: codec: {name} has {len(values)} values, the network {network.get('channels', 3)} channels"
+            )
+    told = check_fields(given.get("classes", {}), CLASSES, f"{source}: classes", required=CLASSES if "classes" in given else ())
+    counts = len(told.get("names", ())) + told.get("nothing", False), network.get("classes") or 0
+    if network["type"] != "adm" and counts[0] != counts[1]:
+        raise PriorError(f"{source}: network: classes must be {counts[0]}, as many as the config names, got {counts[1]}")
 
 
 def _check_table(prior: Mapping[str, Any], where: str) -> None:

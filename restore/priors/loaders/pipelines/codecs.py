@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,23 +25,30 @@ class DiffusersCodec(Codec):
         network: of diffusers.
         channels: of latents.
         factor: pixels along a side of a cell.
-        scale: of latents; by default that of the network's config, as most pipelines use it. The shift is that of the config.
+        scale, shift: of latents, of all or of each channel; by default those of the network's config, as most pipelines use
+            them.
         by_channel: whether latents_mean and latents_std of the config, if it has them, shift and scale each channel, as in the
             pipelines of XL; the shift is then the mean.
     """
 
     def __init__(
-        self, network: Any, channels: int, factor: int, *, scale: float | None = None, by_channel: bool = False
+        self,
+        network: Any,
+        channels: int,
+        factor: int,
+        *,
+        scale: float | Sequence[float] | None = None,
+        shift: float | Sequence[float] | None = None,
+        by_channel: bool = False,
     ) -> None:
         super().__init__(channels, network.config.in_channels, factor)
         config = network.config
         self.network: Any = network
-        self.scale = torch.tensor(float(getattr(config, "scaling_factor", None) or 1.0) if scale is None else scale)
-        self.shift = torch.tensor(float(getattr(config, "shift_factor", None) or 0.0))
+        self.scale = _by_channel(getattr(config, "scaling_factor", None) or 1.0 if scale is None else scale)
+        self.shift = _by_channel(getattr(config, "shift_factor", None) or 0.0 if shift is None else shift)
         mean, deviation = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
         if by_channel and mean is not None and deviation is not None:
-            mean, deviation = (torch.tensor(value, dtype=torch.float32)[:, None, None] for value in (mean, deviation))
-            self.shift, self.scale = mean, self.scale / deviation
+            self.shift, self.scale = _by_channel(mean), self.scale / _by_channel(deviation)
         if hasattr(network, "tile_latent_min_size") and hasattr(network, "enable_tiling"):
             network.enable_tiling()
             network.tile_sample_min_size, network.tile_latent_min_size = WHOLE * factor, WHOLE
@@ -67,6 +75,12 @@ class DiffusersCodec(Codec):
 
     def modules(self) -> tuple[nn.Module, ...]:
         return (self.network,)
+
+
+def _by_channel(values: float | Sequence[float]) -> Tensor:
+    """(C, 1, 1), or () for one value."""
+    told = torch.tensor(values)
+    return told[:, None, None] if told.ndim else told
 
 
 def codec_of(parts: Parts, name: str = "vae", **settings: Any) -> DiffusersCodec:

@@ -46,21 +46,21 @@ class Labels(Conditioner):
         )
 
     def _number(self, label: str) -> int:
+        if label.strip().lower() in self.names:
+            return self.names[label.strip().lower()]
         if label.isdecimal() and len(label) < 10:
             number = int(label)
             if number >= self.count:
                 raise UsageError(f"{called('label', label)}: this prior has classes 0 to {self.count - 1}")
             return number
-        if label.strip().lower() not in self.names:
-            # Of a thousand names only near ones are told.
-            near = suggest(label.strip().lower(), self.names)
-            known = (
-                near
-                if near.startswith("did you mean")
-                else f"classes are numbers, 0 to {self.count - 1}{', or names' if self.names else ''}"
-            )
-            raise UsageError(f"{called('label', label)}: no such class; {known}")
-        return self.names[label.strip().lower()]
+        # Of a thousand names only near ones are told.
+        near = suggest(label.strip().lower(), self.names)
+        known = (
+            near
+            if near.startswith("did you mean")
+            else f"classes are numbers, 0 to {self.count - 1}{', or names' if self.names else ''}"
+        )
+        raise UsageError(f"{called('label', label)}: no such class; {known}")
 
 
 def _labelled(number: int, device: torch.device) -> dict[str, torch.Tensor]:

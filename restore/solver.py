@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import fields, replace
 
 import torch
@@ -22,6 +23,7 @@ from restore.planning.dry_run import needs_initial_estimate
 from restore.planning.methods import blend, choose_methods, kind_of, mean, suited
 from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan
 from restore.priors import Prior
+from restore.priors.latent.conditional import Conditional
 from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem, check_operator
 from restore.results.consistency import consistency
@@ -80,10 +82,12 @@ def prepare(
     Raises: UsageError, OperatorError, PriorError; OutOfMemoryError where a bound on memory is too small.
     """
     prior, began = _for_channels(prior, problem.shape[1]), time.perf_counter()
-    with Live() as live:
+    # Counting bytes costs time, and only text encoders and codecs have any to count.
+    counts = bool(prior.codec.modules()) or any(isinstance(part, Conditional) for part in prior.modules())
+    with Live() if counts else nullcontext() as live:
         prior = prior.given(conditions(options), problem)
         posed, problem = problem, _entered(problem, prior, device)
-    before = time.perf_counter() - began, live.peak
+    before = time.perf_counter() - began, 0 if live is None else live.peak
     draws, fidelity = choose_methods(problem, options, suited(prior.guidance, problem, own))
     sampler = _sampler(options.sampler)
     bound = None if options.max_memory is None else memory.parse(options.max_memory)

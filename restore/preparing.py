@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import fields, replace
 
 import torch
@@ -14,6 +15,7 @@ from restore.planning.activation_memory import Live
 from restore.planning.methods import choose_methods, suited
 from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan
 from restore.priors import Prior
+from restore.priors.latent.conditional import Conditional
 from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem
 from restore.run_options import RunOptions
@@ -32,10 +34,12 @@ def prepare(
     Raises: UsageError, OperatorError, PriorError; OutOfMemoryError where a bound on memory is too small.
     """
     prior, began = _for_channels(prior, problem.shape[1]), time.perf_counter()
-    with Live() as live:
+    # Counting bytes costs time, and only text encoders and codecs have any to count.
+    counts = bool(prior.codec.modules()) or any(isinstance(part, Conditional) for part in prior.modules())
+    with Live() if counts else nullcontext() as live:
         prior = prior.given(conditions(options), problem)
         posed, problem = problem, _entered(problem, prior, device)
-    before = time.perf_counter() - began, live.peak
+    before = time.perf_counter() - began, 0 if live is None else live.peak
     draws, fidelity = choose_methods(problem, options, suited(prior.guidance, problem, own))
     sampler = _sampler(options.sampler)
     bound = None if options.max_memory is None else memory.parse(options.max_memory)

@@ -360,7 +360,7 @@ def saved(pipeline: Any, folder: Path) -> Any:
         pipeline.save_pretrained(folder)
     for place in folder.glob("tokenizer*"):
         if "CLIP" in (place / "tokenizer_config.json").read_text() and words.exists():
-            (place / "tokenizer.json").unlink()
+            (place / "tokenizer.json").unlink(missing_ok=True)  # Old tokenizers write none.
             for name in ("vocab.json", "merges.txt"):
                 shutil.copy(words / name, place / name)
     pipeline.set_progress_bar_config(disable=True)

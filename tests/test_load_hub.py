@@ -47,7 +47,7 @@ sys.exit(main(["denoise", "img.png", "--prior", sys.argv[-1]]))
 """
 # Before that a picture is filled by a prior with text, if it is told, and tried with those that cannot be had.
 FILL = """
-import contextlib, io, json
+import contextlib, io, json, transformers  # Which in old versions speaks of a new cache once.
 from restore.cli import main
 def fill(name):
     words = ["inpaint", "img.png", "--mask", "mask.png", "--mask-grow", "0", "--sigma", "0", "--steps", "2", "--device", "cpu"]

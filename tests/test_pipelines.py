@@ -223,13 +223,13 @@ def test_a_run_of_ldm_super_resolution_is_diffusers_own(made: Any) -> None:
     small = noise(1, 3, 16, 16).clamp(-1, 1)
     with torch.no_grad():
         wanted = pipeline(
-            small, num_inference_steps=STEPS, eta=0.0, generator=torch.Generator().manual_seed(3), output_type="pt"
+            small, num_inference_steps=STEPS, eta=0.0, generator=torch.Generator().manual_seed(3), output_type="np"
         ).images
     problem = Problem(small, Downsample.between((32, 32), (16, 16)), 0.0, (1, 3, 32, 32))
     prior = pretrained.prior(str(folder)).given(Conditions(), problem)
     found = walked(prior, noise(1, 3, 16, 16, seed=3), pipeline.scheduler.timesteps)
     with torch.no_grad():
-        same((prior.codec.decode(found, (32, 32)) / 2 + 0.5).clamp(0, 1), wanted)
+        same((prior.codec.decode(found, (32, 32)) / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1), wanted)
     with pytest.raises(OperatorError, match="enlarges pictures 2 times and does nothing else; give scale=2"):
         pretrained.prior(str(folder)).given(
             Conditions(), replace(problem, operator=Downsample.between((48, 48), (16, 16)), shape=(1, 3, 48, 48))
@@ -526,8 +526,8 @@ def test_a_record_reruns_to_the_same_bytes(made: Any, work: Path) -> None:
 
 
 def test_a_plan_counts_codec_and_gradient(made: Any) -> None:
-    """Memory of windows is that of the decoder where it is larger, and of both where a gradient goes through both."""
-    from restore.planning.activation_memory import decoding, evaluation
+    """Memory of windows is that of the decoder where it is larger, and of all parts where a gradient goes through all."""
+    from restore.planning.activation_memory import decoding, encoding, evaluation
     from restore.planning.dry_run import dry_run
     from restore.planning.plan import HEAP, bytes_held, make_plan
 
@@ -540,7 +540,8 @@ def test_a_plan_counts_codec_and_gradient(made: Any) -> None:
         plan = make_plan(problem, prior, guidance, posed=posed, steps=2)
         tried = dry_run(problem, prior, guidance, plan.sampler, plan.schedule)
         picture, window, count = bytes_held(plan, tried)
-        parts = evaluation(prior, 1, 32, 32, graph=graph, device=cpu), decoding(prior.codec, (64, 64), graph=graph, device=cpu)
+        coded = [count(prior.codec, (64, 64), graph=graph, device=cpu) for count in (decoding, encoding)]
+        parts = evaluation(prior, 1, 32, 32, graph=graph, device=cpu), *coded
         assert min(parts) > 0
         assert window == int(HEAP * (sum(parts) if graph else max(parts)))
         assert (picture >= 4 * 64 * 64 * 3 * 4, count) == (True, 1)

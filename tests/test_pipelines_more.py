@@ -29,16 +29,20 @@ from restore.problem import Problem
 
 # Solvers of diffusers make arrays of tensors in a way that numpy is to forget.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+PLAIN = {"prompt": "", "guidance_scale": 1.0}, Conditions()
 SHOWN = {"height": 32, "width": 32, "output_type": "latent"}
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("solver", ["euler", "multistep"])
-def test_a_run_with_the_preconditioning_of_edm_is_diffusers_own(made: Any, solver: str, prediction: str) -> None:
+@pytest.mark.parametrize(("told", "asked"), [(TOLD, ASKED), PLAIN], ids=["guided", "plain"])
+def test_a_run_with_the_preconditioning_of_edm_is_diffusers_own(
+    made: Any, solver: str, prediction: str, told: dict[str, Any], asked: Conditions
+) -> None:
     pipeline, folder = made(pipelines_more.preconditioned, solver=solver, prediction=prediction)
     latents = noise(1, 4, 16, 16)
-    wanted = pipeline(**TOLD, **{**SHOWN, "output_type": "pt"}, num_inference_steps=STEPS, latents=latents.clone()).images
-    prior = pretrained.prior(str(folder)).given(ASKED, nothing_measured((1, 3, 32, 32)))
+    wanted = pipeline(**told, **{**SHOWN, "output_type": "pt"}, num_inference_steps=STEPS, latents=latents.clone()).images
+    prior = pretrained.prior(str(folder)).given(asked, nothing_measured((1, 3, 32, 32)))
     assert isinstance(prior.prior.prior, EDM)
     assert (prior.sigma_max, prior.levels) == (60.0, None)
     found = stepped(prior, latents * (60.0**2 + 1) ** 0.5, pipeline.scheduler.sigmas)
@@ -68,8 +72,11 @@ def test_a_run_of_the_refiner_is_diffusers_own(made: Any) -> None:
     same(stepped(prior, code + schedule[0] * noise(1, 4, 16, 16, seed=3), schedule), wanted)
 
 
+@pytest.mark.parametrize(("told", "asked"), [(TOLD, ASKED), PLAIN], ids=["guided", "plain"])
 @pytest.mark.parametrize("scheduler", ["chain", "flow"])
-def test_a_run_of_sana_is_diffusers_own(made: Any, scheduler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_sana_is_diffusers_own(
+    made: Any, monkeypatch: pytest.MonkeyPatch, scheduler: str, told: dict[str, Any], asked: Conditions
+) -> None:
     """Solvers of chains round the network's times down to whole ones; here those of the pipeline are made exact."""
     pipeline, folder = made(pipelines_more.sana, scheduler=scheduler)
     chosen, latents, grid = pipeline.scheduler, noise(1, 4, 16, 16), {"sigmas": [0.95, 0.6, 0.3, 0.1]}
@@ -82,9 +89,9 @@ def test_a_run_of_sana_is_diffusers_own(made: Any, scheduler: str, monkeypatch: 
 
         monkeypatch.setattr(type(chosen), "set_timesteps", exact)
     plain = {"use_resolution_binning": False, "clean_caption": False}
-    wanted = pipeline(**TOLD, **SHOWN, **grid, **plain, latents=latents.clone()).images
+    wanted = pipeline(**told, **SHOWN, **grid, **plain, latents=latents.clone()).images
     times = chosen.sigmas.double()
-    prior = pretrained.prior(str(folder)).given(ASKED)
+    prior = pretrained.prior(str(folder)).given(asked)
     schedule = (times / (1 - times)).float()
     same(stepped(prior, latents * (1 + schedule[0]), schedule), wanted)
     # Trained levels have the shift of the config.
@@ -102,13 +109,14 @@ def test_a_deep_compression_codec_is_diffusers_own(made: Any) -> None:
     assert (codec.network.tile_latent_min_height, codec.network.tile_sample_stride_width) == (128, 224)
 
 
-def test_a_run_of_deepfloyds_first_stage_is_diffusers_own(made: Any) -> None:
+@pytest.mark.parametrize(("told", "asked"), [(TOLD, ASKED), PLAIN], ids=["guided", "plain"])
+def test_a_run_of_deepfloyds_first_stage_is_diffusers_own(made: Any, told: dict[str, Any], asked: Conditions) -> None:
     pipeline, folder = made(pipelines_more.floyd, learned=False)
     drawn = torch.Generator().manual_seed(5)
     wanted = pipeline(
-        **TOLD, height=16, width=16, num_inference_steps=STEPS, generator=drawn, output_type="pt", clean_caption=False
+        **told, height=16, width=16, num_inference_steps=STEPS, generator=drawn, output_type="pt", clean_caption=False
     ).images
-    prior = pretrained.prior(str(folder)).given(ASKED)
+    prior = pretrained.prior(str(folder)).given(asked)
     assert prior.codec.factor == 1
     same(walked(prior, noise(1, 3, 16, 16), pipeline.scheduler.timesteps), wanted)
 

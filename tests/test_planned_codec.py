@@ -29,6 +29,7 @@ from restore.planning.coding import Coded, seconds_to_code
 from restore.planning.dry_run import dry_run
 from restore.planning.estimate import estimate
 from restore.planning.plan import bytes_held
+from restore.preparing import prepare
 from restore.priors import Prior
 from restore.priors.latent.codec import Codec
 from restore.priors.latent.latent import Latent
@@ -91,7 +92,7 @@ SMALL = Problem(F.avg_pool2d(Y, 2), Downsample.between((12, 16), (6, 8), "box"),
 def test_a_plan_counts_what_a_run_asks_of_a_codec(method: Guidance, problem: Problem, samples: int) -> None:
     codec = Counted()
     options = run_options("call", {"guidance": method, "samples": samples, "steps": 4})
-    plans, fidelity = solver.prepare(problem, Latent(White(), codec), options, device=CPU)
+    plans, fidelity = prepare(problem, Latent(White(), codec), options, device=CPU)
     foretold = estimate(plans)
     codec.encoded = codec.decoded = 0
     solver.last(solver.run(plans, fidelity, 0))
@@ -101,9 +102,7 @@ def test_a_plan_counts_what_a_run_asks_of_a_codec(method: Guidance, problem: Pro
 
 def test_descents_are_foretold_at_their_longest() -> None:
     codec, method = Counted(), ReSample(iterations=6)
-    plans, fidelity = solver.prepare(
-        MASKED, Latent(White(), codec), run_options("call", {"guidance": method, "steps": 5}), device=CPU
-    )
+    plans, fidelity = prepare(MASKED, Latent(White(), codec), run_options("call", {"guidance": method, "steps": 5}), device=CPU)
     foretold = estimate(plans)
     codec.encoded = codec.decoded = 0
     solver.last(solver.run(plans, fidelity, 0))
@@ -144,7 +143,7 @@ def test_memory_of_a_gradient_through_both_is_that_of_both() -> None:
     prior = Latent(White(), Counted())
     needed = []
     for method in (LatentDiffPIR(), LatentDPS(), PSLD()):
-        plans, _ = solver.prepare(SMALL, prior, run_options("call", {"guidance": method, "steps": 4}), device=CPU)
+        plans, _ = prepare(SMALL, prior, run_options("call", {"guidance": method, "steps": 4}), device=CPU)
         plan = plans[0]
         needed.append(bytes_held(plan, dry_run(plan.problem, prior, method, plan.sampler, plan.schedule))[1])
     assert needed[0] < needed[1] < needed[2]
@@ -152,7 +151,7 @@ def test_memory_of_a_gradient_through_both_is_that_of_both() -> None:
 
 def test_what_comes_before_a_plan_is_in_its_estimate() -> None:
     prior = Latent(White(), Counted())
-    plans, _ = solver.prepare(MASKED, prior, run_options("call", {"guidance": LatentDiffPIR(), "steps": 2}), device=CPU)
+    plans, _ = prepare(MASKED, prior, run_options("call", {"guidance": LatentDiffPIR(), "steps": 2}), device=CPU)
     seconds, peak = plans[0].before
     assert seconds > 0
     later = [replace(plans[0], before=(seconds + 1000.0, peak + 10**12))]
@@ -172,7 +171,7 @@ def test_a_text_encoder_counts_for_time_and_memory(made: Any) -> None:
     asked: list[int] = []
     prior.prior.conditioner.encoders["text_encoder"].register_forward_hook(lambda *given: asked.append(1))
     keywords = {"guidance": BlendedLatents(), "steps": 2, "prompt": "a cat"}
-    plans, fidelity = solver.prepare(MASKED, prior, run_options("call", keywords), device=CPU)
+    plans, fidelity = prepare(MASKED, prior, run_options("call", keywords), device=CPU)
     assert len(asked) == 2  # Once for the prompt and once for none.
     seconds, peak = plans[0].before
     assert seconds > 0

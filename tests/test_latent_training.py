@@ -289,7 +289,7 @@ def test_names_of_folders_are_classes(work: Path) -> None:
 def test_a_prior_that_was_always_told_a_class_must_be_told_one(work: Path, capfd: pytest.CaptureFixture[str]) -> None:
     trained("data.npz", "-o", "mine", "--labels", "--label-dropout", "0", *PRIOR, *FEW)
     assert main(["sample", "mine", "-n", "1"]) == 2
-    assert "must be told one: --label 0 to 1" in capfd.readouterr().err.splitlines()[-1]
+    assert "must be told one: --label, 0 to 1" in capfd.readouterr().err.splitlines()[-1]
     assert main(["sample", "mine", "-n", "1", "--steps", "2", "--label", "2"]) == 2
     assert "this prior has classes 0 to 1" in capfd.readouterr().err.splitlines()[-1]
 
@@ -317,8 +317,8 @@ def test_a_learned_variance_is_trained_with_classes(work: Path) -> None:
         (["data.npz", *PRIOR, "--label-dropout", "0.2"], 2, "--label-dropout is of --labels"),
         (["data.npz", *PRIOR, "--latent", "nowhere"], 3, "no config.json; a codec's folder holds"),
         (["data.npz", *PRIOR, "--latent", "classes"], 3, "no config.json; a codec's folder holds"),
-        (["data.npz", *PRIOR, "--latent", "codec", "--channels", "3"], 2, "a codec of pictures of 1 channel(s)"),
-        (["data.npz", *PRIOR, "--latent", "codec", "--size", "15"], 2, "of which --size 15 is no multiple"),
+        (["data.npz", *PRIOR, "--latent", "codec", "--channels", "3"], 2, "its codec is for 1 channel(s)"),
+        (["data.npz", *PRIOR, "--latent", "codec", "--size", "15"], 2, "--size 15 is no multiple"),
         (["data.npz", *PRIOR, "--latent", "codec", "--family", "ddpm", "--variance", "learned"], 2, "latents are none"),
         (["data.npz", *PRIOR, "--latent", "codec", "--pnp-states", "0.5"], 2, "--pnp-states is for priors of pictures"),
         (["data.npz", *PRIOR, "--labels", "--jpeg-states", "0.5"], 2, "--jpeg-states is for priors of pictures"),

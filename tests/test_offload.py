@@ -127,7 +127,7 @@ def test_the_command_offloads(tmp_path: Path, scratch: Path, monkeypatch: pytest
     monkeypatch.setattr("restore.restorer.fits", lambda prior, device, bound: False)
     assert main([*words, "-o", "offloaded.png", "--offload", "auto"]) == 0
     assert (cv2.imread("plain.png") == cv2.imread("offloaded.png")).all()
-    with pytest.raises(UsageError, match="--compile is for weights that stay"):
+    with pytest.raises(UsageError, match="compile is for weights that stay"):
         Restorer.from_pretrained(str(model), device="cpu", offload="auto", compile=True)
 
 

@@ -17,6 +17,7 @@ from restore.priors.prior import Prior
 from restore.problem import Problem
 from restore.sampling import samplers
 from restore.sampling.samplers import Sampler
+from restore.wording import called
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class LatentDDNM(OnLatents, Estimator[Decoded]):
         super().check_operator(problem)
         if problem.sigma_y > 0:
             raise OperatorError(
-                "LatentDDNM takes measurements without noise; name latent-diffpir, or --sigma 0 if there is none"
+                f"LatentDDNM takes measurements without noise; name latent-diffpir, or {called('sigma', 0)} if there is none"
             )
 
     def sampler(self) -> Sampler:

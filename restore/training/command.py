@@ -15,6 +15,7 @@ from restore.training.autoencoders import AUTOENCODERS
 from restore.training.budget import Budget
 from restore.training.optimizers import NAMES
 from restore.training.runs import DTYPES, train_codec, train_prior
+from restore.wording import called
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
@@ -158,8 +159,10 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> int:
     given = {name for name in options if click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT}
     for name in sorted(given & (PRIORS_ALONE if options["codec"] else CODECS_ALONE)):
         what = (
-            "priors, which --codec does not train" if options["codec"] else f"codecs; give --codec {' or '.join(AUTOENCODERS)}"
+            f"priors, which {called('codec')} does not train"
+            if options["codec"]
+            else f"codecs; give {called('codec', such_as=' or '.join(AUTOENCODERS))}"
         )
-        raise UsageError(f"--{FLAGS.get(name, name).replace('_', '-')} is for {what}")
+        raise UsageError(f"{called(FLAGS.get(name, name))} is for {what}")
     budget = Budget(options["steps"], options["minutes"], options["warmup"], options["cooldown"])
     return (train_codec if options["codec"] else train_prior)(data, out, budget, options)

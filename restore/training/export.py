@@ -24,7 +24,7 @@ def check(config: Mapping[str, Any]) -> None:
     network = config["network"]
     if "codec" in config or "classes" in config:
         raise UsageError(
-            "--diffusers is for priors without --latent and --labels: its DDPMPipeline knows neither codec nor classes"
+            f"{called('diffusers')} is for priors without {called('latent')} and {called('labels')}: diffusers knows neither"
         )
     if config["family"] != "ddpm" or network["type"] != "unet2d" or network.get("patch", 1) != 1:
         raise UsageError(

@@ -107,10 +107,10 @@ def only_on_pictures(options: Mapping[str, Any], *, latent: bool, labelled: bool
         options: of `settings`.
     """
     if latent and options.get("variance") == "learned":
-        raise UsageError("--variance learned is trained by the likelihood of 8-bit pictures; latents are none")
+        raise UsageError(f"{called('variance', 'learned')} is trained by the likelihood of 8-bit pictures; latents are none")
     for name in ("pnp_states", "jpeg_states"):
         if options.get(name) and (latent or labelled):
-            raise UsageError(f"--{name.replace('_', '-')} is for priors of pictures without --latent and --labels")
+            raise UsageError(f"{called(name)} is for priors of pictures without {called('latent')} and {called('labels')}")
 
 
 def objective(config: Mapping[str, Any], options: Mapping[str, Any]) -> Objective:

@@ -16,6 +16,7 @@ from restore.errors import UsageError
 from restore.priors.latent.conditional import Bound
 from restore.priors.latent.conditions import Condition
 from restore.priors.prior import Prior
+from restore.wording import called
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def of_array(source: Path, count: int) -> tuple[list[str], list[str]]:
 def of_folder(path: Path, source: Path) -> str:
     """The class of a picture in a folder of classes. Raises UsageError for one that lies in none."""
     if path == source or path.parent == source:
-        raise UsageError(f"{path} lies in no folder of a class; with --labels give a folder that holds one folder a class")
+        raise UsageError(f"{path} lies in no folder of a class; give a folder of one folder a class with {called('labels')}")
     return path.relative_to(source).parts[0]
 
 

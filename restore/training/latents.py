@@ -16,6 +16,7 @@ from restore.priors.loaders import folder as model_folder
 from restore.priors.loaders.hub import read_json
 from restore.priors.loaders.pipelines.codecs import DiffusersCodec
 from restore.training.data import CPU, Crops
+from restore.wording import called
 
 MEASURED, PART = 2048, 64  # Crops whose latents are measured, and how many are encoded at once.
 STD = 0.5  # Of latents as the prior sees them: about that of pictures in [-1, 1], which every family's levels are made for.
@@ -81,9 +82,13 @@ def load_codec(name: str, channels: int, size: int) -> DiffusersCodec:
     """
     codec = codec_folder.load(Path(name), scale=1.0, shift=0.0)
     if codec.picture_channels != channels:
-        raise UsageError(f"--latent {name}: a codec of pictures of {codec.picture_channels} channel(s); give --channels so")
+        raise UsageError(
+            f"{called('latent', name)}: its codec is for {codec.picture_channels} channel(s); give {called('channels')} so"
+        )
     if size % codec.factor:
-        raise UsageError(f"--latent {name}: its cells are {codec.factor} pixels wide, of which --size {size} is no multiple")
+        raise UsageError(
+            f"{called('latent', name)}: its cells have {codec.factor} pixels a side, and {called('size', size)} is no multiple"
+        )
     return codec
 
 
@@ -102,7 +107,7 @@ def settings_of(codec: DiffusersCodec, crops: Crops, seed: int, out: Path, resum
         return normalised(codec, crops, seed)
     found = read_json(kept)
     if "codec" not in found:
-        raise PriorError(f"{out} holds a run on pixels; it cannot be resumed with --latent")
+        raise PriorError(f"{out} holds a run on pixels; it cannot be resumed with {called('latent')}")
     before = codec_folder.load(out / model_folder.CODEC).network.state_dict()
     given = codec.network.state_dict()
     if before.keys() != given.keys() or not all(torch.equal(value, given[name]) for name, value in before.items()):

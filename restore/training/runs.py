@@ -27,6 +27,7 @@ from restore.training.objectives import CodecObjective, Objective
 from restore.training.progress import progress_bar
 from restore.training.train import PRIORS, Kind
 from restore.training.train import train as run
+from restore.wording import called
 
 logger = logging.getLogger("restore")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -51,7 +52,7 @@ def train_prior(data: tuple[Path, ...], out: Path, budget: Budget, options: Mapp
     latent, labelled = options["latent"] is not None, options["labels"]
     families.only_on_pictures(family_options, latent=latent, labelled=labelled)
     if options["label_dropout"] is not None and not labelled:
-        raise UsageError("--label-dropout is of --labels")
+        raise UsageError(f"{called('label_dropout')} is of {called('labels')}")
     dropout = (DROPOUT if options["label_dropout"] is None else options["label_dropout"]) if labelled else None
     codec = load_codec(options["latent"], network["channels"], options["size"]) if latent else None
     if codec is not None:
@@ -109,11 +110,13 @@ def train_codec(data: tuple[Path, ...], out: Path, budget: Budget, options: Mapp
     factor = int(settings["factor"])
     for name, kind in (("codebook", "vq"), ("kl_weight", "kl")):
         if options[name] is not None and options["codec"] != kind:
-            raise UsageError(f"--{name.replace('_', '-')} is for --codec {kind}")
+            raise UsageError(f"{called(name)} is for {called('codec', kind)}")
     if options["size"] % factor:
-        raise UsageError(f"--size {options['size']} is no multiple of the cells of {factor} pixels; give another --factor")
+        raise UsageError(
+            f"{called('size', options['size'])} is no multiple of the cells of {factor} pixels; give another {called('factor')}"
+        )
     if settings["width"] % autoencoders.GROUPS:
-        raise UsageError(f"--width {settings['width']} is no multiple of {autoencoders.GROUPS}")
+        raise UsageError(f"{called('width', settings['width'])} is no multiple of {autoencoders.GROUPS}")
     config = autoencoders.config(options["codec"], channels=int(options["channels"]), **{**settings, "factor": factor})
     crops = _crops(data, options, None)
     shown = crops.batch(16, options["seed"], 0)

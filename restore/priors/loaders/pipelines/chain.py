@@ -17,6 +17,7 @@ from restore.priors.loaders.diffusers_schema import PRECONDITIONED
 from restore.priors.loaders.fields import check_fields
 from restore.priors.loaders.hub import read_json
 from restore.priors.loaders.pipelines.parts import Parts
+from restore.wording import called
 
 logger = logging.getLogger("restore")
 FILE = "scheduler_config.json"
@@ -94,7 +95,12 @@ def is_distilled(parts: Parts) -> bool:
         and not told.get("rescale_betas_zero_snr")
     )
     if turbo:
-        logger.info("%s is taken for a model of few steps: --guidance-scale is 1 unless given; see --steps", parts.source)
+        logger.info(
+            "%s is taken for a model of few steps: %s is 1 unless given; see %s",
+            parts.source,
+            called("guidance_scale"),
+            called("steps"),
+        )
     return turbo
 
 

@@ -191,7 +191,7 @@ def test_blur_is_taken_out_when_asked_and_then_helps(caplog):
     noisy = (blurred + np.random.default_rng(0).normal(0, 2.5, truth.shape)).round().clip(0, 255).astype(np.uint8)
     with caplog.at_level("INFO", logger="restore"):
         kept = restorer()("auto", noisy).image
-    assert "blur is left: --blur takes it out" in caplog.text
+    assert "blur is left: blur=True takes it out" in caplog.text
     assert error(restorer()("auto", noisy, blur=True).image, truth) < 0.9 * min(error(noisy, truth), error(kept, truth))
 
 

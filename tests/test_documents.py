@@ -21,6 +21,7 @@ from restore import Problem, solve
 from restore.cli.root import root
 from restore.operators import Identity
 from restore.plugins.manager import load
+from restore.testing import check_prior
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -152,6 +153,10 @@ def test_the_python_of_the_document_runs(tmp_path: Path, monkeypatch: pytest.Mon
     assert names["filled"].shape == names["clean"].shape == picture.shape
     assert names["larger"].shape == (64, 64, 3)
     assert len(seen) == 3  # Two previews, then one picture of two.
+    assert names["gray"].mode == "L"
+    assert names["deep"].dtype == np.uint16
+    assert names["own"].shape == picture.shape
+    check_prior(names["Smooth"]())
     assert names["features"].shape == (1, 8, 14, 14)
     assert names["first"].shape == (2, 3, 32, 32)
     assert names["event"].result.x.shape == (1, 3, 64, 64)

@@ -110,3 +110,8 @@ def test_ranks():
         == rank("restore.sampling.samplers")
     )
     assert rank("restore.nowhere") == -1
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_files_are_small(path):
+    assert len(path.read_text().splitlines()) <= 250, "two ideas in one file: make two of it"

@@ -7,30 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from restore.compression import (
-    Earlier,
-    artefacts_of,
-    cells_of_pixels,
-    earlier_compression,
-    error_of_compression,
-    estimate_compression,
-    nearest_quality,
-    of_compression,
-)
+from restore.compression import artefacts_of, of_compression
+from restore.diagnosis.compressed import Compressed, compression_of
 from restore.diagnosis.detail import SIDE, Detail, measure_detail
 from restore.diagnosis.scratches import find_scratches
+from restore.diagnosis.tones import is_gray, is_toned
 from restore.noise.measure import LEAST, LOSSY, described, level_of, measured, with_visible
-from restore.operators.turning import turned_back
 
 if TYPE_CHECKING:
     from restore.images.picture import Picture
     from restore.noise.model import NoiseModel
 
-APART = 10  # Of two qualities; an earlier one that is nearer to the last may be found by mistake.
 SOFT = 0.7  # Pixels; photographs that were reduced are blurred by up to 0.5.
 SOFT_AT_BEST = 1.1  # The same where noise or compression hide the finest detail.
 DAMAGED = 3e-5  # Share of pixels; less is no more than what is marked by mistake.
@@ -38,29 +27,6 @@ TONES, PALE = (
     180.0,
     25.0,
 )  # Grey levels: a faded picture spans less from its darkest to its brightest percent, and has no black.
-TONED = 3.0  # Grey levels by which the colours of a toned picture depart from a function of its brightness.
-
-
-@dataclass(frozen=True)
-class Compressed:
-    """How a picture was compressed as JPEG.
-
-    Attributes:
-        quality: 1 to 100, of the Independent JPEG Group's tables that are nearest.
-        estimated: from the pixels, as the picture is no JPEG (any more).
-        subsampled: whether chroma is; None if unknown.
-        earlier: the compression before, where one shows.
-    """
-
-    quality: int
-    estimated: bool
-    subsampled: bool | None
-    earlier: Earlier | None = None
-
-    @property
-    def error(self) -> float:
-        """What compression did to a photograph, as a root mean square in grey levels: about 9 at quality 10, 3 at 80."""
-        return error_of_compression(self.quality)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +172,7 @@ def diagnose(picture: Picture) -> Diagnosis:
     damaged = find_scratches(pixels)
     # Scratches are no noise and no detail.
     whole = without(pixels, damaged)
-    compressed = _compressed(picture)
+    compressed = compression_of(picture)
     visible = with_visible(picture)
     noise = measured(whole, lambda: None if compressed is None else compressed.quality, visible)
     level = level_of(whole, noise, visible)
@@ -220,16 +186,11 @@ def diagnose(picture: Picture) -> Diagnosis:
         is_compression=compressed is not None and artefacts_of(picture, level) is not None,
         detail=measure_detail(luma, 0.0 if noise is None else noise_by_frequency(noise, whole)),
         gray=gray,
-        toned=not gray and _toned(whole),
+        toned=not gray and is_toned(whole),
         darkest=float(low),
         brightest=float(high),
         damaged=damaged,
     )
-
-
-def is_gray(pixels: Tensor) -> bool:
-    """Whether a picture (1, C, H, W) has one channel, or R = G = B everywhere."""
-    return pixels.shape[1] == 1 or bool((pixels == pixels[:, :1]).all())
 
 
 def without(pixels: Tensor, damaged: Tensor) -> Tensor:
@@ -245,33 +206,3 @@ def noise_by_frequency(noise: NoiseModel, pixels: Tensor) -> np.ndarray:
     level = 127.5 * noise.root_mean_square(pixels)
     share: Tensor = level**2 * spectrum.mean(dim=0) / pixels.shape[1]
     return share.double().numpy()
-
-
-def _compressed(picture: Picture) -> Compressed | None:
-    if picture.jpeg is not None:
-        cells = picture.jpeg.cells()
-        # As the file has it.
-        pixels = turned_back(picture.pixels, picture.jpeg.orientation)
-        earlier = None if cells is None else earlier_compression(pixels, cells)
-        quality = nearest_quality(picture.jpeg.tables[0])
-        if earlier is not None and abs(earlier.quality - quality) < APART:
-            earlier = None
-        return Compressed(quality, False, picture.jpeg.subsampling != 0, earlier)
-    if picture.kind not in ("gray", "colour"):
-        return None
-    found = estimate_compression(picture.pixels)
-    if found is None:
-        return None
-    earlier = earlier_compression(picture.pixels, cells_of_pixels(picture.pixels, found))
-    return Compressed(found.quality, True, None if found.subsampling is None else found.subsampling > 0, earlier)
-
-
-def _toned(pixels: Tensor) -> bool:
-    """Whether colours are a function of brightness: what is left of them after a cubic in it is small."""
-    small = F.avg_pool2d(pixels, 4) if min(pixels.shape[-2:]) >= 16 else pixels
-    levels = 127.5 * small[0].flatten(1).double()
-    luma = levels.mean(dim=0)
-    powers = torch.stack([(luma / 127.5) ** power for power in range(4)], dim=1)
-    away = levels[[0, 2]].T - luma[:, None]
-    left = away - powers @ torch.linalg.lstsq(powers, away).solution
-    return float(left.square().mean().sqrt()) < TONED

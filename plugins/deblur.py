@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
-from restore.errors import OperatorError, PictureError, UsageError
+from restore.errors import PictureError
 from restore.noise.rounding import ROUNDED
 from restore.plugins.manager import hookimpl
 from restore.task import Task
@@ -34,10 +34,6 @@ SHAKEN, AGREED = 1.5, 0.6  # Pixels of width that a motion has at least, and how
 NARROWER = 0.8  # Share of the width found that is taken out: too much makes rings, too little is only soft.
 DOUBTFUL, GUESSED = 2 / 127.5, 8 / 127.5  # As ROUNDED, for the width that was estimated, and for a motion.
 COMPRESSED = 1.0 / 127.5  # Deviation beside cells, over the root of their mean step: how wrong what the prior says of them is.
-WIDEST = 100  # Pixels, of the numbers that say how large a kernel is.
-LARGEST_PICTURE = 255  # Pixels a side of a kernel that is given as a picture; larger ones are photographs.
-SHAPES = {"gaussian": 1, "motion": 2, "defocus": 1}  # Numbers that each takes.
-FORMS = "auto, gaussian:DEVIATION, motion:LENGTH,ANGLE, defocus:RADIUS, a file"
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,7 @@ class Deblur(Task):
     Options = DeblurOptions
 
     def problem(self, picture: Picture, options: DeblurOptions) -> Problem:
+        from restore.blur.kernel_files import check_target, kernel_of
         from restore.blur.noise import noise_with_kernel
         from restore.compression import artefacts_of
         from restore.noise.measure import noise_of
@@ -78,9 +75,9 @@ class Deblur(Task):
         from restore.operators.weighted import Weighted
         from restore.problem import Problem
 
-        _check_target(options.write_kernel)
+        check_target(options.write_kernel)
         pixels = picture.pixels
-        kernel, least = _estimated(pixels) if options.kernel == "auto" else (_kernel(options.kernel), ROUNDED)
+        kernel, least = _estimated(pixels) if options.kernel == "auto" else (kernel_of(options.kernel), ROUNDED)
         if any(side > whole for side, whole in zip(kernel.shape, picture.size, strict=True)):
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (kernel.shape, picture.size)]
             raise PictureError(f"the blur kernel has {sizes[0]} pixels, more than the picture, {sizes[1]}")
@@ -122,8 +119,10 @@ class Deblur(Task):
         return PnP(weight=CAUTIOUS, sigma_start=1.0, most=6) if guessed else None
 
     def finish(self, picture: Picture, problem: Problem[OpenBlur], restored: Tensor, options: DeblurOptions) -> Picture:
+        from restore.blur.kernel_files import write_kernel
+
         if options.write_kernel is not None:
-            _write_kernel(Path(options.write_kernel), problem.operator.kernel)
+            write_kernel(Path(options.write_kernel), problem.operator.kernel)
         finished = picture.with_pixels(restored)
         # Written with its old tables it would be compressed as it was.
         return finished if problem.constraint is None else dataclasses.replace(finished, jpeg=None)
@@ -164,99 +163,6 @@ def _estimated(pixels: Tensor) -> tuple[Tensor, float]:
         )
     logger.info("blur estimated as a Gaussian of %.1f pixels; %.1f of them are taken out", width, NARROWER * width)
     return kernels.gaussian(NARROWER * width), DOUBTFUL
-
-
-def _kernel(spec: str) -> Tensor:
-    """The kernel of a text, (h, w) of sum 1.
-
-    Raises: UsageError for a text that is none of the forms; PictureError for a file that cannot be read or has no light.
-    """
-    from restore.operators import kernels
-
-    shape, _, rest = spec.partition(":")
-    if shape in SHAPES:
-        try:
-            numbers = [float(number) for number in rest.split(",")]
-            if len(numbers) != SHAPES[shape]:
-                raise ValueError
-        except ValueError:
-            raise UsageError(f"{called('kernel')} takes {FORMS}; got {spec!r}") from None
-        if max(numbers[:1], default=0) > WIDEST:
-            raise UsageError(f"{called('kernel', spec)}: {numbers[0]:g} pixels are too many; give up to {WIDEST}")
-        try:
-            made: Tensor = getattr(kernels, shape)(*numbers)
-        except OperatorError as error:
-            raise UsageError(f"{called('kernel', spec)}: {error}") from None
-        return made
-    path = Path(spec)
-    if not path.exists():
-        raise UsageError(f"{called('kernel')}: {spec!r} is no file, and none of {FORMS}")
-    return _read_kernel(path)
-
-
-def _read_kernel(path: Path) -> Tensor:
-    import numpy as np
-    import torch
-
-    from restore import images
-
-    if path.suffix.lower() == ".npy":
-        try:
-            values = torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float64))
-        except (ValueError, TypeError, OSError) as error:
-            raise PictureError(f"{path}: not an array of numbers ({error})") from None
-    else:
-        values = _values_of(path, images.read(path).pixels[0])
-    if values.ndim != 2 or not bool(values.isfinite().all()) or bool((values < 0).any()) or not float(values.sum()) > 0:
-        raise PictureError(f"{path}: a blur kernel is a table (height, width) of numbers of 0 or more, and not all 0")
-    return values / values.sum()
-
-
-def _values_of(path: Path, pixels: Tensor) -> Tensor:
-    """A picture of a point of light as numbers (h, w) of 0 or more. Raises PictureError for what looks like a photograph."""
-    sides = f"{pixels.shape[2]}x{pixels.shape[1]}"
-    if bool((pixels != pixels[:1]).any()):
-        raise PictureError(
-            f"{path}: a picture in colour, {sides}; {called('kernel')} takes a gray one of how a point of light looks"
-        )
-    if max(pixels.shape[1:]) > LARGEST_PICTURE:
-        raise PictureError(
-            f"{path}: {sides} pixels are too many for a blur kernel; {called('kernel')} takes a picture of up to "
-            f"{LARGEST_PICTURE} a side of how a point of light looks, or a .npy file"
-        )
-    return (pixels[0].double() + 1) / 2
-
-
-def _check_target(target: str | None) -> None:
-    """Raises: UsageError for a kernel file that is there already, or of another kind."""
-    if target is None:
-        return
-    if Path(target).suffix.lower() not in (".npy", ".png"):
-        raise UsageError(f"{called('write_kernel')} takes a .npy or .png file, got {target!r}")
-    if Path(target).exists():
-        raise UsageError(
-            f"{called('write_kernel')}: {target} exists already; each picture has a kernel of its own, so give it another name"
-        )
-
-
-def _write_kernel(path: Path, kernel: Tensor) -> None:
-    import io
-
-    import cv2
-    import numpy as np
-
-    from restore.files import write_atomically
-
-    if path.suffix.lower() == ".npy":
-        stream = io.BytesIO()
-        np.save(stream, kernel.numpy())
-        content = stream.getvalue()
-    else:
-        content = cv2.imencode(".png", (kernel / kernel.max() * 65535).round().numpy().astype(np.uint16))[1].tobytes()
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise PictureError(f"{called('write_kernel')}: {path} cannot be written ({error.strerror})") from None
 
 
 @hookimpl

@@ -113,7 +113,8 @@ def measure(given: argparse.Namespace, results: Results) -> None:
 
 
 def tables(rows: list[Row]) -> list[str]:
-    of = {part: [row for row in rows if row["part"] == part] for part in ("codec", "samples", "halves")}
+    ordered = sorted(rows, key=lambda row: (row["how"] if row["part"] == "halves" else "", row["model"], row["how"]))
+    of = {part: [row for row in ordered if row["part"] == part] for part in ("codec", "samples", "halves")}
     codecs = (
         ("codec", "{model}"),
         ("steps", "{steps}"),
@@ -135,7 +136,6 @@ def tables(rows: list[Row]) -> list[str]:
         ("PSNR of the half", lambda row: f"{row['psnr']:.2f} ± {row['error']:.2f}" if "psnr" in row else ""),
         ("Frechet distance, %", "{distance:.1f}"),
         ("read as it is, %", "{right:.1f}"),
-        ("seconds", lambda row: f"{row['seconds']:.2f}" if "seconds" in row else ""),
     )
     return [table(columns, of[part]) for part, columns in (("codec", codecs), ("samples", samples), ("halves", halves))]
 

@@ -82,7 +82,7 @@ class Restorer(TypedCalls):
     def _placed(self, prior: Prior) -> Prior:
         """The prior on its device, or offloaded if it does not fit and may be."""
         device, bound = self.placement.device, self.options.max_memory
-        if self.options.offload == "none" or fits(prior, device, None if bound is None else memory.parse(bound)):
+        if self.options.offload == "none" or fits(prior, device, bound):
             return prior.to(device)
         if self.options.compile:
             raise UsageError(f"{called('compile')} is for weights that stay on the device, and these do not fit; leave it out")

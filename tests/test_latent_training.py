@@ -27,11 +27,11 @@ from restore.priors.loaders import codec_folder, folder
 from restore.sampling.samplers import ddim
 from restore.training import autoencoders, families, runs
 from restore.training.data import Crops, load_crops
+from restore.training.kinds import PRIORS
 from restore.training.labels import Classed, Labels
 from restore.training.latents import LatentCrops, normalised, scaled
 from restore.training.objectives import CodecObjective
 from restore.training.state import STATE
-from restore.training.train import PRIORS
 
 SIDE = 16
 CODEC = ["--channels", "1", "--size", str(SIDE), "--factor", "2", "--width", "8", "--latent-channels", "2", "--batch", "4"]

@@ -22,13 +22,13 @@ logger = logging.getLogger("restore")
 WHOLE = ["VectorQuantizer", "MultiheadAttention"]
 
 
-def fits(prior: Prior, device: torch.device, bound: int | None) -> bool:
+def fits(prior: Prior, device: torch.device, bound: str | int | None) -> bool:
     """Whether a prior's weights fit into what a run may use of the device.
 
     Args:
-        bound: the most bytes of the whole process; None for what is free.
+        bound: the most that the whole process may use, as "2GB" or bytes; None for what is free.
     """
-    room = memory.room(device, bound)
+    room = memory.room(device, None if bound is None else memory.parse(bound))
     if device.type == "cpu":
         room += weights_of(prior)  # They are there already.
     return weights_of(prior) <= room

@@ -22,10 +22,10 @@ from restore.training import autoencoders, export, families, pictures
 from restore.training.budget import Budget, Report
 from restore.training.card import card
 from restore.training.data import Crops, load_crops
+from restore.training.kinds import PRIORS, Kind
 from restore.training.latents import LatentCrops, load_codec, scaled, settings_of
 from restore.training.objectives import CodecObjective, Objective
 from restore.training.progress import progress_bar
-from restore.training.train import PRIORS, Kind
 from restore.training.train import train as run
 from restore.wording import called
 

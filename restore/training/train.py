@@ -7,10 +7,10 @@ import math
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -25,6 +25,7 @@ from restore.priors.prior import Prior
 from restore.training import optimizers
 from restore.training.budget import Budget, Report
 from restore.training.interrupt import Interrupt
+from restore.training.kinds import PRIORS, Batches, Kind
 from restore.training.labels import Classed
 from restore.training.net2net import transfer_weights
 from restore.training.objectives import Objective
@@ -43,32 +44,6 @@ from restore.training.state import (
 from restore.wording import called
 
 logger = logging.getLogger("restore")
-
-
-class Batches(Protocol):
-    """Batches as a pure function of seed, step and process; see `Crops`."""
-
-    def batch(self, count: int, seed: int, step: int, process: int = 0, device: torch.device = ...) -> Tensor: ...
-
-    def classes(self, count: int, seed: int, step: int, process: int = 0, device: torch.device = ...) -> Tensor | None: ...
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What is trained.
-
-    Attributes:
-        build: the untrained model of a config, called with the dtype that it computes in; `network` in it is compiled.
-        save: writes a folder, config, model and the text of a card. Raises OSError.
-    """
-
-    build: Callable[[dict[str, Any], torch.dtype], Any]
-    save: Callable[[Path, dict[str, Any], Any, str], None]
-
-
-PRIORS = Kind(
-    build=lambda config, dtype: model_folder.channels_last(model_folder.build(config, dtype=dtype)), save=model_folder.save
-)
 
 LOSS_SYNC_INTERVAL = {"cpu": 1}
 """Steps between reads of the loss, by device type; 10 for others. A read synchronizes the device, which then idles until the

@@ -47,13 +47,18 @@ def measure(given: argparse.Namespace, results: Results) -> None:
                 results.take((kind, path.stem), lambda: one(restorer, path, kind, kept))  # noqa: B023 - called at once
 
 
-@torch.no_grad()
-def one(restorer: Restorer, path: Any, kind: str, kept: Any) -> dict[str, Any]:
-    """The figures of a picture with one kind of noise."""
+def damaged_middle(path: Path, kind: str) -> tuple[Any, Any]:
+    """The middle of a picture, and the same with one kind of noise, seeded by both names; (192, 192, 3) uint8 each."""
     whole = read(path)
     top, left = (whole.shape[0] - SIDE) // 2, (whole.shape[1] - SIDE) // 2
     truth = np.ascontiguousarray(whole[top : top + SIDE, left : left + SIDE])
-    damaged = NOISE[kind](truth.astype(np.float64), np.random.default_rng(zlib.crc32(f"{kind} {path.stem}".encode())))
+    return truth, NOISE[kind](truth.astype(np.float64), np.random.default_rng(zlib.crc32(f"{kind} {path.stem}".encode())))
+
+
+@torch.no_grad()
+def one(restorer: Restorer, path: Any, kind: str, kept: Any) -> dict[str, Any]:
+    """The figures of a picture with one kind of noise."""
+    truth, damaged = damaged_middle(path, kind)
 
     def figure(answer: Any) -> float:
         return round(min(psnr(answer, truth), MOST), 3)

@@ -329,7 +329,7 @@ def test_a_picture_that_is_nearly_all_hole_is_filled_smoothly_and_says_so(caplog
 def test_what_was_taken_is_said_in_one_line(caplog):
     with caplog.at_level(logging.INFO, logger="restore"):
         cheap(Blurring())("inpaint", photograph(), mask=WIDE)
-    assert caplog.text.count("holes of up to 32 pixels are filled with patches of the picture (--fill smooth takes none)") == 1
+    assert caplog.text.count("holes of up to 32 pixels are filled with patches of the picture (fill='smooth' takes none)") == 1
 
 
 def test_a_lender_changes_the_fill_and_a_gray_one_may_lend():
@@ -343,7 +343,7 @@ def test_a_lender_changes_the_fill_and_a_gray_one_may_lend():
 
 def test_words_that_contradict_each_other_are_refused():
     for words, said in (
-        ({"fill": "smooth", "like": photograph()}, "--like lends patches"),
+        ({"fill": "smooth", "like": photograph()}, "like lends patches"),
         ({"fill": "texture", "sigma": 10}, "patches have the picture's noise"),
         ({"fill": "crisp"}, "none of auto, smooth, texture"),
     ):

@@ -223,7 +223,7 @@ def test_the_default_method_is_one_for_latents(operator: Any, method: type) -> N
     ("method", "operator", "said"),
     [
         (BlendedLatents(), Gray(), "BlendedLatents needs a Mask operator on the decoded picture, got Gray"),
-        (LatentDDNM(), Gray(), "LatentDDNM takes measurements without noise; name latent-diffpir, or --sigma 0"),
+        (LatentDDNM(), Gray(), "LatentDDNM takes measurements without noise; name latent-diffpir, or sigma=0"),
         (DiffPIR(), Gray(), "DiffPIR needs a Linear operator, got Decoded"),
     ],
 )

@@ -41,6 +41,8 @@ STANDING = {
     "other-pictures": "pictures",
     "--minutes 60": "--steps 1 --size 16 --batch 2 --network whole-small",
     "-n 64": "-n 1 --steps 2 --size 16",
+    "--minutes 9": "--steps 2 --width 32",
+    "--minutes 12": "--steps 2",
 }
 MADE_UP = ("rows", "soften")  # Tasks of the tutorial, and of a test.
 REMOTE = ("stabilityai/", "stable-diffusion-v1-5/", "facebook/", "owner/model", "adm:", "average first")
@@ -100,6 +102,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     soft = cv2.GaussianBlur(picture, (0, 0), 2)
     for name in ("img.png", "img.jpg", "old.png", "photo.png"):
         cv2.imwrite(name, soft[..., ::-1] if name == "img.png" else picture[..., ::-1])
+    rng = np.random.default_rng(0)
+    np.savez("digits.npz", images=rng.integers(0, 256, (20, 28, 28), np.uint8), labels=np.arange(20) % 10)
+    cv2.imwrite("digit.png", rng.integers(0, 256, (28, 28), np.uint8))
+    cv2.imwrite("half.png", np.repeat(np.array([[0, 255]], np.uint8), 14, axis=1).repeat(28, axis=0))
     Path("pictures").mkdir()
     for index in range(2):
         cv2.imwrite(f"pictures/{index}.png", picture[..., ::-1])

@@ -156,7 +156,8 @@ class Inpaint(Task):
     def found(self, problem: Problem, options: InpaintOptions, result: Result) -> dict[str, Any]:
         from restore.exemplars import Holes, widest
 
-        how = "texture" if isinstance(problem.operator, Holes) else "smooth"
+        patched = isinstance(problem.operator, Holes) and str(result.record.get("guidance", "")).startswith("Exemplar")
+        how = "texture" if patched else "smooth"
         return {"fill": how, "widest": round(widest(~problem.operator.keep[0, 0]), 1)}
 
     def finish(self, picture: Picture, problem: Problem[Mask], restored: Tensor, options: InpaintOptions) -> Picture:
@@ -201,8 +202,6 @@ def _holes(y: Tensor, keep: Tensor, sigma_y: float, options: InpaintOptions) -> 
     if not holes.is_enough(Settings().radius):
         logger.warning("too little of the picture is known to take patches from, so holes are filled smoothly")
         return None
-    flag = called("fill", "smooth")
-    logger.info("holes of up to %.0f pixels are filled with patches of the picture (%s takes none)", width, flag)
     return holes
 
 

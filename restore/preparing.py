@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import nullcontext
 from dataclasses import fields, replace
@@ -20,6 +21,8 @@ from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem
 from restore.run_options import RunOptions
 from restore.sampling.samplers import Sampler, named
+
+logger = logging.getLogger("restore")
 
 
 def prepare(
@@ -40,7 +43,12 @@ def prepare(
         prior = prior.given(conditions(options), problem)
         posed, problem = problem, _entered(problem, prior, device)
     before = time.perf_counter() - began, 0 if live is None else live.peak
+    if own is not None and own.from_picture and conditions(options).say_something:
+        own = None
     draws, fidelity = choose_methods(problem, options, suited(prior.guidance, problem, own))
+    for said in dict.fromkeys(chosen.announce(problem) for chosen, _ in draws):
+        if said:
+            logger.info("%s", said)
     sampler = _sampler(options.sampler)
     bound = None if options.max_memory is None else memory.parse(options.max_memory)
     plans = []

@@ -150,12 +150,13 @@ class Restorer(TypedCalls):
 
         def finish(result: Result) -> Result:
             finished = task.finish(picture, problem, result.x, own)
+            result = replace(result, record=self._record(asked, plans, result))
             return replace(
                 result,
                 picture=(finished if picture is shown else finished.with_channels(shown)).with_colours_of(given, shown),
                 mask=problem.operator.missing_mask(problem.shape),
                 consistency=consistency(problem, finished.pixels),
-                record={**self._record(asked, plans, result), "found": task.found(problem, own, result)},
+                record={**result.record, "found": task.found(problem, own, result)},
                 given=image,
             )
 

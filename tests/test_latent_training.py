@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import warnings
@@ -275,6 +276,20 @@ def test_labels_are_those_of_the_crops_and_some_are_not_told(work: Path) -> None
         silent += int((labels == 2).sum())
     assert 0.2 < silent / len(found) < 0.4
     assert plain.classes(16, 5, 0) is None
+
+
+def test_what_a_prior_is_told_to_paint_is_not_copied_from_the_picture(work: Path, caplog: pytest.LogCaptureFixture) -> None:
+    trained("named.npz", "-o", "mine", "--labels", *PRIOR, *FEW)
+    restorer = Restorer.from_pretrained("mine", device="cpu")
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    mask = np.zeros((64, 64), bool)
+    mask[16:48, 16:48] = True
+    for label, fill in (("day", "smooth"), (None, "texture")):
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "restore"):
+            result = restorer("inpaint", picture, mask=mask, sigma=0, steps=2, label=label)
+        assert result.record["found"]["fill"] == fill
+        assert ("filled with patches of the picture" in caplog.text) == (label is None)
 
 
 def test_names_of_folders_are_classes(work: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from restore.exemplars import Holes, Settings
+from restore.exemplars import Holes, Settings, widest
 from restore.guidance.guidance import Guidance, Ranges
 from restore.guidance.pnp import PnP
 from restore.operators.mask import Mask
@@ -18,6 +18,7 @@ from restore.priors.prior import Prior
 from restore.problem import Problem
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler
+from restore.wording import called
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Exemplars(PnP):
     """
 
     needs: ClassVar[type] = Mask
+    from_picture: ClassVar[bool] = True
     ranges: ClassVar[Ranges] = {**PnP.ranges, "rim": (0, math.inf), "rim_steps": (1, 100)}
     sigma_start: float = 0.35
     relaxation: float = 1.8
@@ -52,6 +54,12 @@ class Exemplars(PnP):
 
     def sampling(self, problem: Problem) -> Guidance:
         return ExemplarSamples(**{item.name: getattr(self, item.name) for item in fields(self)})
+
+    def announce(self, problem: Problem[Any]) -> str:
+        if not isinstance(problem.operator, Holes):
+            return ""
+        width, flag = widest(~problem.operator.keep[0, 0]), called("fill", "smooth")
+        return f"holes of up to {width:.0f} pixels are filled with patches of the picture ({flag} takes none)"
 
     def begin(self, problem: Problem[Any], seeds: Sequence[int]) -> Tensor:
         operator = problem.operator

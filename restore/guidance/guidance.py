@@ -42,6 +42,8 @@ class Guidance(ABC, Generic[Kind]):
         takes_constraint: whether it takes `Problem.measurement` or `Problem.prox` where the problem has a constraint, not y.
         differentiates: whether it takes gradients through the operator alone, which counts where that is a decoder.
         averages: whether the mean of several samples is an answer, as of posterior samples; if not, the first one is.
+        from_picture: whether it takes what it fills from the picture, not from the prior: no default for a prior that is told
+            what to show.
         begins_each: whether `begin` makes an estimate for each picture, and not one for all.
         ranges: (lowest, highest) value of parameters, by name.
     """
@@ -52,6 +54,7 @@ class Guidance(ABC, Generic[Kind]):
     takes_constraint: ClassVar[bool] = False
     differentiates: ClassVar[bool] = False
     averages: ClassVar[bool] = True
+    from_picture: ClassVar[bool] = False
     begins_each: ClassVar[bool] = False
     steps: ClassVar[int] = 50
     fast: ClassVar[int] = 10
@@ -73,6 +76,10 @@ class Guidance(ABC, Generic[Kind]):
     def sampling(self, problem: Problem) -> Guidance | None:
         """For a point estimate that is a task's own method: the method that draws samples beside it; None for the toolkit's."""
         return None
+
+    def announce(self, problem: Problem[Kind]) -> str:
+        """What a person should know before the method solves this problem, in a line; empty for nothing."""
+        return ""
 
     def check(self, problem: Problem[Kind]) -> None:
         """Raises OperatorError if the method cannot use the problem's operator."""

@@ -30,6 +30,11 @@ class Conditions:
     guidance_scale: float | None = None
     label: str | None = None
 
+    @property
+    def say_something(self) -> bool:
+        """Whether a person asked for anything."""
+        return any(getattr(self, item.name) is not None for item in fields(self))
+
     def only(self, *taken: str) -> None:
         """Raises UsageError if anything else was asked for than the prior takes."""
         for item in fields(self):

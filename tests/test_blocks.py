@@ -140,7 +140,14 @@ def test_python_of_samples_runs(monkeypatch: pytest.MonkeyPatch) -> None:
             exec(compile(block, str(page), "exec", dont_inherit=True), names)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+LONG = ("index.md", "latent.md")  # The first has much of README; the second trains.
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] * (page.name in LONG)) for page in PAGES if commands(page)],
+    ids=lambda page: page.name,
+)
 def test_commands_of_pages_run(page: Path, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     if page.name == "tutorial.md":
         return  # Typed as a whole by its own test.

@@ -233,7 +233,7 @@ def test_a_folder_holds_the_prior_its_classes_and_its_codec(codec: Path) -> None
 # Classes
 
 
-@pytest.mark.parametrize("network", ["whole-small", "unet-tiny"])
+@pytest.mark.parametrize("network", ["whole-small", pytest.param("unet-tiny", marks=pytest.mark.slow)])
 def test_a_prior_of_classes_tells_them_apart(work: Path, network: str) -> None:
     words = [
         "--network",

@@ -109,6 +109,7 @@ def particles(guidance, steps, count=1000):
     return distance(law, posterior(replace(problem, shape=(1, 1, 1, 8)), SHORT).marginal(~HOLE))
 
 
+@pytest.mark.slow
 def test_tds_is_calibrated_at_250_steps():
     error, ratio, _ = particles(cg(TDS, particles=3, dense=0), 250)
     assert error < 0.1
@@ -188,6 +189,7 @@ def test_the_oracle_reaches_the_floor(problems):
     )
 
 
+@pytest.mark.slow
 def test_the_error_of_tds_falls_with_its_particles_to_the_floor(problems):
     sizes = {"size": 8, "measured": 1, "count": 200}
     errors = [mixture(problems, lambda case, k=k: cg(TDS, particles=k), 50, range(5), **sizes) for k in (1, 4, 16)]

@@ -161,7 +161,7 @@ def test_what_comes_before_a_plan_is_in_its_estimate() -> None:
 
 def test_a_text_encoder_counts_for_time_and_memory(made: Any) -> None:
     """What it holds is that of at least one of its layers for two prompts of 16 words."""
-    pytest.importorskip("transformers")
+    pytest.importorskip("transformers", reason="text encoders need the extra `text`")
     import pipelines
 
     from restore import pretrained

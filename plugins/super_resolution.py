@@ -115,10 +115,11 @@ def _measured(picture: Picture) -> _Found:
     from restore.noise.measure import noise_of
 
     sigma_y, noise = noise_of(picture, "auto")
-    cells = constraint_of(picture) if sigma_y > 0 else None
+    cells = constraint_of(picture)
     if cells is None or cells.step <= FINE:
         return _Found(sigma_y, noise)
-    return _Found(sigma_y, noise, cells.with_width(settings_of(cells).width))
+    # Artefacts of a smooth picture do not pass for noise, and would be enlarged; their level follows from the tables.
+    return _Found(sigma_y or math.sqrt(cells.step) / 127.5, noise, cells.with_width(settings_of(cells).width))
 
 
 def _size(small: tuple[int, int], options: SuperResolutionOptions) -> tuple[int, int]:

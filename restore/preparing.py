@@ -9,6 +9,8 @@ from dataclasses import fields, replace
 
 import torch
 
+from restore.adapting.length import Length
+from restore.adapting.tuning import check
 from restore.device import memory
 from restore.errors import PriorError, UsageError
 from restore.guidance import Guidance
@@ -36,6 +38,7 @@ def prepare(
 
     Raises: UsageError, OperatorError, PriorError; OutOfMemoryError where a bound on memory is too small.
     """
+    length = None if options.adapt is None else Length.of(options.adapt)
     prior, began = _for_channels(prior, problem.shape[1]), time.perf_counter()
     # Counting bytes costs time, and only text encoders and codecs have any to count.
     counts = bool(prior.codec.modules()) or any(isinstance(part, Conditional) for part in prior.modules())
@@ -66,7 +69,9 @@ def prepare(
             largest=options.tile or LARGEST_WINDOW,
             device=device,
         )
-        plans.append(replace(plan if options.tile else fit(plan, bound), before=before))
+        plans.append(replace(plan if options.tile else fit(plan, bound), before=before, adapt=length))
+    if length is not None:
+        check(plans[-1], bound)
     return plans, fidelity
 
 

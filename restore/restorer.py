@@ -15,6 +15,7 @@ import torch
 from typing_extensions import Unpack
 
 from restore import images, pretrained
+from restore.adapting.cost import with_tuning
 from restore.device import memory
 from restore.device.offload import fits, offload
 from restore.device.placement import Placement
@@ -150,7 +151,7 @@ class Restorer(TypedCalls):
 
         def finish(result: Result) -> Result:
             finished = task.finish(picture, problem, result.x, own)
-            result = replace(result, record=self._record(asked, plans, result))
+            result = replace(result, record={**self._record(asked, plans, result), **result.record})
             return replace(
                 result,
                 picture=(finished if picture is shown else finished.with_channels(shown)).with_colours_of(given, shown),
@@ -172,7 +173,7 @@ class Restorer(TypedCalls):
         _ = self.prior_hash  # The first result of a restorer takes time for it.
         seconds = time.perf_counter() - started
         plans, _ = self._plans(asked, problem)
-        return estimate(plans, held=held, seconds=seconds)
+        return with_tuning(estimate(plans, held=held, seconds=seconds), plans, held)
 
     def request(self, task: str | Task, keywords: Mapping[str, Any]) -> Request:
         """What `stream` would run with these keywords, checked; priors that the task's options name are loaded.
@@ -190,7 +191,9 @@ class Restorer(TypedCalls):
 
     def _plans(self, asked: Request, problem: Problem) -> tuple[list[Plan], float]:
         own = asked.task.guidance(problem, asked.own)
-        return prepare(problem, self.prior, asked.options, own=own, device=self.placement.device)
+        # What is tuned cannot stay compiled.
+        prior = self.prior if asked.options.adapt is None else self._plain_prior
+        return prepare(problem, prior, asked.options, own=own, device=self.placement.device)
 
     def _record(self, asked: Request, plans: list[Plan], result: Result) -> dict[str, Any]:
         options = asked.options
@@ -200,6 +203,7 @@ class Restorer(TypedCalls):
             "tile": options.tile if options.tile or least == LARGEST_WINDOW else least,
             "dtype": str(self.prior.effective_dtype(self.placement.device)).removeprefix("torch."),
             "compile": options.compile and runs_compiled(self.prior),
+            **({"adapt": str(result.record["adapted"]["steps"])} if "adapted" in result.record else {}),
         }
         return {
             "task": asked.task.name,

@@ -70,6 +70,15 @@ class RunOptions:
             recorded=True,
         ),
     )
+    adapt: str | int | None = field(
+        default=None,
+        metadata=_about(
+            "call",
+            "first tune the prior on this picture, for N steps or a time such as 2min; for pictures unlike photographs",
+            metavar="N|TIME",
+            recorded=True,
+        ),
+    )
 
     # What a conditional prior is told.
     prompt: str | None = field(
@@ -217,6 +226,7 @@ class SolveKeywords(TypedDict, total=False):
     sampler: str | Sampler | None
     samples: int
     fidelity: float | None
+    adapt: str | int | None
     prompt: str | None
     negative_prompt: str | None
     guidance_scale: float | None

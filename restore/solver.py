@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
+from restore.adapting.tuning import adapt
 from restore.batch import joined, parts_of
 from restore.device import memory
 from restore.engine import reverse
@@ -30,6 +32,8 @@ from restore.results.result import Event, Result
 from restore.run_options import SolveKeywords
 from restore.sampling.noise import Noise, seed_for
 from restore.tiling.regions import crop
+
+logger = logging.getLogger("restore")
 
 
 def solve(
@@ -54,7 +58,7 @@ def solve(
         prior: a colour prior also restores gray pictures.
         guidance: a method, or `NAME[:key=value,...]`; by default chosen by the operator.
         device: of the prior; by default that of its weights.
-        keywords: fields of `RunOptions` of scope "call": seed, steps, samples, fidelity, sampler, quality, name.
+        keywords: fields of `RunOptions` of scope "call": seed, steps, samples, fidelity, adapt, sampler, quality, name.
 
     Raises: UsageError, OperatorError, PriorError, OutOfMemoryError.
     """
@@ -109,6 +113,15 @@ def run(
     walk = _walk if gradients else torch.no_grad()(_walk)
     plans = [replace(plan, guidance=Checkpointed(plan.guidance)) for plan in plans] if gradients else plans
     step, steps = 0, sum(plan.steps for plan in plans)
+    tuning = None
+    if plans[0].adapt is not None:
+        state, ahead = plans[0].problem.operator.pinv(plans[0].problem.y), plans[0].adapt.total
+        for progress in adapt(plans, plans[0].adapt, seed):
+            yield Event(progress.done, steps + ahead, state, decode=plans[0].decode)
+            plans, tuning = progress.plans or plans, progress.tuning
+        if tuning is not None:
+            logger.info("%s", tuning.said)
+        step, steps = ahead, steps + ahead
     pictures = []
     for plan in plans:
         drawn = []
@@ -129,6 +142,7 @@ def run(
         consistency=consistency(problem, x),
         answer=kind_of([plan.guidance for plan in plans], fidelity),
         fidelity=fidelity,
+        record={} if tuning is None else {"adapted": asdict(tuning)},
     )
     yield Event(steps, steps, x, finish(result))
 

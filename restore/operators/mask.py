@@ -55,6 +55,9 @@ class Mask(Spectral):
     def missing_mask(self, shape: Sequence[int]) -> Tensor | None:
         return ~self.keep.all(dim=1, keepdim=True).all(dim=0, keepdim=True)
 
+    def shown(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return y, self.keep.to(y.device).all(dim=1, keepdim=True)
+
     def to(self, device: torch.device) -> Operator:
         return Mask(self.keep.to(device))
 

@@ -37,6 +37,16 @@ class Operator(ABC):
         """
         return None
 
+    def shown(self, y: Tensor) -> tuple[Tensor, Tensor] | None:
+        """What y holds of a picture as it is, but for noise; None if it shows no pixel of one.
+
+        A prior can learn from it what pictures like this are. It may be another picture than the one wanted, as the small
+        picture is of which a large one is wanted.
+
+        Returns: a picture (B, C, h, w), and which pixels of it are shown, bool (B or 1, 1, h, w).
+        """
+        return None
+
     def to(self, device: torch.device) -> Operator:
         """The same operator with its tensors on a device, so that a run moves them once. Results do not depend on it."""
         return self

@@ -95,6 +95,9 @@ class Downsample(Separable):
     def initial_estimate(self, y: Tensor) -> Tensor:
         return F.interpolate(y, size=self.size, mode="bicubic", align_corners=False)
 
+    def shown(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return y, torch.ones_like(y[:1, :1], dtype=torch.bool)
+
     def resized(self, size: tuple[int, int]) -> Operator:
         rows, columns = (max(1, round(part * new / old)) for part, new, old in zip(self.small, size, self.size, strict=True))
         return Downsample.between(size, (rows, columns), self.kernel)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from restore.adapting.length import Length
 from restore.device import memory
 from restore.errors import OutOfMemoryError
 from restore.guidance import Guidance
@@ -50,6 +51,7 @@ class Plan:
         tried: the dry run, if its windows were chosen by one.
         before: seconds and peak bytes of what was evaluated before the plan was made: text encoders, and the codec for what the
             problem is in latents.
+        adapt: how long the prior is tuned on the problem before the run; None for not at all.
     """
 
     problem: Problem
@@ -66,6 +68,7 @@ class Plan:
     at_once: int = sys.maxsize
     tried: DryRun | None = field(default=None, compare=False)
     before: tuple[float, int] = field(default=(0.0, 0), compare=False)
+    adapt: Length | None = None
 
     @property
     def batch(self) -> int:

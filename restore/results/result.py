@@ -74,7 +74,8 @@ class Result(Generic[Given]):
         answer: what x is: "sample", "mean" (of samples), "estimate" (a point estimate) or "blend".
         fidelity: from 0, a posterior sample, to 1, the mean or the point estimate.
         picture: x as a picture of the input's kind, ready to write; None without a task.
-        record: task, options, seed, prior and its hash, versions, for `restore rerun`; empty without a task.
+        record: task, options, seed, prior and its hash, versions, for `restore rerun`; without a task empty but for
+            `adapted`, what became of tuning the prior (`restore.adapting.tuning.Tuning`).
         mask: bool (1, 1, H, W), true at the pixels that were filled; None if the problem does not mark any.
         given: the input; `image` has its type.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import cycle
 
@@ -13,7 +13,7 @@ from numpy.random import Generator as Dice
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from restore.guidance.pnp import ENLARGING, FILLING
+from restore.guidance.pnp import ENLARGING, FILLING, PnP
 from restore.operators import Downsample, Mask
 from restore.operators.operator import Linear
 from restore.sampling import schedules
@@ -75,10 +75,11 @@ class TrajectoryPool:
     Args:
         share: of the crops of each batch, in [0, 1].
         compressed: share of new trajectories that start from a JPEG (`CompressedTrajectory`); the others lack pixels.
+        begin: makes the trajectories that lack pixels, of a clean picture (1, C, H, W); by default with random operators.
     """
 
-    def __init__(self, share: float, compressed: float = 0.0) -> None:
-        self.share, self.compressed = share, compressed
+    def __init__(self, share: float, compressed: float = 0.0, begin: Callable[[Tensor, Dice], State] | None = None) -> None:
+        self.share, self.compressed, self._begin = share, compressed, begin or _random
         self._pool: list[State] = []
 
     @torch.no_grad()
@@ -94,7 +95,7 @@ class TrajectoryPool:
             return []
         pictures = cycle(clean[:count].split(1))
         while len(self._pool) < POOL_SIZE * count:
-            start = compressed if self.compressed and dice.random() < self.compressed else _start
+            start = compressed if self.compressed and dice.random() < self.compressed else self._begin
             self._pool.append(start(next(pictures).clone(), dice))  # Cloned: a view would keep the whole batch in memory.
         picked = set(dice.choice(len(self._pool), count, replace=False).tolist())
         taken = [one for index, one in enumerate(self._pool) if index in picked]
@@ -106,22 +107,29 @@ class TrajectoryPool:
         self._pool += [one for one in trajectories if len(one.sigmas)]
 
 
-def _start(clean: Tensor, dice: Dice) -> Trajectory:
-    height, width = clean.shape[-2:]
-    scales = [scale for scale in SCALES if height % scale == 0 and width % scale == 0]
-    operator: Linear
-    if scales and dice.random() < DOWNSAMPLING_SHARE:
-        scale = int(dice.choice(scales))
-        operator, method, missing = Downsample((height, width), scale), ENLARGING, 1 - 1 / scale**2
-    else:
-        holes = _random_pixels(dice, height, width) if dice.random() < 0.6 else _strokes(dice, height, width)
-        holes[int(dice.integers(height)), int(dice.integers(width))] = True  # At least one pixel is missing.
-        keep = torch.from_numpy(~holes)[None, None]
-        operator, method, missing = Mask(keep.to(clean.device)), FILLING, float(holes.mean())
+def begun(clean: Tensor, operator: Linear, missing: float, method: PnP, dice: Dice) -> Trajectory:
+    """The start of a run of the method on what an operator measures of a picture, with a random number of steps.
+
+    Args:
+        clean: (1, C, H, W) in [-1, 1].
+        missing: share of the values that the measurement does not determine.
+    """
     steps = int(dice.choice(list(STEPS), p=list(STEPS.values())))
     sigmas = schedules.geometric(method.sigma_start, method.sigma_end, steps)[:-1].float()
     x = _with_measurement(operator, operator.initial_estimate(operator(clean)), clean)
     return Trajectory(clean, operator, missing, sigmas, x)
+
+
+def _random(clean: Tensor, dice: Dice) -> Trajectory:
+    height, width = clean.shape[-2:]
+    scales = [scale for scale in SCALES if height % scale == 0 and width % scale == 0]
+    if scales and dice.random() < DOWNSAMPLING_SHARE:
+        scale = int(dice.choice(scales))
+        return begun(clean, Downsample((height, width), scale), 1 - 1 / scale**2, ENLARGING, dice)
+    holes = _random_pixels(dice, height, width) if dice.random() < 0.6 else _strokes(dice, height, width)
+    holes[int(dice.integers(height)), int(dice.integers(width))] = True  # At least one pixel is missing.
+    keep = torch.from_numpy(~holes)[None, None]
+    return begun(clean, Mask(keep.to(clean.device)), float(holes.mean()), FILLING, dice)
 
 
 def _with_measurement(operator: Linear, x: Tensor, clean: Tensor) -> Tensor:

@@ -1,0 +1,90 @@
+"""What a prior learns from in a tuning: noisy crops, and states of restoring crops that were damaged as the picture was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.random import Generator as Dice
+from torch import Generator, Tensor
+
+from restore.adapting.material import Crops, Material
+from restore.guidance.pnp import PnP
+from restore.noise.rounding import ROUNDED
+from restore.operators.operator import Linear
+from restore.planning.plan import Plan
+from restore.training.objectives.edm import EDMObjective
+from restore.training.objectives.objective import noise_for
+from restore.training.objectives.pnp_states import Trajectory, begun
+
+LOWEST, HIGHEST = 0.02, 1.5  # Noise levels, in units of [-1, 1] pictures.
+NEAR = 0.3  # Standard deviation of the logarithm of levels around that of noise which is known.
+POOL = 8  # Unfinished restorations, of which each batch takes some.
+
+
+@dataclass
+class Loss:
+    """The denoising loss over known pixels: half of each batch noisy, half states of plug-and-play (`Trajectory`).
+
+    Attributes:
+        found: what is learnt from.
+        levels: draws noise levels and weighs errors.
+        method: whose states are learnt from; None for noise alone.
+    """
+
+    found: Material
+    levels: EDMObjective
+    method: PnP | None
+    _pool: list[tuple[Trajectory, Tensor]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, found: Material, plan: Plan) -> Loss:
+        """For a noisy picture of levels near its own, else of all levels and with the states of the plan's method."""
+        problem, own = found.problem, plan.guidance
+        if problem.sigma_y > ROUNDED and problem.y.shape == problem.shape:
+            return cls(found, EDMObjective(mean=math.log(problem.sigma_y), std=NEAR, sigma_min=LOWEST, sigma_max=HIGHEST), None)
+        levels = EDMObjective(mean=math.log(0.2), std=1.2, sigma_min=LOWEST, sigma_max=HIGHEST)
+        method = own if isinstance(own, PnP) else PnP()
+        return cls(found, levels, replace(method, sigma_end=LOWEST) if isinstance(problem.operator, Linear) else None)
+
+    def __call__(
+        self, prior: Callable[[Tensor, Tensor], Tensor], crops: Crops, dice: Dice, generator: Generator, device: torch.device
+    ) -> Tensor:
+        """The scalar loss of a batch of crops."""
+        taken = self._taken(crops, dice)
+        clean, known = crops.clean[len(taken) :].to(device), crops.known[len(taken) :].to(device)
+        sigma = self.levels.sample_sigma(len(clean), generator).to(device)
+        x = clean + sigma[:, None, None, None] * noise_for(clean, generator)
+        sigma = torch.cat([*(one.sigmas[:1].to(device) for one, _ in taken), sigma])
+        x0 = prior(torch.cat([*(one.x.to(device) for one, _ in taken), x]), sigma)
+        errors = [_mean((x0[len(taken) :] - clean).square(), known)]
+        for index, (one, counted) in enumerate(taken):
+            estimate = x0[index : index + 1]
+            errors.insert(index, _mean((estimate - one.clean.to(device)).square(), counted.to(device)))
+            later = one.advance(estimate.detach().to(one.x))
+            self._pool += [(later, counted)] if len(later.sigmas) else []
+        weighted = self.levels.weight(sigma) * torch.cat(errors)
+        return (0.02 * (weighted / 0.02).log1p()).mean()  # `DenoisingObjective.relative`.
+
+    def _taken(self, crops: Crops, dice: Dice) -> list[tuple[Trajectory, Tensor]]:
+        """Restorations on their way, with the pixels that are known and were not measured."""
+        if self.method is None:
+            return []
+        count = len(crops.clean) // 2
+        while len(self._pool) < POOL:
+            index = int(dice.integers(count))
+            clean, known = crops.clean[index : index + 1], crops.known[index : index + 1]
+            operator = self.found.operator(known, dice)
+            assert isinstance(operator, Linear)
+            missing = operator.missing_mask(clean.shape)
+            self._pool.append((begun(clean, operator, 1.0, self.method, dice), known if missing is None else known & missing))
+        return [self._pool.pop(int(np.floor(dice.random() * len(self._pool)))) for _ in range(count)]
+
+
+def _mean(squares: Tensor, counted: Tensor) -> Tensor:
+    """(B,): the mean over the pixels that count."""
+    counted = counted.expand_as(squares)
+    return (squares * counted).sum(dim=(1, 2, 3)) / counted.sum(dim=(1, 2, 3)).clamp_min(1)

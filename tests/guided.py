@@ -39,6 +39,16 @@ def smooth(*sizes: int) -> Tensor:
     return 0.2 * covariance
 
 
+class Stream:
+    """Noise from one generator: quicker than one a picture, and the law of the answers is the same."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=self.generator, dtype=like.dtype)
+
+
 PRIOR = Gaussian(smooth(*SHAPE), mean=0.1, channels=3)
 DISCRETE = Gaussian(smooth(*SHAPE), mean=0.1, channels=3, levels=LEVELS)
 

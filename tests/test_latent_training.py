@@ -78,7 +78,7 @@ def codec(work: Path) -> Path:
 # Codecs
 
 
-@pytest.mark.parametrize("kind", ["kl", "vq"])
+@pytest.mark.parametrize("kind", ["kl", pytest.param("vq", marks=pytest.mark.slow)])
 def test_a_codec_learns_to_return_its_pictures_and_is_diffusers_own(work: Path, kind: str) -> None:
     words = ["--steps", "150", "--warmup", "10", "--lr", "5e-3", "--ema", "0.9"]
     trained("data.npz", "-o", "codec", "--codec", kind, *CODEC, *words)

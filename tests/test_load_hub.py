@@ -161,6 +161,7 @@ def test_the_token_is_sent_and_to_no_model_before_it_is_set(world: World) -> Non
     assert {token for *_, token in world.hub.asked} == {"", TOKEN}
 
 
+@pytest.mark.slow
 def test_offline_what_was_loaded_once_is_there_and_nothing_is_asked(world: World, tmp_path: Path) -> None:
     before = list(world.hub.asked)
     pictures(tmp_path)

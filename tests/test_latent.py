@@ -13,8 +13,6 @@ from guided import PRIOR, SHAPE, Stream, measured, random
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore import solver
-from restore.engine import reverse
 from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance import (
     DAPS,
@@ -45,6 +43,8 @@ from restore.priors.latent.decoded import Decoded
 from restore.priors.latent.latent import Latent
 from restore.problem import Problem
 from restore.sampling.noise import Noise, seed_for
+from restore.solving import solver
+from restore.solving.engine import reverse
 
 MIX = torch.linalg.qr(random(12, 12, seed=9))[0]
 FACTOR = 2

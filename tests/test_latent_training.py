@@ -17,15 +17,16 @@ import numpy as np
 import pytest
 import torch
 
-from restore import Restorer, pretrained
+from restore import Restorer
 from restore.cli import main
 from restore.errors import PriorError
-from restore.generate import sample, schedule_for
+from restore.priors import pretrained
 from restore.priors.latent.conditional import Conditional
 from restore.priors.latent.conditions import Conditions
 from restore.priors.latent.latent import Latent
 from restore.priors.loaders import codec_folder, folder
 from restore.sampling.samplers import ddim
+from restore.solving.generate import sample, schedule_for
 from restore.training import autoencoders, families, runs
 from restore.training.data import Crops, load_crops
 from restore.training.kinds import PRIORS

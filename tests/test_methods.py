@@ -12,7 +12,6 @@ from guided import DISCRETE, KEEP, PRIOR, SHAPE, Stream, cg, measured, random, r
 from photographs import crop, photo, psnr
 from torch.func import jacrev
 
-from restore.engine import reverse
 from restore.errors import OperatorError, PriorError
 from restore.guidance import DAPS, DDRM, DPS, MMPS, TDS, PiGDM
 from restore.guidance.moments import Moments
@@ -23,6 +22,7 @@ from restore.priors import Prior
 from restore.problem import Problem
 from restore.sampling import samplers, schedules
 from restore.sampling.noise import Noise, seed_for
+from restore.solving.engine import reverse
 from restore.testing import check_guidance
 
 OPERATORS = {

@@ -9,10 +9,10 @@ from photographs import Counting, Shrinking, cheap
 from restore.errors import OperatorError, UsageError
 from restore.guidance import DDNM, MMPS, Denoising, DenoisingSamples, PnP, SDEdit
 from restore.operators import JPEG, Identity, Mask
+from restore.options.run_options import RunOptions
 from restore.planning.methods import choose_methods, kind_of
 from restore.plugins import manager
 from restore.problem import Problem
-from restore.run_options import RunOptions
 
 SHAPE = (1, 1, 8, 8)
 KEEP = torch.arange(64).reshape(1, 1, 8, 8) % 3 > 0

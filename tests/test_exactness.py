@@ -79,6 +79,7 @@ def test_mmps_is_calibrated_at_250_steps():
     assert 0.85 < ratio < 1.15
 
 
+@pytest.mark.slow
 def test_the_papers_mmps_is_calibrated_at_250_steps():
     error, ratio, _ = affine(cg(MMPS, spread=0, iterations=16), even(250), seeds=[0])
     assert error < 0.02

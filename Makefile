@@ -50,7 +50,7 @@ check: .venv/installed-for-tests
 # Values in float32, whatever the machine is made for; then what goes through the bundled prior once more, in bfloat16.
 test: check
 	$(PYTEST)
-	RESTORE_DTYPE=bfloat16 $(PYTEST) -m bfloat16
+	RESTORE_DTYPE=bfloat16 $(PYTEST) -m bfloat16 $$(grep -l mark.bfloat16 tests/*.py)
 
 # Some of these measure time and memory: one after the other.
 test-slow: .venv/installed-for-tests

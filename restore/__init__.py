@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 from restore.lazy import lazily
 
 if TYPE_CHECKING:
+    from restore.api.restorer import Restorer
+    from restore.api.shortcuts import auto, colorize, deblur, denoise, diagnose, inpaint, jpeg, super_resolution
     from restore.degradation import Degradation, parse_operator
     from restore.diagnosis import Diagnosis
     from restore.errors import OperatorError, OutOfMemoryError, PictureError, PluginError, PriorError, RestoreError, UsageError
@@ -45,18 +47,16 @@ if TYPE_CHECKING:
         Separable,
         Spectral,
     )
+    from restore.options.run_options import RunOptions
     from restore.planning.estimate import Estimate
     from restore.plugins.manager import hookimpl
     from restore.priors import GrayView, Prior
     from restore.priors.view import PriorView
     from restore.problem import Problem
-    from restore.restorer import Restorer
     from restore.results.result import Event, Result
-    from restore.run_options import RunOptions
     from restore.sampling.noise import Noise
     from restore.sampling.samplers import Sampler
-    from restore.shortcuts import auto, colorize, deblur, denoise, diagnose, inpaint, jpeg, super_resolution
-    from restore.solver import solve
+    from restore.solving.solver import solve
     from restore.task import Task
 
 _HOMES = {
@@ -95,25 +95,25 @@ _HOMES = {
     "PriorView": "restore.priors.view",
     "Problem": "restore.problem",
     "RestoreError": "restore.errors",
-    "Restorer": "restore.restorer",
+    "Restorer": "restore.api.restorer",
     "Result": "restore.results.result",
-    "RunOptions": "restore.run_options",
+    "RunOptions": "restore.options.run_options",
     "Sampler": "restore.sampling.samplers",
     "Separable": "restore.operators",
     "Spectral": "restore.operators",
     "Task": "restore.task",
     "UsageError": "restore.errors",
-    "auto": "restore.shortcuts",
-    "colorize": "restore.shortcuts",
-    "deblur": "restore.shortcuts",
-    "denoise": "restore.shortcuts",
-    "diagnose": "restore.shortcuts",
+    "auto": "restore.api.shortcuts",
+    "colorize": "restore.api.shortcuts",
+    "deblur": "restore.api.shortcuts",
+    "denoise": "restore.api.shortcuts",
+    "diagnose": "restore.api.shortcuts",
     "hookimpl": "restore.plugins.manager",
-    "inpaint": "restore.shortcuts",
-    "jpeg": "restore.shortcuts",
+    "inpaint": "restore.api.shortcuts",
+    "jpeg": "restore.api.shortcuts",
     "parse_operator": "restore.degradation",
-    "solve": "restore.solver",
-    "super_resolution": "restore.shortcuts",
+    "solve": "restore.solving.solver",
+    "super_resolution": "restore.api.shortcuts",
 }
 __all__ = [
     "JPEG",

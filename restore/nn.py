@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from restore.api.restorer import Restorer
 from restore.errors import PictureError, UsageError
 from restore.images.picture import Picture
-from restore.options import describe
+from restore.options.checked import describe
 from restore.priors.prior import Prior
-from restore.restorer import Restorer
 from restore.task import Task
 
 

@@ -8,11 +8,11 @@ import torch
 from gaussian import Gaussian, decaying
 from torch import Tensor
 
-from restore.engine import reverse
 from restore.guidance import TDS, Guidance
 from restore.operators import Operator
 from restore.problem import Problem
 from restore.sampling.noise import Noise, seed_for
+from restore.solving.engine import reverse
 
 SHAPE = (3, 4, 6)
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
@@ -37,6 +37,16 @@ def smooth(*sizes: int) -> Tensor:
     for size in sizes:
         covariance = torch.kron(covariance, decaying(size, 0.8))
     return 0.2 * covariance
+
+
+class Stream:
+    """Noise from one generator: quicker than one a picture, and the law of the answers is the same."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=self.generator, dtype=like.dtype)
 
 
 PRIOR = Gaussian(smooth(*SHAPE), mean=0.1, channels=3)

@@ -13,7 +13,7 @@ from restore.adapting.length import Length
 from restore.adapting.material import material
 from restore.operators import Blur, Downsample, Identity, Mask
 from restore.results.provenance import weights_hash
-from restore.solver import last
+from restore.solving.solver import last
 from restore_plugins.inpaint import Inpaint
 
 

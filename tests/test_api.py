@@ -13,13 +13,16 @@ import torch
 from photographs import Blurring, cheap, crop, photo
 
 import restore
-from restore import Problem, Restorer, keywords, typed_calls
+from restore import Problem, Restorer
+from restore.api import typed_calls
+from restore.api.typed_calls import BuiltIn
 from restore.errors import OperatorError, PictureError, RestoreError, UsageError
 from restore.nn import Restore
 from restore.operators import Identity, Mask
+from restore.options import keywords
+from restore.options.run_options import of_scope
+from restore.options.signatures import CallKeywords, PriorKeywords
 from restore.plugins import manager
-from restore.run_options import CallKeywords, PriorKeywords, of_scope
-from restore.typed_calls import BuiltIn
 
 PICTURE = crop("coffee", 100, 150, 32)
 MASK = np.zeros((32, 32), np.uint8)
@@ -221,7 +224,7 @@ def test_a_gradient_is_not_dropped_silently():
 
 
 def test_a_batch_in_one_call(monkeypatch):
-    monkeypatch.setattr("restore.shortcuts._photo", cheap)
+    monkeypatch.setattr("restore.api.shortcuts._photo", cheap)
     batch = images()
     found = restore.denoise(batch, sigma=5)
     assert found.shape == batch.shape

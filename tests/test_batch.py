@@ -10,10 +10,10 @@ import torch
 from photographs import Blurring, crop
 
 from restore import OperatorError, Problem, solve
-from restore.batch import parts_of
 from restore.operators import Compose, ComposeLinear, Downsample, Identity, Mask, Operator
 from restore.operators.observed import Observed
-from restore.solver import last
+from restore.solving.batch import parts_of
+from restore.solving.solver import last
 
 SHAPE = (3, 3, 24, 20)
 

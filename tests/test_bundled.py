@@ -106,8 +106,10 @@ def test_every_loader_of_bundled_weights_checks_them(package: Path, monkeypatch:
     ("name", "command"),
     [
         ("priors/photo/model.safetensors", ["denoise", "img.png", "--sigma", "5", "--steps", "1", "--device", "cpu"]),
-        ("noise/estimator.safetensors", ["denoise", "img.png", "--steps", "1", "--device", "cpu"]),
-        ("diagnosis/scratches.safetensors", ["diagnose", "img.png"]),
+        pytest.param(
+            "noise/estimator.safetensors", ["denoise", "img.png", "--steps", "1", "--device", "cpu"], marks=pytest.mark.slow
+        ),
+        pytest.param("diagnosis/scratches.safetensors", ["diagnose", "img.png"], marks=pytest.mark.slow),
     ],
 )
 def test_the_command_says_so_and_ends_with_3(tmp_path: Path, name: str, command: list[str]) -> None:

@@ -3,13 +3,13 @@
 import pytest
 import torch
 from gaussian import Gaussian, decaying
-from guided import cg
+from guided import Stream, cg
 
-from restore.engine import reverse
 from restore.guidance import MMPS, TDS
 from restore.operators import Blur, Dense, Mask
 from restore.problem import Problem
 from restore.sampling import samplers, schedules
+from restore.solving.engine import reverse
 
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
 ABAR = (1 - BETAS).cumprod(0)
@@ -29,16 +29,8 @@ LIMIT = 24.3  # Chi-squared of 7 degrees of freedom, exceeded by one uniform his
 ERRORS = 3.5  # Standard errors, exceeded by one mean in two thousand.
 
 
-class Stream:
-    def __init__(self, seed=0):
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def __call__(self, like):
-        return torch.randn(like.shape, generator=self.generator, dtype=like.dtype)
-
-
-def ranks(guidance, operator, sigma_y, steps, trials, draws=31, variance=1.0):
-    """Of true values among drawn ones, as shares in (0, 1), for three projections. `variance` falsifies the drawn ones."""
+def drawn(guidance, operator, sigma_y, steps, trials, draws=31):
+    """Answers (trials, draws, SIZE), and true pictures (trials, 1, SIZE)."""
     prior = Gaussian(decaying(SIZE))
     noise = Stream(7)
     truth = prior.draw(trials, SHAPE, seed=3).float()
@@ -47,13 +39,21 @@ def ranks(guidance, operator, sigma_y, steps, trials, draws=31, variance=1.0):
     problem = Problem(y.repeat_interleave(draws, dim=0), operator, sigma_y, (trials * draws, *SHAPE))
     with torch.no_grad():
         *_, answers = reverse(problem, prior, guidance, samplers.ddim(), schedules.ddpm(LEVELS, steps), noise)
-    answers, truth = answers.reshape(trials, draws, SIZE), truth.reshape(trials, 1, SIZE)
+    return answers.reshape(trials, draws, SIZE), truth.reshape(trials, 1, SIZE)
+
+
+def ranked(answers, truth, variance=1.0):
+    """Of true values among drawn ones, as shares in (0, 1), for three projections. `variance` falsifies the drawn ones."""
     mean = answers.mean(dim=1, keepdim=True)
     answers = mean + variance**0.5 * (answers - mean)
     # The middle, the mean of the hole, and a difference across it.
     views = torch.zeros(SIZE, 3)
     views[SIZE // 2, 0], views[~KEEP, 1], views[6, 2], views[10, 2] = 1, 1, 1, -1
-    return ((answers @ views < truth @ views).sum(dim=1).double() + 0.5) / (draws + 1)
+    return ((answers @ views < truth @ views).sum(dim=1).double() + 0.5) / (answers.shape[1] + 1)
+
+
+def ranks(*words, **more):
+    return ranked(*drawn(*words, **more))
 
 
 def unevenness(shares):
@@ -95,22 +95,24 @@ def test_tds():
 
 
 # Both are exact for Gaussian pictures in one step, so that many trials cost little.
-ONE_STEP = pytest.mark.parametrize(
-    "guidance",
-    [cg(MMPS, iterations=16, spread=16), cg(TDS, particles=2, iterations=16, spread=16)],
-    ids=["MMPS", "TDS"],
-)
+ONE_STEP = {
+    "MMPS": cg(MMPS, iterations=16, spread=16),
+    "TDS": cg(TDS, particles=2, iterations=16, spread=16),
+}
 
 
-@ONE_STEP
-def test_one_step(guidance):
-    check(ranks(guidance, *OPERATORS["few sums"], steps=1, trials=1000))
+@pytest.fixture(scope="module", params=ONE_STEP)
+def one_step(request):
+    return drawn(ONE_STEP[request.param], *OPERATORS["few sums"], steps=1, trials=1000)
 
 
-@ONE_STEP
+def test_one_step(one_step):
+    check(ranked(*one_step))
+
+
 @pytest.mark.parametrize("variance", [0.8, 1.25])
-def test_the_test_sees_a_variance_that_is_wrong_by_a_fifth(guidance, variance):
-    found = overconfidence(ranks(guidance, *OPERATORS["few sums"], steps=1, trials=1000, variance=variance))
+def test_the_test_sees_a_variance_that_is_wrong_by_a_fifth(one_step, variance):
+    found = overconfidence(ranked(*one_step, variance))
     assert found > ERRORS if variance < 1 else found < -ERRORS
 
 

@@ -16,9 +16,9 @@ from toys import TOY, Command, Ran, files, picture, process
 
 from restore.cli.root import root
 from restore.cli.task import common
+from restore.options.run_options import RESERVED, RunOptions
 from restore.plugins import manager as plugins
 from restore.plugins.contributions import COMMANDS
-from restore.run_options import RESERVED, RunOptions
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_models_are_listed(restore: Command) -> None:
 
 
 def test_no_task_can_take_the_name_of_a_command_or_a_flag() -> None:
-    from restore.restorer import Restorer
+    from restore.api.restorer import Restorer
 
     assert set(root.commands) | {"help"} == COMMANDS
     assert {flag.name for flag in common()} <= RESERVED

@@ -29,9 +29,9 @@ from restore.operators.constraint import Constraint
 from restore.operators.jpeg import tables, to_blocks
 from restore.operators.jpeg_cells import JPEGCells
 from restore.operators.weighted import Weighted
+from restore.options.run_options import RunOptions
 from restore.planning.methods import choose_methods
 from restore.problem import Problem
-from restore.run_options import RunOptions
 
 TAKING = [
     DAPS(ode=2),

@@ -25,7 +25,7 @@ from restore.planning.plan import fit, make_plan
 from restore.plugins import manager as plugins
 from restore.problem import Problem
 from restore.sampling.samplers import heun
-from restore.solver import last, run
+from restore.solving.solver import last, run
 from restore.task import Task
 from restore.tiling.tiled import LEAST
 

@@ -10,7 +10,7 @@ from gaussian import Gaussian, decaying, exact_law
 from photographs import PLACE, Shrinking
 from toys import files
 
-from restore import Restorer, generate, images
+from restore import Restorer, images
 from restore.errors import PriorError, UsageError
 from restore.guidance import SDEdit, Unconditional, nothing_measured
 from restore.operators import Mask
@@ -18,7 +18,8 @@ from restore.planning.plan import make_plan
 from restore.priors import Prior
 from restore.problem import Problem
 from restore.sampling import samplers, schedules
-from restore.solver import run
+from restore.solving import generate
+from restore.solving.solver import run
 
 PRIOR = Gaussian(0.04 * decaying(6, 0.7), mean=0.2)
 LEVELS = torch.linspace(0.01, 10.0, 100).double().flip(0)
@@ -115,7 +116,7 @@ def test_the_command_writes_a_grid_and_a_film(place, restore):
 
 
 def test_a_gray_prior_gives_a_gray_file(place, restore, monkeypatch):
-    from restore import pretrained
+    from restore.priors import pretrained
 
     monkeypatch.setattr(pretrained, "prior", lambda name, **rest: Shrinking(channels=1))
     assert restore("sample", "any", "-n", "1", "--size", "8", "--steps", "2").code == 0

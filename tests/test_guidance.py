@@ -6,7 +6,6 @@ from gaussian import Gaussian, decaying, dense, exact_law, posterior, wasserstei
 from guided import DISCRETE, KEEP, LEVELS, PRIOR, SHAPE, measured, random, run
 from torch.func import jacrev
 
-from restore.engine import reverse
 from restore.errors import OperatorError, UsageError
 from restore.guidance import (
     DAPS,
@@ -25,12 +24,13 @@ from restore.guidance import (
     SDEdit,
 )
 from restore.operators import Downsample, Gray, GrayWithHints, Identity, Linear, Mask, Operator
+from restore.options.spec import parse
 from restore.plugins import manager as plugins
 from restore.priors import Prior
 from restore.problem import Problem
 from restore.sampling import samplers, schedules
 from restore.sampling.noise import Noise, seed_for
-from restore.spec import parse
+from restore.solving.engine import reverse
 from restore.testing import check_guidance
 
 CHANNELS, HEIGHT, WIDTH = SHAPE

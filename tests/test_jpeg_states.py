@@ -74,7 +74,7 @@ def test_gray_pictures_are_saved_as_gray():
 
 
 def test_shares_and_lengths():
-    found = begun(400, waves(1, 16))
+    found = begun(150, waves(1, 16))
     assert Counter(len(one.sigmas) for one in found).keys() == STEPS.keys()
     assert {one.orientation for one in found} == set(range(1, 9))
     pool = TrajectoryPool(1.0, compressed=0.5)

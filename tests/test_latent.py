@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 import torch
 from gaussian import Gaussian
-from guided import PRIOR, SHAPE, measured, random
+from guided import PRIOR, SHAPE, Stream, measured, random
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore import solver
-from restore.engine import reverse
 from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance import (
     DAPS,
@@ -45,6 +43,8 @@ from restore.priors.latent.decoded import Decoded
 from restore.priors.latent.latent import Latent
 from restore.problem import Problem
 from restore.sampling.noise import Noise, seed_for
+from restore.solving import solver
+from restore.solving.engine import reverse
 
 MIX = torch.linalg.qr(random(12, 12, seed=9))[0]
 FACTOR = 2
@@ -299,7 +299,7 @@ def test_dynamics_through_a_loud_decoder_have_the_posteriors_mean() -> None:
     y = random(1, *SHAPE, seed=3)
     operator = Decoded(Identity(), codec, (4, 6))
     problem = Problem(y.expand(count, -1, -1, -1), operator, sigma_y, (count, 12, 2, 3))
-    noise = Noise([seed_for(0, sample=index) for index in range(count)])
+    noise = Stream()
     drawn = LatentDAPS(langevin=60)._draw(problem, torch.zeros(count, 12, 2, 3).double(), r, noise)
     precision = 1 / r**2 + 36 / sigma_y**2
     wanted = 6 / sigma_y**2 * Orthogonal()._encode(y) / precision

@@ -17,15 +17,16 @@ import numpy as np
 import pytest
 import torch
 
-from restore import Restorer, pretrained
+from restore import Restorer
 from restore.cli import main
 from restore.errors import PriorError
-from restore.generate import sample, schedule_for
+from restore.priors import pretrained
 from restore.priors.latent.conditional import Conditional
 from restore.priors.latent.conditions import Conditions
 from restore.priors.latent.latent import Latent
 from restore.priors.loaders import codec_folder, folder
 from restore.sampling.samplers import ddim
+from restore.solving.generate import sample, schedule_for
 from restore.training import autoencoders, families, runs
 from restore.training.data import Crops, load_crops
 from restore.training.kinds import PRIORS
@@ -78,7 +79,7 @@ def codec(work: Path) -> Path:
 # Codecs
 
 
-@pytest.mark.parametrize("kind", ["kl", "vq"])
+@pytest.mark.parametrize("kind", ["kl", pytest.param("vq", marks=pytest.mark.slow)])
 def test_a_codec_learns_to_return_its_pictures_and_is_diffusers_own(work: Path, kind: str) -> None:
     words = ["--steps", "150", "--warmup", "10", "--lr", "5e-3", "--ema", "0.9"]
     trained("data.npz", "-o", "codec", "--codec", kind, *CODEC, *words)

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the ground up; the longest name that fits a module counts.
 LAYERS = [
-    ["errors", "lazy", "spec", "files", "bundled", "wording", "device.memory", "device.dtype"],
+    ["errors", "lazy", "options.spec", "files", "bundled", "wording", "device.memory", "device.dtype", "adapting.length"],
     ["operators"],
     ["exemplars"],
     ["noise.model", "noise.clipping"],
@@ -17,7 +17,7 @@ LAYERS = [
     ["priors", "sampling"],
     ["tiling", "planning.activation_memory"],
     ["guidance"],
-    ["engine"],
+    ["solving.engine"],
     [
         "images",
         "results.projection",
@@ -27,19 +27,21 @@ LAYERS = [
         "blur",
     ],
     ["diagnosis"],
-    ["task", "run_options", "keywords"],
+    ["task", "options.run_options", "options.keywords", "options.signatures"],
     ["options"],
     ["plugins.hookspecs"],
     ["plugins"],
     ["degradation"],
-    ["restore_plugins", "plugins.builtins", "device", "pretrained"],
+    ["restore_plugins", "plugins.builtins", "device", "priors.pretrained"],
     ["planning"],
-    ["results", "generate", "likelihood"],
-    ["batch", "preparing"],
-    ["solver"],
-    ["typed_calls", "request"],
-    ["restorer"],
-    ["shortcuts", "nn", "testing"],
+    ["training.objectives", "training.optimizers"],
+    ["adapting"],
+    ["results", "solving.generate", "likelihood"],
+    ["solving.batch", "solving.preparing"],
+    ["solving"],
+    ["api.typed_calls", "api.request"],
+    ["api.restorer"],
+    ["api", "nn", "testing"],
     ["training"],
     ["cli"],
 ]
@@ -104,7 +106,7 @@ def test_imports_are_seen(source, found):
 def test_ranks():
     assert rank("torch.nn") is None
     assert (
-        rank("restore.pretrained.prior")
+        rank("restore.priors.pretrained.prior")
         > rank("restore.plugins.manager.load")
         > rank("restore.priors.loaders.load")
         == rank("restore.sampling.samplers")

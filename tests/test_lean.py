@@ -19,7 +19,7 @@ from restore.operators.operator import Spectral
 from restore.planning.activation_memory import Live
 from restore.problem import Problem, finite
 from restore.results.consistency import consistency
-from restore.solver import run
+from restore.solving.solver import run
 from restore.tiling.tiled import Tiled
 
 

@@ -16,9 +16,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from restore import pretrained
 from restore.errors import PriorError
-from restore.priors import DDPM, VE, Prior
+from restore.priors import DDPM, VE, Prior, pretrained
 from restore.sampling.samplers import ddim, euler_maruyama
 from restore.testing import check_prior
 

@@ -16,7 +16,7 @@ from hub import TOKEN, Hub, serve
 from PIL import Image
 from toys import OWN, picture
 
-from restore import pretrained
+from restore.priors import pretrained
 from restore.priors.loaders import folder
 from restore.results.provenance import weights_hash
 
@@ -27,7 +27,7 @@ with warnings.catch_warnings():
 # Loads each name given, or tells why not, and does the same with a token once more for the gated ones.
 LOAD = f"""
 import json, os, sys
-from restore import pretrained
+from restore.priors import pretrained
 from restore.errors import PriorError
 from restore.results.provenance import weights_hash
 told = {{}}
@@ -161,6 +161,7 @@ def test_the_token_is_sent_and_to_no_model_before_it_is_set(world: World) -> Non
     assert {token for *_, token in world.hub.asked} == {"", TOKEN}
 
 
+@pytest.mark.slow
 def test_offline_what_was_loaded_once_is_there_and_nothing_is_asked(world: World, tmp_path: Path) -> None:
     before = list(world.hub.asked)
     pictures(tmp_path)

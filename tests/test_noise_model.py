@@ -9,7 +9,6 @@ from photographs import crop
 
 from restore import Restorer
 from restore.compression import of_compression
-from restore.engine import reverse
 from restore.errors import PictureError
 from restore.guidance import Denoising, PnP, Whitening
 from restore.images import as_picture
@@ -19,12 +18,13 @@ from restore.noise.measure import described, measured, noise_of
 from restore.noise.model import NoiseModel, basis
 from restore.noise.quiet import quiet_share
 from restore.operators import Downsample, Identity, Mask
+from restore.options.run_options import RunOptions
 from restore.planning.methods import choose_methods
 from restore.priors.prior import Prior
 from restore.problem import Problem
-from restore.run_options import RunOptions
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import ddim
+from restore.solving.engine import reverse
 
 SIZE = (6, 8)
 

@@ -18,10 +18,10 @@ from restore.device import memory
 from restore.device.offload import fits, offload, weights_of
 from restore.errors import UsageError
 from restore.networks.presets import PRESETS
-from restore.pretrained import prior as loaded
 from restore.priors import Prior
 from restore.priors.latent.conditions import Conditions
 from restore.priors.loaders import folder
+from restore.priors.pretrained import prior as loaded
 from restore.priors.whereabouts import device_of
 
 CPU = torch.device("cpu")
@@ -124,7 +124,7 @@ def test_the_command_offloads(tmp_path: Path, scratch: Path, monkeypatch: pytest
     cv2.imwrite("img.png", np.random.default_rng(0).integers(0, 256, (16, 20, 3), np.uint8))
     words = ["denoise", "img.png", "--sigma", "20", "--prior", str(model), "--device", "cpu"]
     assert main([*words, "-o", "plain.png"]) == 0
-    monkeypatch.setattr("restore.restorer.fits", lambda prior, device, bound: False)
+    monkeypatch.setattr("restore.api.restorer.fits", lambda prior, device, bound: False)
     assert main([*words, "-o", "offloaded.png", "--offload", "auto"]) == 0
     assert (cv2.imread("plain.png") == cv2.imread("offloaded.png")).all()
     with pytest.raises(UsageError, match="compile is for weights that stay"):

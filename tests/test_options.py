@@ -11,11 +11,11 @@ import click
 import numpy as np
 import pytest
 
-from restore import options
 from restore.cli.flags import click_options
 from restore.cli.json_schema import json_schema
 from restore.errors import UsageError
-from restore.run_options import RunOptions, of_scope
+from restore.options import checked as options
+from restore.options.run_options import RunOptions, of_scope
 from restore.task import Task
 
 

@@ -14,7 +14,8 @@ import torch
 
 from benchmarks.photo_prior import artefacts
 from benchmarks.pictures import read, tensor
-from restore import Restorer, pretrained
+from restore import Restorer
+from restore.priors import pretrained
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "reports" / "results" / "photo-prior.jsonl"

@@ -134,15 +134,15 @@ def test_bad_options_of_the_tasks_leave_nothing_behind(restore: Command, place: 
 
 
 @pytest.mark.bfloat16
-def test_the_same_command_twice_gives_the_same_bytes(place: Path) -> None:
+def test_the_same_command_twice_gives_the_same_bytes(restore: Command, place: Path) -> None:
+    """In two processes: this one, and one of its own."""
     shutil.copy(SAMPLES / "degraded" / "chelsea-x4.png", place / "small.png")
-    made = []
-    for out in ("one.png", "two.png"):
-        running = process(place, "super-resolution", "small.png", "--scale", "2", "--steps", "2", "-o", out, "--device", "cpu")
-        told, err = running.communicate(timeout=120)
-        assert (running.returncode, told) == (0, f"{out}\n"), err
-        made.append((place / out).read_bytes())
-    assert made[0] == made[1]
+    words = ("super-resolution", "small.png", "--scale", "2", "--steps", "2", "--device", "cpu", "-o")
+    running = process(place, *words, "two.png")
+    told, err = running.communicate(timeout=120)
+    assert (running.returncode, told) == (0, "two.png\n"), err
+    assert restore(*words, "one.png").code == 0
+    assert (place / "one.png").read_bytes() == (place / "two.png").read_bytes()
 
 
 def test_neither_order_nor_company_changes_a_picture(restore: Command, place: Path) -> None:

@@ -18,14 +18,15 @@ import pipelines
 import pipelines_more
 from walks import ASKED, STEPS, TOLD, noise, same, stepped, walked
 
-from restore import generate, pretrained
 from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance.unconditional import nothing_measured
 from restore.operators import Downsample, Identity
+from restore.priors import pretrained
 from restore.priors.families.ddpm import DDPM
 from restore.priors.families.edm import EDM
 from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem
+from restore.solving import generate
 
 # Solvers of diffusers make arrays of tensors in a way that numpy is to forget.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")

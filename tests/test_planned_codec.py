@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from restore import solver
 from restore.guidance import (
     PSLD,
     BlendedLatents,
@@ -23,17 +22,18 @@ from restore.guidance import (
     ReSample,
 )
 from restore.operators import Downsample, Mask
-from restore.options import run_options
+from restore.options.checked import run_options
 from restore.planning import coding
 from restore.planning.coding import Coded, seconds_to_code
 from restore.planning.dry_run import dry_run
 from restore.planning.estimate import estimate
 from restore.planning.plan import bytes_held
-from restore.preparing import prepare
 from restore.priors import Prior
 from restore.priors.latent.codec import Codec
 from restore.priors.latent.latent import Latent
 from restore.problem import Problem
+from restore.solving import solver
+from restore.solving.preparing import prepare
 
 CPU = torch.device("cpu")
 
@@ -164,7 +164,7 @@ def test_a_text_encoder_counts_for_time_and_memory(made: Any) -> None:
     pytest.importorskip("transformers", reason="text encoders need the extra `text`")
     import pipelines
 
-    from restore import pretrained
+    from restore.priors import pretrained
 
     _, folder = made(pipelines.stable_diffusion, prediction="epsilon")
     prior = pretrained.prior(str(folder))

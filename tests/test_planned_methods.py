@@ -9,10 +9,10 @@ from photographs import Counting, Shrinking, cheap
 from restore.errors import OperatorError, UsageError
 from restore.guidance import DDNM, MMPS, Denoising, DenoisingSamples, PnP, SDEdit
 from restore.operators import JPEG, Identity, Mask
+from restore.options.run_options import RunOptions
 from restore.planning.methods import choose_methods, kind_of
 from restore.plugins import manager
 from restore.problem import Problem
-from restore.run_options import RunOptions
 
 SHAPE = (1, 1, 8, 8)
 KEEP = torch.arange(64).reshape(1, 1, 8, 8) % 3 > 0
@@ -72,7 +72,7 @@ def test_an_operator_without_a_default_method_says_so():
 def test_fidelity_trades_error_for_spread_as_theory_has_it():
     # Denoising a Gaussian: estimate and samples are exact, so the error is (1 + (1 - f)^2) times the least one.
     prior, sigma = Gaussian(0.02 * decaying(64, 0.9)), 0.1
-    truth = prior.draw(150, (1, 8, 8), seed=1)
+    truth = prior.draw(75, (1, 8, 8), seed=1)
     noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(2), dtype=truth.dtype)
     given = ((truth + sigma * noise + 1) / 2).float()
     errors = []

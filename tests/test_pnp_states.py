@@ -44,7 +44,7 @@ def objective(share, **words):
 
 def test_trajectories_start_where_the_guidance_starts():
     lost, scales, lengths = [], [], []
-    for one in begun(200):
+    for one in begun(80):
         y = one.operator(one.clean)
         guess = one.operator.prox(one.operator.initial_estimate(y), y, 0.0)
         torch.testing.assert_close(one.x, guess, atol=1e-5, rtol=0)
@@ -56,7 +56,7 @@ def test_trajectories_start_where_the_guidance_starts():
         else:
             scales.append(round((1 / (1 - one.missing)) ** 0.5))
     assert set(lengths) == set(STEPS)
-    assert 60 < len(scales) < 120
+    assert 24 < len(scales) < 48
     assert set(scales) == {2, 3, 4}
     # From a stroke or two to nearly all pixels.
     assert 0 < min(lost) < 0.3
@@ -91,7 +91,7 @@ def test_only_what_was_not_measured_counts():
 
 @pytest.mark.parametrize(("size", "counts"), [(8, {3}), (4, {1, 2}), (1, {0, 1})])
 def test_the_share_of_the_crops_is_kept_on_average(size, counts):
-    pool, clean = TrajectoryPool(0.375), waves(size)
+    pool, clean = TrajectoryPool(0.375), waves(size, side=12)
     found = [len(pool.sample(clean, seeded(seed))) for seed in range(80)]
     assert set(found) == counts
     assert np.mean(found) == pytest.approx(0.375 * size, abs=4 * 0.5 / 80**0.5)

@@ -24,9 +24,9 @@ def blocks(language: str) -> list[str]:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the files the README speaks of."""
     monkeypatch.chdir(tmp_path)
-    picture = crop("chelsea", 100, 140, 48)
-    mask = np.zeros((48, 48), np.uint8)
-    mask[20:23, 5:40] = 255
+    picture = crop("chelsea", 100, 140, 32)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[14:17, 4:26] = 255
     strokes = np.dstack([picture, np.where(mask > 0, 255, 0)])
     for name, pixels in (("img", picture[..., ::-1]), ("m", mask), ("strokes", strokes.astype(np.uint8))):
         cv2.imwrite(f"{name}.png", pixels)
@@ -44,7 +44,7 @@ def test_the_commands_work(place: Path, capfd: pytest.CaptureFixture[str]) -> No
 
 
 def test_python_works(place: Path) -> None:
-    image, mask = crop("chelsea", 100, 140, 48), cv2.imread("m.png", cv2.IMREAD_GRAYSCALE)
+    image, mask = crop("chelsea", 100, 140, 32), cv2.imread("m.png", cv2.IMREAD_GRAYSCALE)
     names = {"image": image, "mask": mask}
     for block in blocks("python"):
         exec(compile(block.replace("samples=8", "samples=2, steps=3"), "README.md", "exec"), names)

@@ -12,7 +12,7 @@ from photographs import Shrinking, cheap
 
 from restore import Prior, Problem, Restorer, Task, UsageError, hookimpl
 from restore.operators import Identity
-from restore.options import describe
+from restore.options.checked import describe
 from restore.testing import check_task
 
 pytest_plugins = ["restore.testing.fixtures"]

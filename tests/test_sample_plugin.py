@@ -116,6 +116,7 @@ def test_translate_from_a_domain_to_itself_changes_little(python: Path, tmp_path
     assert np.sqrt(np.square(found - given).mean()) < 5
 
 
+@pytest.mark.slow
 def test_their_own_tests_pass(python: Path, tmp_path: Path) -> None:
     folders = [str(SAMPLES / f"restore-{task}" / "tests") for task in TASKS]
     flags = ["-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", str(tmp_path)]

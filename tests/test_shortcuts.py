@@ -6,7 +6,7 @@ import torch
 from photographs import crop, photo, scratches
 
 import restore
-from restore import shortcuts
+from restore.api import shortcuts
 from restore.errors import PictureError, UsageError
 
 

@@ -15,7 +15,7 @@ from restore.operators import Blur, Downsample, Identity, Linear, Mask
 from restore.planning.plan import make_plan
 from restore.priors import Prior
 from restore.problem import Problem
-from restore.solver import run, solve
+from restore.solving.solver import run, solve
 
 
 def inpainting(height, width, holes, sigma_y=0.0):

@@ -3,7 +3,7 @@
 import pytest
 
 from restore.errors import UsageError
-from restore.spec import number, parse
+from restore.options.spec import number, parse
 
 
 def factories(name):

@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from photographs import SAMPLES
 from toys import process
 
@@ -10,24 +9,24 @@ HEAVY = ["accelerate", "diffusers", "kornia", "matplotlib", "skimage", "torch._d
 CODE = """
 import json, sys
 from restore.cli import main
-code = main(sys.argv[1:])
-print(json.dumps([code, sorted(sys.modules)]))
+codes = [main(words) for words in json.loads(sys.argv[1])]
+print(json.dumps([codes, sorted(sys.modules)]))
 """
+FAST = ["--steps", "1", "--device", "cpu", "-q", "-o"]
 
 
-@pytest.mark.parametrize("task", ["inpaint", "denoise"])
-def test_the_main_job_imports_nothing_that_it_does_not_use(tmp_path, task):
+def test_the_main_jobs_import_nothing_that_they_do_not_use(tmp_path):
     place = tmp_path / "work"
     place.mkdir()
-    words = {
-        "inpaint": [str(SAMPLES / "degraded" / "chelsea-scratched.png"), "--mask", str(SAMPLES / "masks" / "chelsea.png")],
-        "denoise": [str(SAMPLES / "degraded" / "chelsea-noisy25.png")],
-    }
-    run = process(place, task, *words[task], "-o", "out.png", "--steps", "1", "--device", "cpu", code=CODE)
-    out, err = run.communicate(timeout=120)
-    code, loaded = json.loads(out.splitlines()[-1])
-    assert code == 0, err
-    assert (place / "out.png").is_file()
+    scratched, mask = SAMPLES / "degraded" / "chelsea-scratched.png", SAMPLES / "masks" / "chelsea.png"
+    commands = [
+        ["inpaint", str(scratched), "--mask", str(mask), *FAST, "filled.png"],
+        ["denoise", str(SAMPLES / "degraded" / "chelsea-noisy25.png"), *FAST, "clean.png"],
+    ]
+    out, err = process(place, json.dumps(commands), code=CODE).communicate(timeout=120)
+    codes, loaded = json.loads(out.splitlines()[-1])
+    assert codes == [0, 0], err
+    assert sorted(path.name for path in place.iterdir()) == ["clean.png", "filled.png"]
     assert {"torch", "restore.priors.families.edm"} <= set(loaded)
     assert [name for name in HEAVY if name in loaded] == []
 
@@ -35,5 +34,5 @@ def test_the_main_job_imports_nothing_that_it_does_not_use(tmp_path, task):
 def test_the_list_of_heavy_packages_would_be_noticed(tmp_path):
     place = tmp_path / "work"
     place.mkdir()
-    out, _ = process(place, code=f"import torch._dynamo\n{CODE}").communicate(timeout=120)
-    assert "torch._dynamo" in json.loads(out.splitlines()[-1])[1]
+    out, _ = process(place, "[]", code=f"import skimage\n{CODE}").communicate(timeout=120)
+    assert "skimage" in json.loads(out.splitlines()[-1])[1]

@@ -145,7 +145,7 @@ test_training.run(Path({out!r}), on_step=stop, save_every=0)
 """
 
 
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGKILL", pytest.param("SIGINT", marks=pytest.mark.slow)])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, name):
     code = textwrap.dedent(PROGRAM).format(tests=str(Path(__file__).parent), out=str(tmp_path / "stopped"), signal=name)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

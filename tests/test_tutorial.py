@@ -1,4 +1,4 @@
-"""The tutorial is typed again, in a fresh environment and an empty folder."""
+"""The tutorial is typed again, in an empty folder; in the slow set its package is installed in a fresh environment, too."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ import sys
 import sysconfig
 import venv
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
 import pytest
+from distributions import environment, install
 from photographs import crop, psnr
+
+from restore.cli import main
+from restore.testing import White
 
 ROOT = Path(__file__).parent.parent
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
@@ -36,15 +42,8 @@ def test_it_is_as_short_as_it_says() -> None:
     assert len(method.splitlines()) < 20
 
 
-def test_what_is_typed_works(tmp_path: Path) -> None:
-    environment = tmp_path / "env"
-    venv.create(environment, with_pip=False, symlinks=os.name != "nt")
-    roots = {"base": str(environment), "platbase": str(environment)}
-    here = Path(sysconfig.get_path("purelib", vars=roots))
-    python = Path(sysconfig.get_path("scripts", vars=roots)) / Path(sys.executable).name
-    seen = [f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})", str(ROOT)]
-    (here / "seen.pth").write_text("\n".join(seen) + "\n")
-    place = tmp_path / "place"
+def written(place: Path) -> np.ndarray:
+    """The tutorial's files, and its photograph that lost rows; returns the picture before."""
     for name, text in FILES.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(text)
@@ -52,6 +51,48 @@ def test_what_is_typed_works(tmp_path: Path) -> None:
     lost = truth.copy()
     lost[::3] = 0
     cv2.imwrite(str(place / "photo.png"), lost[..., ::-1])
+    return truth
+
+
+def check_filled(place: Path, truth: np.ndarray) -> None:
+    filled, lost = (cv2.imread(str(place / name))[..., ::-1] for name in ("photo.rows.png", "photo.png"))
+    assert (filled[1::3] == truth[1::3]).all()
+    assert psnr(filled, truth) > psnr(lost, truth) + 10
+
+
+def test_its_commands_and_tests_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With the package as if it were installed, in this process."""
+    truth = written(tmp_path / "place")
+    monkeypatch.chdir(tmp_path / "place")
+    commands = [(shlex.split(line)[1:], printed) for line, printed in typed() if line.startswith("restore ")]
+    assert len(commands) == 4
+    with environment(tmp_path / "site") as site:
+        install(site, "restore-rows", FILES["restore-rows/restore_rows.py"], entry="rows", head="")
+        (site / "rows_method.py").write_text(FILES["restore-rows/rows_method.py"])
+        for words, printed in commands:
+            assert main(words) == 0, capfd.readouterr().err
+            assert capfd.readouterr().out == printed
+        tests: dict[str, Any] = {}
+        exec(compile(FILES["restore-rows/test_rows.py"], "test_rows.py", "exec", dont_inherit=True), tests)
+        tests["test_task"]()
+        tests["test_operator"]()
+        tests["test_method"](White(3))
+    check_filled(tmp_path / "place", truth)
+
+
+@pytest.mark.slow
+def test_what_is_typed_works(tmp_path: Path) -> None:
+    fresh = tmp_path / "env"
+    venv.create(fresh, with_pip=False, symlinks=os.name != "nt")
+    roots = {"base": str(fresh), "platbase": str(fresh)}
+    here = Path(sysconfig.get_path("purelib", vars=roots))
+    python = Path(sysconfig.get_path("scripts", vars=roots)) / Path(sys.executable).name
+    seen = [f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})", str(ROOT)]
+    (here / "seen.pth").write_text("\n".join(seen) + "\n")
+    place = tmp_path / "place"
+    truth = written(place)
     words = {
         "pip": [sys.executable, "-m", "pip", "--python", str(python)],
         "python": [str(python)],
@@ -66,9 +107,7 @@ def test_what_is_typed_works(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, (line, done.stdout, done.stderr)
         assert printed in done.stdout if first == "restore" else printed.strip() in done.stdout
-    filled = cv2.imread(str(place / "photo.rows.png"))[..., ::-1]
-    assert (filled[1::3] == truth[1::3]).all()
-    assert psnr(filled, truth) > psnr(lost, truth) + 10
+    check_filled(place, truth)
 
 
 @pytest.mark.parametrize("name", FILES)

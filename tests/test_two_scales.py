@@ -13,13 +13,13 @@ from photographs import Shrinking, cheap, crop, noisy
 from PIL import Image
 
 from restore import solve
-from restore.engine import reverse
 from restore.guidance import DDNM, MMPS
 from restore.guidance.two_scales import TwoScales, TwoScalesSamples
 from restore.images import as_picture
 from restore.noise.model import NoiseModel
 from restore.operators import Downsample, Identity
-from restore.options import build
+from restore.options.checked import build
+from restore.options.run_options import RunOptions
 from restore.planning.defaults import default_estimate
 from restore.planning.estimate import estimate
 from restore.planning.methods import choose_methods
@@ -27,9 +27,9 @@ from restore.planning.plan import make_plan
 from restore.plugins import manager
 from restore.priors import Prior
 from restore.problem import Problem
-from restore.run_options import RunOptions
 from restore.sampling.noise import Noise
-from restore.solver import last, run
+from restore.solving.engine import reverse
+from restore.solving.solver import last, run
 
 SHAPE, SMALL = (1, 8, 8), (1, 4, 4)
 OPERATOR = Downsample((8, 8), 2)

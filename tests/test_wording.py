@@ -18,17 +18,17 @@ from PIL import Image
 
 from restore import Problem, RestoreError, Restorer, solve
 from restore.cli import main
-from restore.generate import sample
 from restore.operators import Operator
 from restore.priors.latent.conditions import Conditions
 from restore.priors.loaders.pipelines.labels import Labels
+from restore.solving.generate import sample
 from restore.wording import called, for_commands, told
 
 ROOT = Path(__file__).parent.parent
 FLAG = re.compile(r"(?<![\w-])--([a-z]|$)")  # With the second, one that is put together.
 # Of modules that declare or write commands; `told` has words for each caller.
 COMMANDS = [
-    *(ROOT / "restore" / room for room in ("cli", "plugins/scaffold", "wording.py", "options.py", "training/card.py")),
+    *(ROOT / "restore" / room for room in ("cli", "plugins/scaffold", "wording.py", "options/checked.py", "training/card.py")),
 ]
 
 

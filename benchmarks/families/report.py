@@ -26,8 +26,8 @@ from benchmarks.harness import Row, arguments, publish, table
 from benchmarks.metrics import psnr
 from benchmarks.pictures import rounded
 from restore import Restorer
-from restore.generate import sample, schedule_for
 from restore.sampling.samplers import ddim
+from restore.solving.generate import sample, schedule_for
 
 Pictures = NDArray[np.uint8]
 SIGMA, COLUMNS, MEASURED, ZOOM, MARGIN = 80, 12, 32, 2, 104

@@ -30,7 +30,7 @@ from restore.exemplars import Holes, Settings
 from restore.guidance import PnP
 from restore.guidance.exemplars import Exemplars
 from restore.operators import Mask
-from restore.solver import last
+from restore.solving.solver import last
 
 Method = Callable[[Restorer, Array, Array], Array]
 USED = Settings()

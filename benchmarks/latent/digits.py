@@ -15,10 +15,10 @@ from benchmarks.harness import Row
 from benchmarks.metrics import psnr
 from benchmarks.samplers.frechet import Classifier, fitted, percent
 from restore import Restorer
-from restore.generate import sample, schedule_for
 from restore.priors.latent.conditions import Conditions
 from restore.priors.loaders import codec_folder
 from restore.sampling.samplers import dpmpp_2m
+from restore.solving.generate import sample, schedule_for
 
 STEPS = 20
 Moments = tuple[Tensor, Tensor]

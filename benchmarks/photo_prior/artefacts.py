@@ -16,8 +16,7 @@ from torch import Tensor
 from benchmarks.harness import arguments, markdown
 from benchmarks.metrics import psnr
 from benchmarks.pictures import paths, read, tensor
-from restore import pretrained
-from restore.priors import Prior
+from restore.priors import Prior, pretrained
 
 SIGMAS = (15, 25, 50)
 OUTER = 16  # Pixels along each side.

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from restore import Restorer, solver
+from restore import Restorer
 from restore.errors import OperatorError
 from restore.guidance import Guidance
 from restore.operators import Downsample, GrayWithHints, Identity, Mask
-from restore.options import build
+from restore.options.checked import build
 from restore.planning.plan import make_plan
 from restore.plugins import manager as plugins
 from restore.problem import Problem
+from restore.solving import solver
 
 SIGMA = 25 / 127.5
 

@@ -11,11 +11,12 @@ from benchmarks.pictures import photograph, tensor
 from benchmarks.speed.engine import lost
 from benchmarks.speed.sections import Cell, Found, Section, Setting
 from benchmarks.speed.timing import Bare, in_turns, middle, network_of, ratio
-from restore import Restorer, solver
+from restore import Restorer
 from restore.guidance import DDNM
 from restore.operators import Mask
 from restore.planning.plan import make_plan
 from restore.problem import Problem
+from restore.solving import solver
 
 STEPS, BAR = 20, 0.95
 BATCH = {256: 16, 512: 4, 1024: 1}  # Pictures that go through together, as many pixels at each size.

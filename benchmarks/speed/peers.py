@@ -19,13 +19,13 @@ from benchmarks.metrics import psnr
 from benchmarks.pictures import crops
 from benchmarks.speed.sections import Cell, Found, Section, Setting
 from benchmarks.speed.timing import in_turns, middle, ratio, watched
-from restore import solver
 from restore.guidance import DDRM, DPS, MMPS, DiffPIR, Guidance, PiGDM, RePaint
 from restore.operators import Mask
 from restore.planning.plan import make_plan
 from restore.priors import Prior
 from restore.problem import Problem
 from restore.sampling import samplers
+from restore.solving import solver
 
 SIGMA_Y = 10 / 127.5  # Both DiffPIRs divide by it.
 SLACK = 0.01  # Ratios are not told apart any finer.

@@ -16,7 +16,7 @@ from benchmarks.speed.sections import Cell, Found, Section, Setting, command
 from benchmarks.speed.timing import in_turns, watched
 from restore import Restorer
 from restore.images import as_picture
-from restore.options import build
+from restore.options.checked import build
 from restore.planning.plan import LARGEST_WINDOW
 from restore.plugins import manager
 

@@ -17,13 +17,13 @@ from restore.adapting.length import Length
 from restore.adapting.material import Crops, Material, material
 from restore.adapting.states import Loss
 from restore.device import memory
-from restore.engine import reverse
 from restore.errors import OutOfMemoryError, UsageError
 from restore.planning.activation_memory import evaluation
 from restore.planning.plan import Plan
 from restore.priors import Prior
 from restore.priors.whereabouts import is_offloaded
 from restore.sampling.noise import Noise
+from restore.solving.engine import reverse
 from restore.training import optimizers
 from restore.wording import called
 

@@ -18,7 +18,7 @@ from restore.cli.streams import aside
 from restore.cli.work import Work
 from restore.device.memory import is_lack_of_memory
 from restore.errors import OperatorError, OutOfMemoryError, PictureError, PluginError, PriorError, RestoreError, UsageError
-from restore.run_options import RunOptions
+from restore.options.run_options import RunOptions
 from restore.task import Task
 
 

@@ -16,8 +16,8 @@ from restore.files import clear_parts
 
 if TYPE_CHECKING:
     from restore.images.frames import Frames
+    from restore.options.run_options import RunOptions
     from restore.results.result import Result
-    from restore.run_options import RunOptions
 
 NOISY, NOISELESS = 1.5, 1.0  # The largest consistency that --strict allows: in units of sigma_y, and in grey levels.
 

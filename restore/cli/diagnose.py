@@ -13,7 +13,7 @@ from restore.cli.flags import click_options
 from restore.cli.save import put_picture
 from restore.device.memory import is_lack_of_memory
 from restore.errors import OutOfMemoryError, PictureError, PriorError, RestoreError, UsageError
-from restore.run_options import RunOptions
+from restore.options.run_options import RunOptions
 
 if TYPE_CHECKING:
     from restore.diagnosis import Diagnosis

@@ -15,7 +15,7 @@ from restore.cli.info import table
 from restore.cli.sample import Size, check_targets, own_size, write_grid
 from restore.cli.streams import aside
 from restore.errors import UsageError
-from restore.run_options import RunOptions
+from restore.options.run_options import RunOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,10 +89,11 @@ def _run(
     overwrite: bool,
     json: bool,
 ) -> None:
-    from restore import images, pretrained
+    from restore import images
     from restore.device.placement import Placement
     from restore.likelihood import denoising_psnr
     from restore.likelihood.data import load
+    from restore.priors import pretrained
 
     if not data.exists():
         images.find([data])  # Raises the error for a missing path.

@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from restore.errors import UsageError
-from restore.options import Option, describe
+from restore.options.checked import Option, describe
 
 
 class Value(click.ParamType):

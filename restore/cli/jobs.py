@@ -12,9 +12,9 @@ from typing import Any
 from restore.cli.inputs import STREAM, pictures_of
 from restore.errors import PictureError, UsageError
 from restore.images.formats import SUFFIXES
-from restore.options import describe
+from restore.options.checked import describe
+from restore.options.run_options import RunOptions
 from restore.plugins.manager import load
-from restore.run_options import RunOptions
 from restore.task import Task
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restore.options import SCHEMA_TYPES, Option, describe
-from restore.run_options import RunOptions
+from restore.options.checked import SCHEMA_TYPES, Option, describe
+from restore.options.run_options import RunOptions
 
 if TYPE_CHECKING:
     from restore.task import Task

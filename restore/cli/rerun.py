@@ -11,10 +11,10 @@ import click
 from restore.cli import console
 from restore.cli.flags import click_options
 from restore.errors import PictureError, UsageError
-from restore.options import build, describe
+from restore.options.checked import build, describe
+from restore.options.run_options import RunOptions
 from restore.plugins.calls import build_options
 from restore.plugins.manager import load
-from restore.run_options import RunOptions
 from restore.task import Task
 
 FIELDS = {"task": str, "options": dict, "request": dict, "input": dict, "prior_hash": str}

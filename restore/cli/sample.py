@@ -13,14 +13,14 @@ from restore.cli import console
 from restore.cli.flags import click_options
 from restore.cli.streams import aside
 from restore.errors import PriorError
-from restore.run_options import RunOptions
+from restore.options.run_options import RunOptions
 from restore.sampling.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from restore.generate import Step
     from restore.priors import Prior
+    from restore.solving.generate import Step
 
 CONDITIONS = ("prompt", "negative_prompt", "guidance_scale", "label")
 FILMED, FRAMES = 4, 12  # Numbers of pictures and noise levels in a figure of trajectories.
@@ -98,11 +98,12 @@ def _run(
     chosen = samplers.named(sampler)
     check_targets([out] if trajectory is None else [out, trajectory], overwrite)
 
-    from restore import generate, pretrained
     from restore.device.placement import Placement
     from restore.guidance.unconditional import nothing_measured
+    from restore.priors import pretrained
     from restore.priors.latent.conditions import Conditions
     from restore.results.figures import contact_sheet
+    from restore.solving import generate
 
     placement = Placement.current(device, dtype)
     with aside():
@@ -168,7 +169,7 @@ def own_size(name: str, factor: int = 1) -> tuple[int, int]:
 def _film(prior: Prior, filmed: list[Step]) -> Tensor:
     from dataclasses import replace
 
-    from restore.generate import frames
+    from restore.solving.generate import frames
 
     return frames(prior, [replace(step, x=step.x[:FILMED]) for step in filmed])
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from restore.images.frames import Frames
+    from restore.options.run_options import RunOptions
     from restore.results.result import Result
-    from restore.run_options import RunOptions
 
 COMPANION, RECORD = "companion", "restore"  # A text of a PNG, and its key, which is that of records.
 

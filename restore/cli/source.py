@@ -13,7 +13,7 @@ from restore.cli.inputs import STREAM
 from restore.cli.jobs import Job
 from restore.errors import PictureError, UsageError
 from restore.images.formats import SUFFIXES
-from restore.run_options import RunOptions
+from restore.options.run_options import RunOptions
 
 if TYPE_CHECKING:
     from restore.images import Picture

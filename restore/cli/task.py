@@ -12,10 +12,10 @@ from restore.cli import console
 from restore.cli.flags import click_options
 from restore.device import memory
 from restore.errors import UsageError
-from restore.options import describe
+from restore.options.checked import describe
+from restore.options.run_options import RunOptions
 from restore.plugins.calls import guarding
 from restore.plugins.manager import load
-from restore.run_options import RunOptions
 from restore.sampling.samplers import SAMPLERS
 from restore.task import Task
 

@@ -15,14 +15,14 @@ from restore.cli.inputs import STREAM
 from restore.cli.jobs import Job
 from restore.cli.made import Made
 from restore.cli.source import Source
-from restore.options import describe
+from restore.options.checked import describe
+from restore.options.run_options import RunOptions, of_scope, recorded, values_of
 from restore.plugins.calls import build_options
-from restore.run_options import RunOptions, of_scope, recorded, values_of
 from restore.task import Task
 
 if TYPE_CHECKING:
+    from restore.api.restorer import Restorer
     from restore.images import Picture
-    from restore.restorer import Restorer
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Work:
         return source.without_data(), picture, seconds
 
     def _reading(self) -> AbstractContextManager[None]:
+        from restore.api.restorer import reading
         from restore.device.placement import Placement
-        from restore.restorer import reading
 
         return reading(self.options, Placement.current(self.options.device, self.options.dtype).device)
 
@@ -151,7 +151,7 @@ class Work:
     def _restorer(self) -> Restorer:
         import torch
 
-        from restore.restorer import Restorer
+        from restore.api.restorer import Restorer
 
         if self.options.threads is not None:
             torch.set_num_threads(self.options.threads)

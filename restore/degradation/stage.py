@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from restore.errors import OperatorError, UsageError, suggest
+from restore.options.spec import number
 from restore.plugins import manager
-from restore.spec import number
 
 if TYPE_CHECKING:
     from restore.operators.operator import Operator

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from restore.errors import OperatorError
 from restore.operators.operator import Operator
+from restore.options.spec import check_integer, check_range
 from restore.priors.prior import Prior
 from restore.problem import Kind, Problem
 from restore.sampling import samplers, schedules
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler
-from restore.spec import check_integer, check_range
 
 logger = logging.getLogger("restore")
 

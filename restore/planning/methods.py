@@ -11,12 +11,12 @@ from torch import Tensor
 from restore.errors import OperatorError, UsageError
 from restore.guidance import DDNM, BlendedLatents, DenoisingSamples, Guidance, LatentDiffPIR, LatentDPS
 from restore.operators import Identity, Linear, Mask
+from restore.options.run_options import RunOptions
+from restore.options.spec import parse
 from restore.planning.defaults import default_estimate
 from restore.plugins import manager
 from restore.priors.latent.decoded import Decoded
 from restore.problem import Problem
-from restore.run_options import RunOptions
-from restore.spec import parse
 from restore.wording import called
 
 Kind = Literal["estimate", "sample", "mean", "blend"]

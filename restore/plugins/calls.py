@@ -15,7 +15,7 @@ from typing import Any
 
 from restore.device.memory import is_lack_of_memory
 from restore.errors import PluginError, RestoreError
-from restore.options import build
+from restore.options.checked import build
 
 TOOLKIT = ("restore", "restore_plugins")
 # Modules whose classes check what they are made of. What they refuse inside a call of a plugin is the plugin's fault.
@@ -114,7 +114,7 @@ def _guard(kind: type, name: str, origin: Origin, check: Check) -> Any:
 
 
 def build_options(task: Any, **keywords: Any) -> Any:
-    """A task's options from keywords; errors as for `restore.options.build`, and PluginError where a plugin's class fails."""
+    """A task's options from keywords; errors as for `checked.build`, and PluginError where a plugin's class fails."""
     with guarding(task, "Options"):
         return build(task.Options, **keywords)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pluggy
 
 from restore.errors import suggest
-from restore.options import describe
+from restore.options.checked import describe
 from restore.plugins import hookspecs
 from restore.task import Task
 

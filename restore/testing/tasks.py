@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from restore.api.restorer import Restorer
 from restore.errors import RestoreError
 from restore.images import as_picture
 from restore.images.picture import Picture
-from restore.options import describe
+from restore.options.checked import describe
 from restore.priors.prior import Prior
 from restore.problem import Problem, check_operator
-from restore.restorer import Restorer
 from restore.task import Task
 from restore.testing.asserting import asserting
 from restore.testing.priors import White

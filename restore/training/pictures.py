@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from restore.files import write_atomically
-from restore.generate import sample, schedule_for
 from restore.priors.latent.conditions import Conditions
 from restore.priors.prior import Prior
 from restore.results.figures import Canvas, contact_sheet
 from restore.sampling.samplers import ddim
+from restore.solving.generate import sample, schedule_for
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 360, 64, 32, 24
 GRID, TEXT, PALE, DARK = (224, 224, 224), (90, 90, 90), (190, 205, 235), (30, 80, 180)

@@ -11,9 +11,9 @@ from typing import Any
 import click
 import torch
 
-from restore import pretrained
 from restore.errors import RestoreError, UsageError
 from restore.networks.presets import PRESETS
+from restore.priors import pretrained
 from restore.priors.loaders import codec_folder
 from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from restore.options.spec import check_range
 from restore.sampling.samplers.sampler import Denoise, Sampler
-from restore.spec import check_range
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from restore.options.spec import check_integer, check_range
 from restore.sampling.samplers.euler_maruyama import euler_maruyama
 from restore.sampling.samplers.sampler import Denoise, Multistep, Sampler, begin
-from restore.spec import check_integer, check_range
 
 if TYPE_CHECKING:
     from torch import Tensor

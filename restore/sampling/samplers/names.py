@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from restore.errors import UsageError, suggest
+from restore.options.spec import parse
 from restore.sampling.samplers.ddim import ddim, diffpir, probability_flow
 from restore.sampling.samplers.dpmpp_2m import dpmpp_2m
 from restore.sampling.samplers.euler_maruyama import euler_maruyama
 from restore.sampling.samplers.heun import heun
 from restore.sampling.samplers.langevin import langevin, predictor_corrector
 from restore.sampling.samplers.sampler import Sampler
-from restore.spec import parse
 
 SAMPLERS: Mapping[str, Callable[..., Sampler]] = MappingProxyType(
     {

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from restore import keywords
-from restore.restorer import Restorer
+from restore.api.restorer import Restorer
+from restore.options import keywords
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -14,6 +14,7 @@ from restore.adapting.tuning import check
 from restore.device import memory
 from restore.errors import PriorError, UsageError
 from restore.guidance import Guidance
+from restore.options.run_options import RunOptions
 from restore.planning.activation_memory import Live
 from restore.planning.methods import choose_methods, suited
 from restore.planning.plan import LARGEST_WINDOW, Plan, fit, make_plan
@@ -21,7 +22,6 @@ from restore.priors import Prior
 from restore.priors.latent.conditional import Conditional
 from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem
-from restore.run_options import RunOptions
 from restore.sampling.samplers import Sampler, named
 
 logger = logging.getLogger("restore")

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from restore.errors import UsageError, suggest
-from restore.options import describe, run_options
+from restore.options.checked import describe, run_options
+from restore.options.run_options import RunOptions, of_scope
 from restore.plugins import manager
 from restore.plugins.calls import build_options
 from restore.priors import Prior
 from restore.results import provenance
-from restore.run_options import RunOptions, of_scope
 from restore.task import Task
 
 

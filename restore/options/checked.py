@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
 from restore.errors import UsageError, suggest
-from restore.run_options import RESERVED, RunOptions, Scope, of_scope
+from restore.options.run_options import RESERVED, RunOptions, Scope, of_scope
 from restore.wording import called
 
 Built = TypeVar("Built")

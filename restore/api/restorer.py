@@ -14,27 +14,28 @@ from typing import Any
 import torch
 from typing_extensions import Unpack
 
-from restore import images, pretrained
+from restore import images
 from restore.adapting.cost import with_tuning
+from restore.api.request import Request
+from restore.api.typed_calls import TypedCalls
 from restore.device import memory
 from restore.device.offload import fits, offload
 from restore.device.placement import Placement
 from restore.errors import UsageError
-from restore.options import run_options
+from restore.options.checked import run_options
+from restore.options.run_options import RunOptions, recorded
+from restore.options.signatures import PriorKeywords
 from restore.planning.estimate import Estimate, estimate
 from restore.planning.plan import LARGEST_WINDOW, Plan
-from restore.preparing import prepare
-from restore.priors import Prior
+from restore.priors import Prior, pretrained
 from restore.priors.views.compiled import runs_compiled, with_compiled_networks
 from restore.problem import Problem
-from restore.request import Request
 from restore.results import provenance
 from restore.results.consistency import consistency
 from restore.results.result import Event, Result
-from restore.run_options import PriorKeywords, RunOptions, recorded
-from restore.solver import last, run
+from restore.solving.preparing import prepare
+from restore.solving.solver import last, run
 from restore.task import Task
-from restore.typed_calls import TypedCalls
 from restore.wording import called
 
 logger = logging.getLogger("restore")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from typing_extensions import Required
 
-from restore.run_options import CallKeywords
+from restore.options.signatures import CallKeywords
 
 
 class Inpaint(CallKeywords, total=False):
@@ -67,7 +67,7 @@ class Degrade(CallKeywords, total=False):
     noise_seed: int
 
 
-# With what the functions of `restore.shortcuts` take by place: for `Restorer`, which takes all by name.
+# With what the functions of `restore.api.shortcuts` take by place: for `Restorer`, which takes all by name.
 
 
 class InpaintCall(Inpaint, total=False):

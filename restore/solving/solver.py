@@ -11,26 +11,26 @@ from torch import Tensor
 from typing_extensions import Unpack
 
 from restore.adapting.tuning import adapt
-from restore.batch import joined, parts_of
 from restore.device import memory
-from restore.engine import reverse
 from restore.errors import OutOfMemoryError, UsageError
 from restore.guidance import Guidance
 from restore.guidance.checkpointed import Checkpointed
-from restore.options import run_options
+from restore.options.checked import run_options
+from restore.options.signatures import SolveKeywords
 from restore.planning.boxes import part_of
 from restore.planning.dry_run import needs_initial_estimate
 from restore.planning.methods import blend, kind_of, mean
 from restore.planning.plan import Plan
-from restore.preparing import prepare
 from restore.priors import Prior
 from restore.priors.whereabouts import device_of
 from restore.problem import Problem, check_operator
 from restore.results.consistency import consistency
 from restore.results.projection import project
 from restore.results.result import Event, Result
-from restore.run_options import SolveKeywords
 from restore.sampling.noise import Noise, seed_for
+from restore.solving.batch import joined, parts_of
+from restore.solving.engine import reverse
+from restore.solving.preparing import prepare
 from restore.tiling.regions import crop
 
 logger = logging.getLogger("restore")

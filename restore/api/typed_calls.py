@@ -11,10 +11,10 @@ from typing import Any, Literal, overload
 import torch
 from typing_extensions import Unpack
 
-from restore import keywords as options
 from restore.errors import OperatorError, PictureError, RestoreError, UsageError
+from restore.options import keywords as options
 from restore.results.result import Event, Given, Result
-from restore.solver import last
+from restore.solving.solver import last
 from restore.task import Task
 
 BuiltIn = Literal[

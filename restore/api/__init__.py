@@ -1,0 +1,1 @@
+"""The Python API for pictures: restorers, their calls checked and typed, and one function per task."""

@@ -111,9 +111,8 @@ def test_material_is_what_is_shown(operator, shape):
     crops = found.crops(6, np.random.default_rng(0))
     assert crops.known.all()
     assert crops.clean.shape[-1] == found.side
-    posed = found.posed(
-        found.tests[0], found.operator(found.tests[0].known, np.random.default_rng(0)), np.random.default_rng(0)
-    )
+    posed, wanted = found.posed(found.tests[0], np.random.default_rng(0))
+    assert torch.equal(wanted.clean, found.tests[0].clean)
     assert type(posed.operator) is type(operator)
     assert posed.shape[-1] == found.side
     assert torch.allclose(posed.y, posed.operator(found.tests[0].clean), atol=1e-6)
@@ -143,6 +142,30 @@ def test_what_is_missing_counts_nowhere():
         missing = operator.missing_mask(clean.shape)
         assert (missing & known).any(), "something to learn"
         assert (missing | known).all(), "what is not known is not measured"
+
+
+def test_split_noise_is_independent_and_of_its_level():
+    # Of white pixels, n of them: a deviation has a relative standard error of (2 n)^-0.5, a covariance one of n^-0.5.
+    clean, level = torch.zeros(1, 1, 768, 768), 0.2
+    noise = level * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    found = material(Problem(y=clean + noise, operator=Identity(), sigma_y=level, shape=tuple(clean.shape)))
+    first, second = found.split(clean + noise, 0.5, torch.Generator().manual_seed(1))
+    more, target = level * 1.25**0.5, level * 5**0.5
+    count = clean.numel()
+    assert abs(float(first.std()) / more - 1) < 5 / (2 * count) ** 0.5
+    assert abs(float(second.std()) / target - 1) < 5 / (2 * count) ** 0.5
+    assert abs(float((first * second).mean())) < 5 * more * target / count**0.5
+
+
+def test_noise_does_not_teach_noise():
+    # The mean of the noisy picture is 0.3, its noise is four times what the prior takes for detail.
+    picture = 0.3 + 0.05 * torch.randn(1, 1, 160, 160, generator=torch.Generator().manual_seed(0))
+    y = picture + 0.2 * torch.randn(picture.shape, generator=torch.Generator().manual_seed(1))
+    problem = Problem(y=y, operator=Identity(), sigma_y=0.2, shape=tuple(picture.shape))
+    prior = Leaning(0.0)
+    plain, tuned = (last(solve(problem, prior, **more)) for more in ({}, {"adapt": 100}))
+    assert tuned.record["adapted"]["kept"] > 0
+    assert (tuned.x - picture).square().mean() < (plain.x - picture).square().mean()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from benchmarks.adapting.unlike import SIDE, pictures
 from benchmarks.harness import Results, Row, arguments, by, grouped, markdown, report
 from benchmarks.metrics import psnr
 from benchmarks.pictures import Array, middle, read, reduced, rounded, spread
-from restore import Restorer
+from restore import Restorer, UsageError
 from restore.results.result import Result
 
 Task = tuple[Callable[..., Result], Array | None]  # Of more keywords; and where the answer counts, bool (H, W).
@@ -71,7 +71,10 @@ def tasks(restorer: Restorer, truth: Array) -> dict[str, Task]:
 
 def _row(name: str, task: str, steps: int, run: Callable[..., Result], truth: Array, where: Array | None) -> dict[str, Any]:
     began = time.perf_counter()
-    result = run(adapt=steps) if steps else run()
+    try:
+        result = run(adapt=steps) if steps else run()
+    except UsageError as refusal:
+        return {"picture": name, "task": task, "steps": steps, "refused": str(refusal)}
     seconds = time.perf_counter() - began
     answer = np.asarray(result.image)
     reached = psnr(answer, truth[: answer.shape[0], : answer.shape[1]], *([] if where is None else [where]))
@@ -89,9 +92,9 @@ def tables(rows: list[Row]) -> list[str]:
         cells = []
         for task in names:
             plain, tuned = found.get((picture, task, 0)), found.get((picture, task, steps))
-            cells.append("" if plain is None or tuned is None else f"{plain['psnr']:.2f} {tuned['psnr'] - plain['psnr']:+.2f}")
+            cells.append(_cell(plain, tuned))
         lines.append([picture, *cells])
-    pairs = [(found[p, t, 0], row) for (p, t, s), row in found.items() if s == steps and (p, t, 0) in found]
+    pairs = [(found[p, t, 0], row) for (p, t, s), row in found.items() if s == steps and "psnr" in row]
     cost = [
         [task, f"{np.mean([a['seconds'] for a, b in of]):.1f}", f"{np.mean([b['seconds'] for a, b in of]):.0f}"]
         for task in names
@@ -100,3 +103,10 @@ def tables(rows: list[Row]) -> list[str]:
     costs = "Seconds.\n\n" + markdown(["task", "as it is", f"tuned, {steps} steps"], cost)
     gains = markdown(["picture", *names], lines)
     return [f"PSNR in dB of the prior as it is, and what {steps} steps of tuning add.\n\n{gains}", costs]
+
+
+def _cell(plain: Row | None, tuned: Row | None) -> str:
+    if plain is None or tuned is None:
+        return ""
+    gain = "refused" if "refused" in tuned else f"{tuned['psnr'] - plain['psnr']:+.2f}"
+    return f"{plain['psnr']:.2f} {gain}"

@@ -6,26 +6,29 @@ from dataclasses import dataclass, replace
 
 import torch
 from numpy.random import Generator as Dice
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from restore.errors import UsageError
+from restore.noise.model import smoothed
 from restore.noise.rounding import ROUNDED
-from restore.operators import Mask
+from restore.operators import Identity, Mask
 from restore.operators.operator import Operator
 from restore.problem import Problem
 from restore.wording import called
 
 SIDES = (96, 64, 48, 32)  # Of crops, in pixels: the largest is taken of which the picture has enough.
 TESTS = 4  # Crops that are tested and not learnt from; at least half as many.
+CLIPPED = 2.0  # Standard deviations from the ends of the range within which noise is cut off.
 KNOWN = 0.7  # Least share of a crop that is known.
-REDUCTION = 3  # Of noisy pictures, which leaves a third of white noise.
+SPLIT = 0.5  # What noise is added to a noisy picture that is tested, over what it has.
 SCALES = (1.0, 0.7, 0.5)
 
 
 @dataclass(frozen=True)
 class Crops:
-    """(B, C, side, side) in [-1, 1], and what of them is known, bool (B, 1, side, side); the rest is a smooth fill."""
+    """(B, C, side, side) in [-1, 1], noisy if the picture is, and what of them is known, bool (B, 1, side, side); the rest is a
+    smooth fill."""
 
     clean: Tensor
     known: Tensor
@@ -75,22 +78,46 @@ class Material:
         assert found is not None  # `material` has looked.
         return found
 
-    def posed(self, test: Crops, operator: Operator, dice: Dice) -> Problem:
-        """The problem of restoring a crop that was damaged as the picture was, and noised as much."""
-        y = operator(test.clean)
-        white = torch.randn(y.shape, generator=torch.Generator().manual_seed(int(dice.integers(2**62)))).to(y)
-        law = self.problem.noise if y.shape == test.clean.shape else None
-        drawn = self.problem.sigma_y * white if law is None else law.draw(y, white)
-        return replace(
+    @property
+    def denoises(self) -> bool:
+        """Whether the problem is to take noise out of pixels that are all known."""
+        return self.problem.sigma_y > ROUNDED and isinstance(self.problem.operator, Identity)
+
+    def split(self, noisy: Tensor, share: Tensor | float, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Two pictures y + a n and y - n / a of a noisy one, n noise of the same law, whose errors are independent.
+
+        So what denoises the first best, at a level of (1 + a^2)^0.5 times its own, is nearest to the second, in the mean and up
+        to a constant, too (Pang et al. 2021, "Recorrupted-to-recorrupted", 2102.02234, for white noise).
+
+        Args:
+            noisy: (B, C, H, W).
+            share: a, a number or (B, 1, 1, 1).
+        """
+        white = torch.randn(noisy.shape, generator=generator).to(noisy)
+        law = self.problem.noise
+        drawn = self.problem.sigma_y * white if law is None else law.draw(noisy, white)
+        return noisy + share * drawn, noisy - drawn / share
+
+    def posed(self, test: Crops, dice: Dice) -> tuple[Problem, Crops]:
+        """The problem of restoring a crop that was damaged as the picture was, and what its answer is to be near."""
+        operator = self.operator(test.known, dice)
+        y, sigma_y, law = operator(test.clean), self.problem.sigma_y, self.problem.noise
+        if self.denoises:
+            more = (1 + SPLIT**2) ** 0.5
+            y, clean = self.split(y, SPLIT, Generator().manual_seed(int(dice.integers(2**62))))
+            sigma_y, law, test = more * sigma_y, None if law is None else law.scaled(more), Crops(clean, test.known)
+        posed = replace(
             self.problem,
-            y=y + (operator(drawn) if isinstance(operator, Mask) else drawn),
+            y=y,
             operator=operator,
+            sigma_y=sigma_y,
             shape=tuple(test.clean.shape),
-            noise=law,
+            noise=law if y.shape == test.clean.shape else None,
             start=None,
             constraint=None,
             clipped=False,
         )
+        return posed, test
 
 
 def material(problem: Problem) -> Material:
@@ -109,8 +136,10 @@ def material(problem: Problem) -> Material:
     known = shown[1][:1]
     filled = operator.initial_estimate(problem.y) if isinstance(operator, Mask) else shown[0]
     whole = Crops(filled[:1].float().cpu(), known.cpu())
-    if problem.sigma_y > ROUNDED:
-        whole = _reduced(whole, 1 / REDUCTION)
+    if problem.clipped:
+        # Noise that was cut off at the ends of the range is no longer of mean zero, and would be learnt.
+        room = 1 - smoothed(whole.clean).abs().amax(dim=1, keepdim=True)
+        whole = replace(whole, known=whole.known & (room > CLIPPED * problem.sigma_y))
     for side in SIDES:
         tests = _held_out(_corners(whole.known, side), side)
         if len(tests) < TESTS // 2:
@@ -128,9 +157,10 @@ def material(problem: Problem) -> Material:
                 corners.append(found)
         if pictures:
             return Material(tuple(pictures), tuple(corners), tuple(_cut(whole, at, side) for at in tests), side, problem)
+    why = "; noise that was cut off at white or black shows nothing" if problem.clipped else ""
     raise UsageError(
         f"{called('adapt')}: the picture shows too little to learn from: no three areas of {SIDES[-1]}x{SIDES[-1]} pixels that "
-        f"are known to {KNOWN:.0%}"
+        f"are known to {KNOWN:.0%}{why}"
     )
 
 

@@ -21,42 +21,49 @@ from restore.training.objectives.objective import noise_for
 from restore.training.objectives.pnp_states import Trajectory, begun
 
 LOWEST, HIGHEST = 0.02, 1.5  # Noise levels, in units of [-1, 1] pictures.
-NEAR = 0.3  # Standard deviation of the logarithm of levels around that of noise which is known.
+LEVELS = EDMObjective(mean=math.log(0.2), std=1.2, sigma_min=LOWEST, sigma_max=HIGHEST)
 POOL = 8  # Unfinished restorations, of which each batch takes some.
 
 
 @dataclass
 class Loss:
-    """The denoising loss over known pixels: half of each batch noisy, half states of plug-and-play (`Trajectory`).
+    """The denoising loss over known pixels: half of each batch with noise, half states of plug-and-play (`Trajectory`).
+
+    Where pixels are missing in a noisy picture, states alone are learnt from: the noise of what is asked for is independent of
+    all that the prior sees. Where none are missing the noise is split (`Material.split`).
 
     Attributes:
         found: what is learnt from.
-        levels: draws noise levels and weighs errors.
         method: whose states are learnt from; None for noise alone.
+        share: of a batch that are states.
     """
 
     found: Material
-    levels: EDMObjective
     method: PnP | None
+    share: float
     _pool: list[tuple[Trajectory, Tensor]] = field(default_factory=list)
 
     @classmethod
     def of(cls, found: Material, plan: Plan) -> Loss:
-        """For a noisy picture of levels near its own, else of all levels and with the states of the plan's method."""
+        """With states of the plan's method, if that is plug-and-play, else of the default one."""
         problem, own = found.problem, plan.guidance
-        if problem.sigma_y > ROUNDED and problem.y.shape == problem.shape:
-            return cls(found, EDMObjective(mean=math.log(problem.sigma_y), std=NEAR, sigma_min=LOWEST, sigma_max=HIGHEST), None)
-        levels = EDMObjective(mean=math.log(0.2), std=1.2, sigma_min=LOWEST, sigma_max=HIGHEST)
+        if found.denoises or not isinstance(problem.operator, Linear):
+            return cls(found, None, 0.0)
         method = own if isinstance(own, PnP) else PnP()
-        return cls(found, levels, replace(method, sigma_end=LOWEST) if isinstance(problem.operator, Linear) else None)
+        return cls(found, replace(method, sigma_end=LOWEST), 1.0 if problem.sigma_y > ROUNDED else 0.5)
 
     def __call__(
         self, prior: Callable[[Tensor, Tensor], Tensor], crops: Crops, dice: Dice, generator: Generator, device: torch.device
     ) -> Tensor:
         """The scalar loss of a batch of crops."""
+        if self.found.denoises:
+            share = torch.from_numpy(dice.uniform(0.3, 1.0, (len(crops.clean), 1, 1, 1))).float()
+            noisy, wanted = (part.to(device) for part in self.found.split(crops.clean, share, generator))
+            sigma = (self.found.problem.sigma_y * (1 + share**2).sqrt()).flatten().to(device)
+            return _mean((prior(noisy, sigma) - wanted).square(), crops.known.to(device)).mean() / self.found.problem.sigma_y**2
         taken = self._taken(crops, dice)
         clean, known = crops.clean[len(taken) :].to(device), crops.known[len(taken) :].to(device)
-        sigma = self.levels.sample_sigma(len(clean), generator).to(device)
+        sigma = LEVELS.sample_sigma(len(clean), generator).to(device)
         x = clean + sigma[:, None, None, None] * noise_for(clean, generator)
         sigma = torch.cat([*(one.sigmas[:1].to(device) for one, _ in taken), sigma])
         x0 = prior(torch.cat([*(one.x.to(device) for one, _ in taken), x]), sigma)
@@ -66,14 +73,14 @@ class Loss:
             errors.insert(index, _mean((estimate - one.clean.to(device)).square(), counted.to(device)))
             later = one.advance(estimate.detach().to(one.x))
             self._pool += [(later, counted)] if len(later.sigmas) else []
-        weighted = self.levels.weight(sigma) * torch.cat(errors)
+        weighted = LEVELS.weight(sigma) * torch.cat(errors)
         return (0.02 * (weighted / 0.02).log1p()).mean()  # `DenoisingObjective.relative`.
 
     def _taken(self, crops: Crops, dice: Dice) -> list[tuple[Trajectory, Tensor]]:
         """Restorations on their way, with the pixels that are known and were not measured."""
         if self.method is None:
             return []
-        count = len(crops.clean) // 2
+        count = int(self.share * len(crops.clean))
         while len(self._pool) < POOL:
             index = int(dice.integers(count))
             clean, known = crops.clean[index : index + 1], crops.known[index : index + 1]

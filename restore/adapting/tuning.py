@@ -153,7 +153,7 @@ Test = tuple[Plan, Crops]
 
 
 def _test(found: Material, plan: Plan, crop: Crops, dice: Dice) -> Test:
-    problem = found.posed(crop, found.operator(crop.known, dice), dice)
+    problem, crop = found.posed(crop, dice)
     schedule = plan.guidance.schedule(plan.prior, problem, len(plan.schedule) - 1)
     return replace(plan, problem=problem, posed=problem, schedule=schedule), crop
 

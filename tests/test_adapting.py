@@ -176,7 +176,7 @@ def test_noise_does_not_teach_noise():
             "nothing",
         ),
         (holes(side=128)[1], ""),
-        (Problem(y=torch.zeros(1, 1, 40, 40), operator=Identity(), sigma_y=0.0, shape=(1, 1, 40, 40)), "too little"),
+        (Problem(y=torch.zeros(1, 1, 40, 40), operator=Identity(), sigma_y=0.1, shape=(1, 1, 40, 40)), "too little"),
     ],
 )
 def test_where_there_is_nothing_to_learn_it_says_so(problem, words):
@@ -185,6 +185,14 @@ def test_where_there_is_nothing_to_learn_it_says_so(problem, words):
         return
     with pytest.raises(UsageError, match=words):
         next(iter(solve(problem, Leaning(), "pnp", adapt=5)))
+
+
+def test_an_answer_needs_no_tuning():
+    x, problem = holes()
+    for operator in (Identity(), Mask(torch.ones_like(problem.operator.keep))):
+        result = last(solve(replace(problem, y=x, operator=operator), Leaning(-0.5), "pnp", adapt=5))
+        assert "adapted" not in result.record
+        assert torch.equal(result.x, x)
 
 
 def test_a_record_keeps_the_steps():

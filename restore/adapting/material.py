@@ -164,6 +164,13 @@ def material(problem: Problem) -> Material:
     )
 
 
+def is_answered(problem: Problem) -> bool:
+    """Whether the measurement is the picture: nothing is missing, noisy or rounded."""
+    missing = problem.operator.missing_mask(problem.shape)
+    whole = isinstance(problem.operator, Identity) or (missing is not None and not bool(missing.any()))
+    return whole and problem.sigma_y == 0 and problem.constraint is None
+
+
 def _cut(picture: Crops, corner: Tensor, side: int) -> Crops:
     top, left = corner.tolist()
     window = (..., slice(top, top + side), slice(left, left + side))

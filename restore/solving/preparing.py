@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 import torch
 
 from restore.adapting.length import Length
+from restore.adapting.material import is_answered
 from restore.adapting.tuning import check
 from restore.device import memory
 from restore.errors import PriorError, UsageError
@@ -39,6 +40,9 @@ def prepare(
     Raises: UsageError, OperatorError, PriorError; OutOfMemoryError where a bound on memory is too small.
     """
     length = None if options.adapt is None else Length.of(options.adapt)
+    if length is not None and is_answered(problem):
+        logger.info("nothing is left to restore, so the prior is not tuned")
+        length = None
     prior, began = _for_channels(prior, problem.shape[1]), time.perf_counter()
     # Counting bytes costs time, and only text encoders and codecs have any to count.
     counts = bool(prior.codec.modules()) or any(isinstance(part, Conditional) for part in prior.modules())

@@ -36,6 +36,12 @@ Method = Callable[[Restorer, Array, Array], Array]
 USED = Settings()
 FILLS = {
     "as used": USED,
+    "no texture": replace(USED, texture=0.0),
+    "texture 2": replace(USED, texture=2.0),
+    "texture 8": replace(USED, texture=8.0),
+    "no statistics of offsets": replace(USED, repeats=0.0),
+    "one try": replace(USED, tries=1),
+    "eight tries": replace(USED, tries=8),
     "radius 3": replace(USED, radius=3),
     "rim 1.1": replace(USED, rim=1.1),
     "rim 1.3": replace(USED, rim=1.3),

@@ -1,7 +1,7 @@
 """How the settings of exemplars were chosen: variants on photographs that no other figure uses.
 
     python -m benchmarks holes-trials --data bsds400 --lpips lpips-alex.npz --results holes-trials.jsonl [--only "64 fill"]
-    python -m benchmarks holes-trials --results holes-trials.jsonl --table [--into docs/reports/holes.md]
+    python -m benchmarks holes-trials --results holes-trials.jsonl --table
 
 The middle 256 x 256 pixels of pictures spread over the folder, with square holes in the middle. "fill" is of patches alone,
 with one setting changed; "refined" goes on from it with the prior; "width" compares both kinds of fill by the hole's width,

@@ -16,7 +16,10 @@ from PIL import Image
 from restore.errors import UsageError
 from restore.exemplars import Holes, Settings, fill, wide_holes, widest
 from restore.exemplars.canvas import Canvas, distances, patches
+from restore.exemplars.filling import Guess
+from restore.exemplars.offsets import popularity
 from restore.exemplars.search import Field, RandomSearch, exact
+from restore.exemplars.texture import with_texture
 from restore.exemplars.votes import rim_weights, voted
 from restore.operators import Mask
 
@@ -188,6 +191,78 @@ def test_rim_weights_fall_with_the_distance_to_what_is_known():
     assert (weights[~hole] == 1).all()
     assert weights[10, 10] == 2.0**-3
     assert weights[8, 10] == 2.0**-1
+
+
+def test_a_penalty_may_differ_by_target():
+    place = canvas(torch.rand(3, 28, 28, generator=seeded()) * 2 - 1, square(10, 10, 6, 28)).guessed()
+    targets, sources = place.targets(2), place.sources(2)
+    wanted = torch.randint(len(sources), (len(targets),), generator=seeded(1))
+    penalty = torch.full((len(targets), len(sources)), 1e6)
+    penalty[torch.arange(len(targets)), wanted] = 0
+    assert torch.equal(exact(place, targets, sources, 2, penalty).sources, sources[wanted])
+
+
+def test_the_common_offsets_of_a_periodic_picture_are_its_periods():
+    place = canvas(periodic(period=16), square(36, 40, 12))
+    targets, sources = place.targets(2), place.sources(2)
+    found = popularity(place, targets, sources, 2)
+    assert (found.min(), found.max()) == (0, 1)
+    down = sources // SIDE - (targets // SIDE)[:, None]
+    right = sources % SIDE - (targets % SIDE)[:, None]
+    one = (down.abs() == 16) & (right == 0)
+    between = (down % 16 == 8) & (right % 16 == 8)
+    assert one.any()
+    assert found[one].mean() > 0.5
+    assert (found[between] == 0).all()
+
+
+def test_texture_is_the_mean_difference_of_known_neighbours():
+    picture = torch.zeros(2, 12, 12)
+    picture[0, :, ::2] = 0.5  # Stripes that change by 0.5 across, in one colour of two.
+    known = torch.ones(12, 12, dtype=torch.bool)
+    known[:, 7:] = False
+    found = with_texture(picture.where(known, torch.tensor(9.0)), known, 4.0)
+    assert torch.equal(found[:2, known], picture[:, known])
+    torch.testing.assert_close(found[2, :, :6], torch.full((12, 6), 4 * 0.25))
+    assert (found[3, :, :6] == 0).all()
+    turned = with_texture(picture.mT.where(known.mT, torch.tensor(9.0)), known.mT, 4.0)
+    torch.testing.assert_close(turned, found[[0, 1, 3, 2]].mT)
+
+
+def test_texture_is_not_taken_for_a_plain_area_of_its_mean_colour():
+    side = torch.arange(SIDE)
+    picture = (((side[:, None] + side) % 2) * 0.8 - 0.4).expand(3, -1, -1).clone()
+    picture[:, :, :40] = 0  # At half the size all of it is 0.
+    hole = square(32, 52, 28)
+    found = fill(picture * ~hole, ~hole, hole)
+    torch.testing.assert_close(found, picture, atol=1e-4, rtol=0)
+
+
+def test_pieces_are_the_offsets_that_patches_are_taken_from():
+    place = canvas(torch.rand(3, 20, 20), square(8, 8, 4, 20))
+    targets = torch.tensor([100, 101, 102, 120])
+    assert Guess(place, Field(targets, targets + torch.tensor([5, 5, -40, 5]), torch.zeros(4))).pieces == 2
+
+
+def test_of_several_tries_the_one_in_the_fewest_pieces_is_kept(monkeypatch):
+    picture, hole = torch.from_numpy(crop("chelsea", 100, 100, SIDE)).permute(2, 0, 1) / 127.5 - 1, square(30, 30, 32)
+    one, three = (fill(picture, ~hole, hole, settings=Settings(tries=tries, tries_jitter=2.0)) for tries in (1, 3))
+    made, pieces = [], Guess.pieces.fget
+
+    def counted(guess):
+        made.append(pieces(guess))
+        return 0  # All alike: the first is kept.
+
+    monkeypatch.setattr(Guess, "pieces", property(counted))
+    assert torch.equal(fill(picture, ~hole, hole, settings=Settings(tries=3, tries_jitter=2.0)), one)
+    assert len(made) == 3
+    assert len(set(made)) > 1
+    assert torch.equal(three, one) == (min(made) == made[0])
+
+
+def test_sizes_are_tried_while_holes_touch_few_patches():
+    assert Settings(tried=6000).sizes_tried([90, 300, 5000, 20_000, 70_000]) == 3
+    assert Settings(tried=6000).sizes_tried([9000, 30_000]) == 1
 
 
 # Which holes are wide
@@ -375,6 +450,10 @@ def test_the_cost_of_a_fill_follows_the_number_of_patches():
         return Holes.of(torch.zeros(1, 3, 256, 256), known, 10).cost(Settings())
 
     assert cost(80).bytes > cost(40).bytes
+    known = ~square(40, 40, 80, 256)[None, None]
+    holes = Holes.of(torch.zeros(1, 3, 256, 256), known, 10)
+    # Times are measured, so only what is far apart is compared.
+    assert holes.cost(Settings(tries=30)).seconds > 3 * holes.cost(Settings(tries=1)).seconds
     search = replace(RandomSearch(), rounds=4)
     assert search.candidates(256) == 4 * RandomSearch().candidates(256)
 

@@ -1,7 +1,7 @@
 """How the settings of exemplars were chosen: variants on photographs that no other figure uses.
 
     python -m benchmarks holes-trials --data bsds400 --lpips lpips-alex.npz --results holes-trials.jsonl [--only "64 fill"]
-    python -m benchmarks holes-trials --results holes-trials.jsonl --table [--into docs/reports/holes.md]
+    python -m benchmarks holes-trials --results holes-trials.jsonl --table
 
 The middle 256 x 256 pixels of pictures spread over the folder, with square holes in the middle. "fill" is of patches alone,
 with one setting changed; "refined" goes on from it with the prior; "width" compares both kinds of fill by the hole's width,
@@ -36,6 +36,12 @@ Method = Callable[[Restorer, Array, Array], Array]
 USED = Settings()
 FILLS = {
     "as used": USED,
+    "no texture": replace(USED, texture=0.0),
+    "texture 2": replace(USED, texture=2.0),
+    "texture 8": replace(USED, texture=8.0),
+    "no statistics of offsets": replace(USED, repeats=0.0),
+    "one try": replace(USED, tries=1),
+    "eight tries": replace(USED, tries=8),
     "radius 3": replace(USED, radius=3),
     "rim 1.1": replace(USED, rim=1.1),
     "rim 1.3": replace(USED, rim=1.3),

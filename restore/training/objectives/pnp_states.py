@@ -24,6 +24,8 @@ DOWNSAMPLING_SHARE = 0.45
 SCALES = (2, 3, 4, 4)
 STEPS = {6: 0.2, 12: 0.3, 24: 0.4, 50: 0.1}
 """Number of steps of a new trajectory -> its probability. Longer ones stay in the pool for longer."""
+LAST = 0.01
+"""The last noise level of trajectories; that of the methods or below it."""
 POOL_SIZE = 16
 """Unfinished trajectories per trajectory in a batch, so that those of one batch are little correlated."""
 Holes = NDArray[np.bool_]
@@ -119,7 +121,7 @@ def _start(clean: Tensor, dice: Dice) -> Trajectory:
         keep = torch.from_numpy(~holes)[None, None]
         operator, method, missing = Mask(keep.to(clean.device)), FILLING, float(holes.mean())
     steps = int(dice.choice(list(STEPS), p=list(STEPS.values())))
-    sigmas = schedules.geometric(method.sigma_start, method.sigma_end, steps)[:-1].float()
+    sigmas = schedules.geometric(method.sigma_start, LAST, steps)[:-1].float()
     x = _with_measurement(operator, operator.initial_estimate(operator(clean)), clean)
     return Trajectory(clean, operator, missing, sigmas, x)
 

@@ -111,6 +111,6 @@ class PnP(Guidance[Linear]):
 FILLING = PnP(sigma_start=0.35, relaxation=1.8)
 """For inpainting without noise: the initial estimate is accurate, so runs start at a lower noise level, with longer steps."""
 
-ENLARGING = PnP(sigma_start=0.8, sigma_end=0.02, relaxation=1.8, pace=0.19, most=11, most_fast=5)
-"""For super-resolution without noise: the initial estimate is less accurate, above all at large scales. Eleven relaxed steps
+ENLARGING = PnP(sigma_start=0.8, sigma_end=0.02, relaxation=1.7, pace=0.19, most=10, most_fast=5)
+"""For super-resolution without noise: the initial estimate is less accurate, above all at large scales. Ten relaxed steps
 come as far as 24 plain ones (docs/reports/speed.md)."""

@@ -1,3 +1,4 @@
+import math
 from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
@@ -23,6 +24,7 @@ from restore.guidance import (
     RePaint,
     SDEdit,
 )
+from restore.guidance.pnp import ENLARGING, FILLING
 from restore.operators import Downsample, Gray, GrayWithHints, Identity, Linear, Mask, Operator
 from restore.options.spec import parse
 from restore.plugins import manager as plugins
@@ -495,6 +497,42 @@ def test_pnp_is_its_iteration(operator, sigma_y, relaxation):
 
     *_, found = reverse(problem, PRIOR, method, samplers.ddim(), schedule, noise)
     torch.testing.assert_close(found.flatten(), wanted, atol=1e-9, rtol=0)
+
+
+def ended(problem, steps, **settings):
+    """Where `PnP` ends in so many steps."""
+    method = PnP(**settings)
+    *_, found = reverse(problem, PRIOR, method, samplers.ddim(), geometric(steps), Noise([0]))
+    return found
+
+
+def geometric(steps):
+    return torch.cat([torch.logspace(math.log10(0.8), -2, steps, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])
+
+
+@pytest.mark.parametrize("operator", OPERATORS.keys() - {"identity"})  # Which leaves no freedom.
+def test_paced_pnp_is_eulers_method_of_first_order(operator):
+    # x' = x + h f(x) + O(h^2) a step, so that halving h halves the error, and extrapolation leaves h^2.
+    problem = measured(OPERATORS[operator], 0.0)
+    few, more, most, limit = (ended(problem, steps + 1, pace=1.5) for steps in (128, 256, 512, 8192))
+    errors = [float((found - limit).norm()) for found in (few, more, most)]
+    assert errors[0] / errors[1] == pytest.approx(2, abs=0.15)
+    assert errors[1] / errors[2] == pytest.approx(2, abs=0.15)
+    assert float((2 * most - more - limit).norm()) < errors[2] / 10
+
+
+def test_plug_and_play_for_enlarging_takes_its_own_numbers_of_steps():
+    assert [ENLARGING.preset(quality)[1] for quality in ("fast", "balanced", "best")] == [5, 10, 10]
+    assert [FILLING.preset(quality)[1] for quality in ("fast", "balanced", "best")] == [10, 24, 24]
+    assert [PnP(most=8).preset(quality)[1] for quality in ("fast", "balanced", "best")] == [8, 8, 8]
+
+
+@pytest.mark.parametrize("steps", [5, 11, 24])
+def test_a_paced_step_is_relaxed_by_its_length(steps):
+    problem, length = measured(Mask(KEEP), 0.0), math.log(80) / (steps - 1)
+    for pace, relaxation in ((length, 1.0), (length / 1.6, 1.6), (length / 3, 1.8)):
+        paced = ended(problem, steps, pace=pace, relaxation=1.8)
+        torch.testing.assert_close(paced, ended(problem, steps, relaxation=relaxation), atol=1e-9, rtol=0)
 
 
 # RePaint

@@ -14,6 +14,7 @@ from torch.func import jacrev
 
 from restore.errors import OperatorError, PriorError
 from restore.guidance import DAPS, DDRM, DPS, MMPS, TDS, PiGDM
+from restore.guidance.mmps import ShortMMPS
 from restore.guidance.moments import Moments
 from restore.guidance.tds import _spread
 from restore.operators import JPEG, Blur, Clip, Dense, Downsample, Gray, Identity, Mask, Operator
@@ -261,9 +262,10 @@ def test_mmps_estimate_equals_its_formula(operator, sigma_y, prior, gmres):
         torch.testing.assert_close(found[index].flatten(), x0 + covariance @ matrix.T @ solved, atol=1e-7, rtol=0)
 
 
+@pytest.mark.parametrize("last", [0.0, 0.026, 1.0])
 @pytest.mark.parametrize("steps", [1, 3, 20])
 @pytest.mark.parametrize("sigma_y", [0.0])
-def test_drawing_mmps_is_exact_for_gaussian_pictures_at_any_number_of_steps(sigma_y, steps):
+def test_drawing_mmps_is_exact_for_gaussian_pictures_at_any_number_of_steps_and_last_level(sigma_y, steps, last):
     prior = Gaussian(decaying(12))
     keep = torch.tensor([1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1]).bool().reshape(1, 1, 1, 12)
     problem = measured(Mask(keep), sigma_y, prior=prior, shape=(1, 1, 12))
@@ -273,10 +275,22 @@ def test_drawing_mmps_is_exact_for_gaussian_pictures_at_any_number_of_steps(sigm
         prior,
         cg(MMPS, iterations=12, spread=12),
         samplers.ddim(),
-        schedules.karras(1e4, 0.002, steps).double(),
+        schedules.karras(1e4, last or 0.002, steps).double(),
     )
     torch.testing.assert_close(law.mean, truth.mean, atol=1e-3, rtol=0)
     torch.testing.assert_close(law.covariance, truth.covariance, atol=1e-5, rtol=0)
+
+
+def test_short_mmps_takes_as_many_levels_and_none_below_its_last():
+    problem = measured(Mask(KEEP), 0.0)
+    assert [ShortMMPS().preset(quality)[1] for quality in ("fast", "balanced", "best")] == [8, 15, 38]
+    for prior in (PRIOR, DISCRETE):
+        levels = ShortMMPS().schedule(prior, problem, 15)
+        assert len(levels) == 16
+        assert levels[-2] == pytest.approx(0.026, abs=0.002)
+        assert levels[0] == MMPS().schedule(prior, problem, 15)[0]
+    for last in (0.0, 1e-9, 1e9):  # Outside the prior's range.
+        assert torch.equal(MMPS(sigma_end=last).schedule(PRIOR, problem, 9), MMPS().schedule(PRIOR, problem, 9))
 
 
 def test_drawing_mmps_draws_from_the_noisy_posterior_in_one_step():

@@ -1,5 +1,7 @@
 """Which methods make an answer, and what lies between an estimate and a sample."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,8 @@ from photographs import Counting, Shrinking, cheap
 
 from restore.errors import OperatorError, UsageError
 from restore.guidance import DDNM, MMPS, Denoising, DenoisingSamples, PnP, SDEdit
-from restore.operators import JPEG, Identity, Mask
+from restore.guidance.mmps import ShortMMPS
+from restore.operators import JPEG, Downsample, Identity, Mask
 from restore.options.run_options import RunOptions
 from restore.planning.methods import choose_methods, kind_of
 from restore.plugins import manager
@@ -17,6 +20,7 @@ from restore.problem import Problem
 SHAPE = (1, 1, 8, 8)
 KEEP = torch.arange(64).reshape(1, 1, 8, 8) % 3 > 0
 HOLES = Problem(torch.zeros(SHAPE), Mask(KEEP), 0.0, SHAPE)
+SMALL = Problem(torch.zeros(1, 1, 4, 4), Downsample((8, 8), 2), 0.0, SHAPE)
 NOISY = Problem(torch.zeros(SHAPE), Identity(), 0.5, SHAPE)
 
 WISHES = {
@@ -26,6 +30,9 @@ WISHES = {
     "the first of several": (HOLES, {"fidelity": 0.0, "samples": 3}, (None, MMPS, 3, 0.0, "sample")),
     "half way": (HOLES, {"fidelity": 0.5}, (PnP, MMPS, 1, 0.5, "blend")),
     "half way to a mean": (HOLES, {"fidelity": 0.5, "samples": 3}, (None, MMPS, 3, 0.5, "blend")),
+    "enlarged": (SMALL, {"fidelity": 0.5}, (PnP, ShortMMPS, 1, 0.5, "blend")),
+    "enlarged with noise": (replace(SMALL, sigma_y=0.1), {"guidance": "mmps"}, (None, MMPS, 1, 0.0, "sample")),
+    "enlarged by a sampler named": (SMALL, {"guidance": "mmps"}, (None, MMPS, 1, 0.0, "sample")),
     "a sampler named": (HOLES, {"guidance": DDNM()}, (None, DDNM, 1, 0.0, "sample")),
     "a sampler, half way": (HOLES, {"guidance": DDNM(), "fidelity": 0.5}, (PnP, DDNM, 1, 0.5, "blend")),
     "an estimate named": (HOLES, {"guidance": PnP()}, (PnP, None, 0, 1.0, "estimate")),

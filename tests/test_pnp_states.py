@@ -10,12 +10,10 @@ from restore.guidance.pnp import ENLARGING, FILLING
 from restore.operators import Downsample, Mask
 from restore.sampling import schedules
 from restore.training.objectives import EDMObjective, TrajectoryPool
-from restore.training.objectives.pnp_states import POOL_SIZE, STEPS
+from restore.training.objectives.pnp_states import LAST, POOL_SIZE, STEPS
 
 SCHEDULES = [
-    schedules.geometric(method.sigma_start, method.sigma_end, steps)[:-1].tolist()
-    for method in (FILLING, ENLARGING)
-    for steps in STEPS
+    schedules.geometric(method.sigma_start, LAST, steps)[:-1].tolist() for method in (FILLING, ENLARGING) for steps in STEPS
 ]
 
 

@@ -22,13 +22,14 @@ import torch
 
 from benchmarks.harness import Results, Row, arguments, grouped, report, table
 from benchmarks.speed.engine import OVERHEAD, TILED
+from benchmarks.speed.enlarge import ENLARGE
 from benchmarks.speed.gpu import GPU
 from benchmarks.speed.large import LARGE
 from benchmarks.speed.peers import PEERS
 from benchmarks.speed.plan import PLAN
 from benchmarks.speed.sections import Section, Setting, machine
 
-SECTIONS = {section.name: section for section in (OVERHEAD, TILED, LARGE, PLAN, PEERS, GPU)}
+SECTIONS = {section.name: section for section in (OVERHEAD, ENLARGE, TILED, LARGE, PLAN, PEERS, GPU)}
 
 
 def run(given: argparse.Namespace, results: Results) -> None:
@@ -36,7 +37,7 @@ def run(given: argparse.Namespace, results: Results) -> None:
         raise SystemExit("--held-out is needed to measure")
     torch.set_num_threads(given.threads)
     with tempfile.TemporaryDirectory() as work:
-        setting = Setting(given.data, given.held_out, Path(work), given.threads, given.quick)
+        setting = Setting(given.data, given.held_out, Path(work), given.threads, given.quick, given.lpips)
         for section in (SECTIONS[name] for name in given.section or SECTIONS):
             for cell in list(section.cells(setting))[: 1 if given.quick else None]:
                 results.take(key({"section": section.name, "cell": cell}), partial(measured, setting, section, cell))
@@ -75,5 +76,6 @@ def machines(rows: Sequence[Row]) -> str:
 def main() -> None:
     parser = arguments(__doc__, "results!", "data", "quick", "table", "into", threads=2)
     parser.add_argument("--held-out", type=Path)
+    parser.add_argument("--lpips", type=Path, metavar="FILE.npz", help="weights, for the section enlarge")
     parser.add_argument("--section", choices=SECTIONS, action="append", help="one of the sections; may be given several times")
     report(parser, key, run, tables)

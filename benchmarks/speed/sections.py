@@ -33,6 +33,7 @@ class Setting:
         work: folder for pictures that other processes read.
         threads: that torch may use.
         quick: a first look.
+        lpips: weights of that distance; None for no such figures.
     """
 
     data: Path
@@ -40,6 +41,7 @@ class Setting:
     work: Path
     threads: int
     quick: bool
+    lpips: Path | None = None
 
     @cached_property
     def restorer(self) -> Restorer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ class Loss:
         if found.denoises or not isinstance(problem.operator, Linear):
             return cls(found, None, 0.0)
         method = own if isinstance(own, PnP) else PnP()
-        return cls(found, replace(method, sigma_end=LOWEST), 1.0 if problem.sigma_y > ROUNDED else 0.5)
+        return cls(found, method, 1.0 if problem.sigma_y > ROUNDED else 0.5)
 
     def __call__(
         self, prior: Callable[[Tensor, Tensor], Tensor], crops: Crops, dice: Dice, generator: Generator, device: torch.device

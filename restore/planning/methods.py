@@ -10,7 +10,8 @@ from torch import Tensor
 
 from restore.errors import OperatorError, UsageError
 from restore.guidance import DDNM, BlendedLatents, DenoisingSamples, Guidance, LatentDiffPIR, LatentDPS
-from restore.operators import Identity, Linear, Mask
+from restore.guidance.mmps import ShortMMPS
+from restore.operators import Downsample, Identity, Linear, Mask
 from restore.options.run_options import RunOptions
 from restore.options.spec import parse
 from restore.planning.defaults import default_estimate
@@ -163,6 +164,8 @@ def _default_sampling(problem: Problem, own: Guidance | None) -> Guidance:
         return DDNM()  # It projects estimates on what y may be.
     if isinstance(problem.operator, Identity) and problem.constraint is None:
         return DenoisingSamples()
+    if isinstance(problem.operator, Downsample) and problem.sigma_y == 0:
+        return ShortMMPS()
     if isinstance(problem.operator, Linear):
         # The lowest error of all sampling methods on photographs, and as well calibrated as the next best (docs/reports).
         sampling: Guidance = manager.load().guidance("mmps")()

@@ -24,6 +24,8 @@ DOWNSAMPLING_SHARE = 0.45
 SCALES = (2, 3, 4, 4)
 STEPS = {6: 0.2, 12: 0.3, 24: 0.4, 50: 0.1}
 """Number of steps of a new trajectory -> its probability. Longer ones stay in the pool for longer."""
+LAST = 0.01
+"""The last noise level of trajectories; that of the methods or below it."""
 POOL_SIZE = 16
 """Unfinished trajectories per trajectory in a batch, so that those of one batch are little correlated."""
 Holes = NDArray[np.bool_]
@@ -115,7 +117,7 @@ def begun(clean: Tensor, operator: Linear, missing: float, method: PnP, dice: Di
         missing: share of the values that the measurement does not determine.
     """
     steps = int(dice.choice(list(STEPS), p=list(STEPS.values())))
-    sigmas = schedules.geometric(method.sigma_start, method.sigma_end, steps)[:-1].float()
+    sigmas = schedules.geometric(method.sigma_start, LAST, steps)[:-1].float()
     x = _with_measurement(operator, operator.initial_estimate(operator(clean)), clean)
     return Trajectory(clean, operator, missing, sigmas, x)
 

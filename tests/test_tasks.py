@@ -194,11 +194,11 @@ def test_a_larger_picture_has_the_mean_colour_of_the_small_one(name):
         assert np.abs(large.mean(axis=(0, 1)) - small.mean(axis=(0, 1))).max() < 0.1
 
 
-def test_enlarging_without_noise_starts_higher():
+def test_enlarging_without_noise_starts_higher_and_is_relaxed():
     small = crop("chelsea", 128, 128, 16)
     by_default, by_name = (
         photo()("super-resolution", small, scale=4, sigma=0, reduced_by="bicubic", steps=3, guidance=guidance).image
-        for guidance in (None, "pnp:sigma_start=0.8")
+        for guidance in (None, "pnp:sigma_start=0.8,sigma_end=0.02,relaxation=1.7,pace=0.19,most=10")
     )
     assert np.array_equal(by_default, by_name)
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from restore import solve
 from restore.guidance import DDNM, MMPS
+from restore.guidance.mmps import ShortMMPS
 from restore.guidance.two_scales import TwoScales, TwoScalesSamples
 from restore.images import as_picture
 from restore.noise.model import NoiseModel
@@ -163,7 +164,7 @@ def test_noisy_and_compressed_pictures_are_cleaned_for_samples_too(task, picture
 
 
 def test_other_samples_are_drawn_as_ever():
-    assert type(chosen("super-resolution", small_picture(), scale=2, sigma=0)[1]) is MMPS
+    assert type(chosen("super-resolution", small_picture(), scale=2, sigma=0)[1]) is ShortMMPS
     problem = Problem(torch.zeros(1, 3, 4, 4), OPERATOR, 0.1, (1, 3, 8, 8))
     named, _ = choose_methods(problem, RunOptions(guidance=DDNM()), TwoScales())
     assert named[0].guidance == DDNM()

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from restore.engine import reverse
 from restore.guidance import Guidance
 from restore.operators import Operator
 from restore.priors import Prior
 from restore.problem import Problem
 from restore.sampling.samplers import Sampler
-from restore.solving.engine import reverse
 
 
 class Gaussian(Prior):

@@ -8,11 +8,11 @@ import torch
 from gaussian import Gaussian, decaying
 from torch import Tensor
 
+from restore.engine import reverse
 from restore.guidance import TDS, Guidance
 from restore.operators import Operator
 from restore.problem import Problem
 from restore.sampling.noise import Noise, seed_for
-from restore.solving.engine import reverse
 
 SHAPE = (3, 4, 6)
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)

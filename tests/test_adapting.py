@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from restore import Prior, Problem, Restorer, UsageError, solve
-from restore.adapting.length import Length
 from restore.adapting.material import material
 from restore.operators import Blur, Downsample, Identity, Mask
+from restore.options.length import Length
 from restore.results.provenance import weights_hash
 from restore.solving.solver import last
 from restore_plugins.inpaint import Inpaint
@@ -98,7 +98,21 @@ def test_a_time_bounds_it(monkeypatch):
     monkeypatch.setattr("restore.adapting.tuning.time.monotonic", lambda: float(next(clock)))
     _, problem = holes()
     told = last(solve(problem, Leaning(-0.5), "pnp", adapt="60s")).record["adapted"]
-    assert 0 < told["steps"] <= 30
+    assert told["steps"] == 60
+
+
+def test_a_time_is_repeated_by_its_steps(monkeypatch):
+    # The record names the steps; the last ones count however the run ended.
+    clock = iter(range(10_000))
+    monkeypatch.setattr("restore.adapting.tuning.time.monotonic", lambda: float(next(clock)))
+    _, problem = holes()
+    timed = last(solve(problem, Leaning(-0.5), "pnp", adapt="121s"))
+    told = timed.record["adapted"]
+    assert told["steps"] % 25
+    assert told["kept"] == told["steps"]
+    again = last(solve(problem, Leaning(-0.5), "pnp", adapt=told["steps"]))
+    assert again.record["adapted"] == told
+    assert torch.equal(again.x, timed.x)
 
 
 @pytest.mark.parametrize(
@@ -168,11 +182,25 @@ def test_noise_does_not_teach_noise():
     assert (tuned.x - picture).square().mean() < (plain.x - picture).square().mean()
 
 
+def test_holes_in_noise_are_learnt_from_what_is_known():
+    x, problem = holes()
+    noise = 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
+    noisy = replace(problem, y=(x + noise) * problem.operator.keep, sigma_y=0.1)
+    plain, tuned = (last(solve(noisy, Leaning(-0.5), "pnp", **more)) for more in ({}, {"adapt": 60}))
+    hole = ~problem.operator.keep
+    assert tuned.record["adapted"]["kept"] > 0
+    assert (tuned.x - x)[hole].square().mean() < (plain.x - x)[hole].square().mean()
+
+
 @pytest.mark.parametrize(
     ("problem", "words"),
     [
         (
             Problem(y=torch.zeros(1, 1, 64, 64), operator=Blur.gaussian((64, 64), 2.0), sigma_y=0.01, shape=(1, 1, 64, 64)),
+            "nothing",
+        ),
+        (
+            Problem(y=torch.zeros(1, 1, 64, 64), operator=Downsample((128, 128), 2), sigma_y=0.05, shape=(1, 1, 128, 128)),
             "nothing",
         ),
         (holes(side=128)[1], ""),

@@ -5,11 +5,11 @@ import torch
 from gaussian import Gaussian, decaying
 from guided import Stream, cg
 
+from restore.engine import reverse
 from restore.guidance import MMPS, TDS
 from restore.operators import Blur, Dense, Mask
 from restore.problem import Problem
 from restore.sampling import samplers, schedules
-from restore.solving.engine import reverse
 
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
 ABAR = (1 - BETAS).cumprod(0)

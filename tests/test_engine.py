@@ -4,11 +4,11 @@ import pytest
 import torch
 from gaussian import Gaussian, Unguided, decaying, exact_law
 
+from restore.engine import reverse
 from restore.operators import Identity
 from restore.problem import Problem
 from restore.sampling import samplers
 from restore.sampling.noise import Noise
-from restore.solving.engine import reverse
 
 SHAPE = (2, 1, 2, 3)
 PROBLEM = Problem(torch.zeros(SHAPE), Identity(), 0.1, SHAPE)

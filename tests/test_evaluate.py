@@ -9,10 +9,9 @@ import torch
 from photographs import Shrinking
 from toys import files, picture
 
-from restore import images
+from restore import images, pretrained
 from restore.errors import PictureError
 from restore.likelihood.data import load
-from restore.priors import pretrained
 
 
 @pytest.fixture

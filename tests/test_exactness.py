@@ -11,11 +11,11 @@ import torch
 from gaussian import Gaussian, Law, decaying, exact_law, posterior, wasserstein
 from guided import Stream, cg
 
+from restore.engine import reverse
 from restore.guidance import DAPS, DDRM, DPS, MMPS, TDS, PiGDM
 from restore.operators import Mask
 from restore.problem import Problem
 from restore.sampling import samplers, schedules
-from restore.solving.engine import reverse
 
 ROOT = Path(__file__).parent.parent
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)

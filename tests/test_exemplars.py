@@ -17,7 +17,6 @@ from restore.errors import UsageError
 from restore.exemplars import Holes, Settings, fill, wide_holes, widest
 from restore.exemplars.canvas import Canvas, distances, patches
 from restore.exemplars.filling import Guess
-from restore.exemplars.offsets import popularity
 from restore.exemplars.search import Field, RandomSearch, exact
 from restore.exemplars.texture import with_texture
 from restore.exemplars.votes import rim_weights, voted
@@ -191,29 +190,6 @@ def test_rim_weights_fall_with_the_distance_to_what_is_known():
     assert (weights[~hole] == 1).all()
     assert weights[10, 10] == 2.0**-3
     assert weights[8, 10] == 2.0**-1
-
-
-def test_a_penalty_may_differ_by_target():
-    place = canvas(torch.rand(3, 28, 28, generator=seeded()) * 2 - 1, square(10, 10, 6, 28)).guessed()
-    targets, sources = place.targets(2), place.sources(2)
-    wanted = torch.randint(len(sources), (len(targets),), generator=seeded(1))
-    penalty = torch.full((len(targets), len(sources)), 1e6)
-    penalty[torch.arange(len(targets)), wanted] = 0
-    assert torch.equal(exact(place, targets, sources, 2, penalty).sources, sources[wanted])
-
-
-def test_the_common_offsets_of_a_periodic_picture_are_its_periods():
-    place = canvas(periodic(period=16), square(36, 40, 12))
-    targets, sources = place.targets(2), place.sources(2)
-    found = popularity(place, targets, sources, 2)
-    assert (found.min(), found.max()) == (0, 1)
-    down = sources // SIDE - (targets // SIDE)[:, None]
-    right = sources % SIDE - (targets % SIDE)[:, None]
-    one = (down.abs() == 16) & (right == 0)
-    between = (down % 16 == 8) & (right % 16 == 8)
-    assert one.any()
-    assert found[one].mean() > 0.5
-    assert (found[between] == 0).all()
 
 
 def test_texture_is_the_mean_difference_of_known_neighbours():

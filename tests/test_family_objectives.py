@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Generator, nn
 
+from restore.objectives import DDPMObjective, HybridObjective
+from restore.objectives.hybrid import discretized_gaussian_nll
 from restore.priors import DDPM, NCSN, VE, VP, Flow, SubVP
 from restore.priors.families.ddpm import Reverse
 from restore.priors.families.tables import alphas_cumprod
 from restore.training.families import OPTIONS, config, objective, settings
-from restore.training.objectives import DDPMObjective, HybridObjective
-from restore.training.objectives.hybrid import discretized_gaussian_nll
 
 VARIANCE = 0.25
 ABAR = alphas_cumprod("linear")

@@ -20,12 +20,12 @@ from restore import Restorer
 from restore.cli import main
 from restore.errors import PriorError, UsageError
 from restore.networks.presets import PRESETS
+from restore.objectives import Objective
 from restore.priors.loaders import folder
 from restore.training import families, pictures
 from restore.training import train as module
 from restore.training.budget import Budget
 from restore.training.data import Crops
-from restore.training.objectives import Objective
 from restore.training.state import METRICS, STATE, truncate_metrics
 from restore.training.train import train
 

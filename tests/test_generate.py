@@ -116,7 +116,7 @@ def test_the_command_writes_a_grid_and_a_film(place, restore):
 
 
 def test_a_gray_prior_gives_a_gray_file(place, restore, monkeypatch):
-    from restore.priors import pretrained
+    from restore import pretrained
 
     monkeypatch.setattr(pretrained, "prior", lambda name, **rest: Shrinking(channels=1))
     assert restore("sample", "any", "-n", "1", "--size", "8", "--steps", "2").code == 0

@@ -7,6 +7,7 @@ from gaussian import Gaussian, decaying, dense, exact_law, posterior, wasserstei
 from guided import DISCRETE, KEEP, LEVELS, PRIOR, SHAPE, measured, random, run
 from torch.func import jacrev
 
+from restore.engine import reverse
 from restore.errors import OperatorError, UsageError
 from restore.guidance import (
     DAPS,
@@ -32,7 +33,6 @@ from restore.priors import Prior
 from restore.problem import Problem
 from restore.sampling import samplers, schedules
 from restore.sampling.noise import Noise, seed_for
-from restore.solving.engine import reverse
 from restore.testing import check_guidance
 
 CHANNELS, HEIGHT, WIDTH = SHAPE

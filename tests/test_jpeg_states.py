@@ -9,11 +9,11 @@ import pytest
 import torch
 from test_pnp_states import seeded, waves
 
+from restore.objectives import EDMObjective, TrajectoryPool
+from restore.objectives.jpeg_states import STEPS, CompressedTrajectory, compressed
 from restore.operators import Identity
 from restore.operators.turning import turned
 from restore.problem import Problem
-from restore.training.objectives import EDMObjective, TrajectoryPool
-from restore.training.objectives.jpeg_states import STEPS, CompressedTrajectory, compressed
 
 
 def begun(count=12, clean=None):

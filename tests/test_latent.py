@@ -13,6 +13,7 @@ from guided import PRIOR, SHAPE, Stream, measured, random
 from torch import Tensor
 from torch.nn import functional as F
 
+from restore.engine import reverse
 from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance import (
     DAPS,
@@ -44,7 +45,6 @@ from restore.priors.latent.latent import Latent
 from restore.problem import Problem
 from restore.sampling.noise import Noise, seed_for
 from restore.solving import solver
-from restore.solving.engine import reverse
 
 MIX = torch.linalg.qr(random(12, 12, seed=9))[0]
 FACTOR = 2

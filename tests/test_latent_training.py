@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import torch
 
-from restore import Restorer
+from restore import Restorer, pretrained
 from restore.cli import main
 from restore.errors import PriorError
-from restore.priors import pretrained
+from restore.objectives import CodecObjective
 from restore.priors.latent.conditional import Conditional
 from restore.priors.latent.conditions import Conditions
 from restore.priors.latent.latent import Latent
@@ -32,7 +32,6 @@ from restore.training.data import Crops, load_crops
 from restore.training.kinds import PRIORS
 from restore.training.labels import Classed, Labels
 from restore.training.latents import LatentCrops, normalised, scaled
-from restore.training.objectives import CodecObjective
 from restore.training.state import STATE
 
 SIDE = 16

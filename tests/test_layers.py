@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the ground up; the longest name that fits a module counts.
 LAYERS = [
-    ["errors", "lazy", "options.spec", "files", "bundled", "wording", "device.memory", "device.dtype", "adapting.length"],
+    ["errors", "lazy", "options.spec", "files", "bundled", "wording", "device.memory", "device.dtype", "options.length"],
     ["operators"],
     ["exemplars"],
     ["noise.model", "noise.clipping"],
@@ -17,7 +17,7 @@ LAYERS = [
     ["priors", "sampling"],
     ["tiling", "planning.activation_memory"],
     ["guidance"],
-    ["solving.engine"],
+    ["engine"],
     [
         "images",
         "results.projection",
@@ -32,9 +32,8 @@ LAYERS = [
     ["plugins.hookspecs"],
     ["plugins"],
     ["degradation"],
-    ["restore_plugins", "plugins.builtins", "device", "priors.pretrained"],
-    ["planning"],
-    ["training.objectives", "training.optimizers"],
+    ["restore_plugins", "plugins.builtins", "device", "pretrained"],
+    ["planning", "objectives"],
     ["adapting"],
     ["results", "solving.generate", "likelihood"],
     ["solving.batch", "solving.preparing"],
@@ -106,7 +105,7 @@ def test_imports_are_seen(source, found):
 def test_ranks():
     assert rank("torch.nn") is None
     assert (
-        rank("restore.priors.pretrained.prior")
+        rank("restore.pretrained.prior")
         > rank("restore.plugins.manager.load")
         > rank("restore.priors.loaders.load")
         == rank("restore.sampling.samplers")

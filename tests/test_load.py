@@ -16,8 +16,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from restore import pretrained
 from restore.errors import PriorError
-from restore.priors import DDPM, VE, Prior, pretrained
+from restore.priors import DDPM, VE, Prior
 from restore.sampling.samplers import ddim, euler_maruyama
 from restore.testing import check_prior
 

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from toys import Command
 
+from restore import pretrained
 from restore.errors import PriorError, RestoreError, UsageError
 from restore.networks.adm import ADM
-from restore.priors import DDPM, pretrained
+from restore.priors import DDPM
 from restore.priors.latent.conditions import Conditions
 from restore.priors.loaders import adm
 from restore.priors.loaders.fit import check_weights

@@ -16,7 +16,7 @@ from hub import TOKEN, Hub, serve
 from PIL import Image
 from toys import OWN, picture
 
-from restore.priors import pretrained
+from restore import pretrained
 from restore.priors.loaders import folder
 from restore.results.provenance import weights_hash
 
@@ -27,7 +27,7 @@ with warnings.catch_warnings():
 # Loads each name given, or tells why not, and does the same with a token once more for the gated ones.
 LOAD = f"""
 import json, os, sys
-from restore.priors import pretrained
+from restore import pretrained
 from restore.errors import PriorError
 from restore.results.provenance import weights_hash
 told = {{}}

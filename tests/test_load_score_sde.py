@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from restore import pretrained
 from restore.errors import PriorError
-from restore.priors import pretrained
 
 
 def checkpoint(first: dict[str, torch.Tensor], **changes: Any) -> dict[str, Any]:

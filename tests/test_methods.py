@@ -12,6 +12,7 @@ from guided import DISCRETE, KEEP, PRIOR, SHAPE, Stream, cg, measured, random, r
 from photographs import crop, photo, psnr
 from torch.func import jacrev
 
+from restore.engine import reverse
 from restore.errors import OperatorError, PriorError
 from restore.guidance import DAPS, DDRM, DPS, MMPS, TDS, PiGDM
 from restore.guidance.mmps import ShortMMPS
@@ -23,7 +24,6 @@ from restore.priors import Prior
 from restore.problem import Problem
 from restore.sampling import samplers, schedules
 from restore.sampling.noise import Noise, seed_for
-from restore.solving.engine import reverse
 from restore.testing import check_guidance
 
 OPERATORS = {

@@ -12,8 +12,8 @@ from safetensors import safe_open
 from test_load_adm import REDUCED, filled
 from toys import OWN, Command, files
 
-from restore import Restorer
-from restore.priors import VE, pretrained
+from restore import Restorer, pretrained
+from restore.priors import VE
 from restore.priors.loaders import folder
 
 with warnings.catch_warnings():

@@ -9,6 +9,7 @@ from photographs import crop
 
 from restore import Restorer
 from restore.compression import of_compression
+from restore.engine import reverse
 from restore.errors import PictureError
 from restore.guidance import Denoising, PnP, Whitening
 from restore.images import as_picture
@@ -24,7 +25,6 @@ from restore.priors.prior import Prior
 from restore.problem import Problem
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import ddim
-from restore.solving.engine import reverse
 
 SIZE = (6, 8)
 

@@ -5,8 +5,8 @@ import torch
 from torch import Generator
 
 from restore.errors import PictureError, UsageError
+from restore.objectives import EDMObjective
 from restore.training.data import Crops, load_crops
-from restore.training.objectives import EDMObjective
 from restore.training.synthetic import dead_leaves, drawing, page, random_picture, sky, texture
 
 # The loss

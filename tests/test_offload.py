@@ -18,10 +18,10 @@ from restore.device import memory
 from restore.device.offload import fits, offload, weights_of
 from restore.errors import UsageError
 from restore.networks.presets import PRESETS
+from restore.pretrained import prior as loaded
 from restore.priors import Prior
 from restore.priors.latent.conditions import Conditions
 from restore.priors.loaders import folder
-from restore.priors.pretrained import prior as loaded
 from restore.priors.whereabouts import device_of
 
 CPU = torch.device("cpu")

@@ -14,8 +14,7 @@ import torch
 
 from benchmarks.photo_prior import artefacts
 from benchmarks.pictures import read, tensor
-from restore import Restorer
-from restore.priors import pretrained
+from restore import Restorer, pretrained
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "docs" / "reports" / "results" / "photo-prior.jsonl"

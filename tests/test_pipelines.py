@@ -21,15 +21,15 @@ pytest.importorskip("transformers", reason="text encoders need the extra `text`"
 import pipelines
 from walks import ASKED, STEPS, TOLD, noise, same, walked
 
+from restore import pretrained
+from restore.engine import reverse
 from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance import PSLD, BlendedLatents
 from restore.guidance.unconditional import Unconditional, nothing_measured
 from restore.operators import Downsample, Identity, Mask
-from restore.priors import pretrained
 from restore.priors.latent.conditions import Conditions
 from restore.problem import Problem
 from restore.sampling.samplers import ddim, diffpir
-from restore.solving.engine import reverse
 
 Build = Callable[..., Any]
 

@@ -18,10 +18,10 @@ import pipelines
 import pipelines_more
 from walks import ASKED, STEPS, TOLD, noise, same, stepped, walked
 
+from restore import pretrained
 from restore.errors import OperatorError, PriorError, UsageError
 from restore.guidance.unconditional import nothing_measured
 from restore.operators import Downsample, Identity
-from restore.priors import pretrained
 from restore.priors.families.ddpm import DDPM
 from restore.priors.families.edm import EDM
 from restore.priors.latent.conditions import Conditions

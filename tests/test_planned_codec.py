@@ -164,7 +164,7 @@ def test_a_text_encoder_counts_for_time_and_memory(made: Any) -> None:
     pytest.importorskip("transformers", reason="text encoders need the extra `text`")
     import pipelines
 
-    from restore.priors import pretrained
+    from restore import pretrained
 
     _, folder = made(pipelines.stable_diffusion, prediction="epsilon")
     prior = pretrained.prior(str(folder))

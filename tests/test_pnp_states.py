@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from restore.guidance.pnp import ENLARGING, FILLING
+from restore.objectives import EDMObjective, TrajectoryPool
+from restore.objectives.pnp_states import LAST, POOL_SIZE, STEPS
 from restore.operators import Downsample, Mask
 from restore.sampling import schedules
-from restore.training.objectives import EDMObjective, TrajectoryPool
-from restore.training.objectives.pnp_states import LAST, POOL_SIZE, STEPS
 
 SCHEDULES = [
     schedules.geometric(method.sigma_start, LAST, steps)[:-1].tolist() for method in (FILLING, ENLARGING) for steps in STEPS

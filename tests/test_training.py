@@ -22,11 +22,11 @@ from safetensors.torch import load_file
 from restore import Restorer
 from restore.cli import main
 from restore.errors import PriorError, UsageError
+from restore.objectives import EDMObjective
 from restore.priors.loaders import folder
 from restore.training.budget import Budget
 from restore.training.data import Crops
 from restore.training.net2net import transfer_weights
-from restore.training.objectives import EDMObjective
 from restore.training.train import LOSS_SYNC_INTERVAL, STATE, train
 
 CONFIG = {

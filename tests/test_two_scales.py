@@ -13,6 +13,7 @@ from photographs import Shrinking, cheap, crop, noisy
 from PIL import Image
 
 from restore import solve
+from restore.engine import reverse
 from restore.guidance import DDNM, MMPS
 from restore.guidance.mmps import ShortMMPS
 from restore.guidance.two_scales import TwoScales, TwoScalesSamples
@@ -29,7 +30,6 @@ from restore.plugins import manager
 from restore.priors import Prior
 from restore.problem import Problem
 from restore.sampling.noise import Noise
-from restore.solving.engine import reverse
 from restore.solving.solver import last, run
 
 SHAPE, SMALL = (1, 8, 8), (1, 4, 4)

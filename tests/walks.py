@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from restore.engine import reverse
 from restore.guidance.unconditional import Unconditional, nothing_measured
 from restore.priors import Prior
 from restore.priors.latent.conditions import Conditions
 from restore.sampling.samplers import ddim
-from restore.solving.engine import reverse
 
 STEPS = 4
 ASKED = Conditions(prompt="a cat", negative_prompt="dog", guidance_scale=5.0)

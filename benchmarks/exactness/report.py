@@ -26,7 +26,7 @@ from torch import Tensor
 from benchmarks.exactness.methods import FLOOR, PRIOR, Row, cheap, rows
 from benchmarks.exactness.problems import GAUSSIAN, Case, distances, hole, modes
 from benchmarks.harness import arguments, drawing, publish, table
-from restore.solving.engine import reverse
+from restore.engine import reverse
 
 HOLE, MODES = (
     "Gaussian with a hole",

@@ -39,7 +39,6 @@ FILLS = {
     "no texture": replace(USED, texture=0.0),
     "texture 2": replace(USED, texture=2.0),
     "texture 8": replace(USED, texture=8.0),
-    "no statistics of offsets": replace(USED, repeats=0.0),
     "one try": replace(USED, tries=1),
     "eight tries": replace(USED, tries=8),
     "radius 3": replace(USED, radius=3),

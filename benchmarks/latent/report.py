@@ -22,9 +22,8 @@ from benchmarks.harness import Results, Row, arguments, by, report, table
 from benchmarks.latent import digits
 from benchmarks.latent.training import CODECS, HELD_OUT, PRIORS, train
 from benchmarks.samplers.frechet import fitted, floor, judge, percent
-from restore import Restorer
+from restore import Restorer, pretrained
 from restore.images import as_picture, write
-from restore.priors import pretrained
 from restore.results.figures import contact_sheet
 
 KEY = ("part", "model", "how")

@@ -16,7 +16,8 @@ from torch import Tensor
 from benchmarks.harness import arguments, markdown
 from benchmarks.metrics import psnr
 from benchmarks.pictures import paths, read, tensor
-from restore.priors import Prior, pretrained
+from restore import pretrained
+from restore.priors import Prior
 
 SIGMAS = (15, 25, 50)
 OUTER = 16  # Pixels along each side.

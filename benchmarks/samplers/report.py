@@ -22,8 +22,9 @@ from torch import Tensor
 
 from benchmarks.harness import Results, Row, arguments, by, grouped, markdown, publish
 from benchmarks.samplers.frechet import fitted, floor, judge, percent
+from restore import pretrained
 from restore.images import as_picture, write
-from restore.priors import Prior, pretrained
+from restore.priors import Prior
 from restore.results.figures import contact_sheet
 from restore.sampling import samplers, schedules
 from restore.solving import generate

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from restore.adapting.length import Length
-from restore.adapting.material import material
 from restore.adapting.tuning import EVERY, adapt, bytes_needed
+from restore.options.length import Length
 from restore.planning.estimate import Estimate
 from restore.planning.plan import Plan
 
 
 def with_tuning(found: Estimate, plans: Sequence[Plan], held: int) -> Estimate:
-    """The estimate with the time and memory of a tuning, if the plans have one; a step and two tests are tried.
+    """The estimate with the time and memory of a tuning, if the plans have one; a few steps and tests are tried.
 
     Args:
         held: bytes that the process uses already.
@@ -23,8 +21,11 @@ def with_tuning(found: Estimate, plans: Sequence[Plan], held: int) -> Estimate:
     length = plans[0].adapt
     if length is None:
         return found
-    needed = bytes_needed(plans[-1], material(plans[-1].problem).side)
-    return replace(found, seconds=found.seconds + _seconds(plans, length), peak=max(found.peak, held + needed))
+    return replace(
+        found,
+        seconds=found.seconds + _seconds(plans, length),
+        peak=max(found.peak, held + bytes_needed(plans[-1])),
+    )
 
 
 def _seconds(plans: Sequence[Plan], length: Length) -> float:
@@ -33,7 +34,7 @@ def _seconds(plans: Sequence[Plan], length: Length) -> float:
     took = []
     for steps in (1, 3):  # The first one sets up libraries.
         began = time.perf_counter()
-        for _ in adapt([copy.copy(plan) for plan in plans], Length(steps=steps), 0):
+        for _ in adapt(plans, Length(steps=steps), 0):
             pass
         took.append(time.perf_counter() - began)
     step = max(0.0, took[1] - took[0]) / 2

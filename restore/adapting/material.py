@@ -127,11 +127,13 @@ def material(problem: Problem) -> Material:
     """
     operator = problem.operator
     shown = operator.shown(problem.y)
-    of_jpeg = problem.constraint is not None and problem.y.shape == problem.shape
-    if shown is None or of_jpeg or not (isinstance(operator, Mask) or operator.resized((64, 64)) is not None):
+    same = problem.y.shape == problem.shape
+    # A small picture that is noisy, or was a JPEG, shows what the large one is not to be.
+    unlike = problem.constraint is not None if same else problem.sigma_y > ROUNDED
+    if shown is None or unlike or not (isinstance(operator, Mask) or operator.resized((64, 64)) is not None):
         raise UsageError(
             f"{called('adapt')}: there is nothing to learn from; a prior learns from the pixels around holes, from a "
-            "picture to be enlarged, and from one with noise"
+            "clean picture to be enlarged, and from one with noise"
         )
     known = shown[1][:1]
     filled = operator.initial_estimate(problem.y) if isinstance(operator, Mask) else shown[0]
@@ -209,7 +211,7 @@ def _reduced(picture: Crops, scale: float) -> Crops:
 
 
 def _part_with_holes(keep: Tensor, known: Tensor, dice: Dice) -> Tensor:
-    """A square of a mask with a random missing pixel where a random known one of the crop is, turned by half a turn or not.
+    """A square of a mask with a random missing pixel where a random known one of the crop is.
 
     Args:
         keep: bool (1, 1, H, W).

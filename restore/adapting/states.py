@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from numpy.random import Generator as Dice
 from torch import Generator, Tensor
@@ -14,14 +13,15 @@ from torch import Generator, Tensor
 from restore.adapting.material import Crops, Material
 from restore.guidance.pnp import PnP
 from restore.noise.rounding import ROUNDED
+from restore.objectives.edm import EDMObjective
+from restore.objectives.objective import noise_for
+from restore.objectives.pnp_states import Trajectory, begun
 from restore.operators.operator import Linear
 from restore.planning.plan import Plan
-from restore.training.objectives.edm import EDMObjective
-from restore.training.objectives.objective import noise_for
-from restore.training.objectives.pnp_states import Trajectory, begun
 
 LOWEST, HIGHEST = 0.02, 1.5  # Noise levels, in units of [-1, 1] pictures.
 LEVELS = EDMObjective(mean=math.log(0.2), std=1.2, sigma_min=LOWEST, sigma_max=HIGHEST)
+RELATIVE = 0.02  # As `DenoisingObjective.relative`.
 POOL = 8  # Unfinished restorations, of which each batch takes some.
 
 
@@ -67,14 +67,15 @@ class Loss:
         x = clean + sigma[:, None, None, None] * noise_for(clean, generator)
         sigma = torch.cat([*(one.sigmas[:1].to(device) for one, _ in taken), sigma])
         x0 = prior(torch.cat([*(one.x.to(device) for one, _ in taken), x]), sigma)
-        errors = [_mean((x0[len(taken) :] - clean).square(), known)]
-        for index, (one, counted) in enumerate(taken):
-            estimate = x0[index : index + 1]
-            errors.insert(index, _mean((estimate - one.clean.to(device)).square(), counted.to(device)))
+        errors = []
+        for (one, counted), estimate in zip(taken, x0[: len(taken)].split(1), strict=True):
+            errors.append(_mean((estimate - one.clean.to(device)).square(), counted.to(device)))
             later = one.advance(estimate.detach().to(one.x))
-            self._pool += [(later, counted)] if len(later.sigmas) else []
+            if len(later.sigmas):
+                self._pool.append((later, counted))
+        errors.append(_mean((x0[len(taken) :] - clean).square(), known))
         weighted = LEVELS.weight(sigma) * torch.cat(errors)
-        return (0.02 * (weighted / 0.02).log1p()).mean()  # `DenoisingObjective.relative`.
+        return (RELATIVE * (weighted / RELATIVE).log1p()).mean()
 
     def _taken(self, crops: Crops, dice: Dice) -> list[tuple[Trajectory, Tensor]]:
         """Restorations on their way, with the pixels that are known and were not measured."""
@@ -88,7 +89,7 @@ class Loss:
             assert isinstance(operator, Linear)
             missing = operator.missing_mask(clean.shape)
             self._pool.append((begun(clean, operator, 1.0, self.method, dice), known if missing is None else known & missing))
-        return [self._pool.pop(int(np.floor(dice.random() * len(self._pool)))) for _ in range(count)]
+        return [self._pool.pop(int(dice.integers(len(self._pool)))) for _ in range(count)]
 
 
 def _mean(squares: Tensor, counted: Tensor) -> Tensor:

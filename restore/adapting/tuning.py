@@ -13,18 +13,17 @@ import torch
 from numpy.random import Generator as Dice
 from torch import Tensor
 
-from restore.adapting.length import Length
-from restore.adapting.material import Crops, Material, material
+from restore.adapting.material import SIDES, Crops, Material, material
 from restore.adapting.states import Loss
 from restore.device import memory
+from restore.engine import reverse
 from restore.errors import OutOfMemoryError, UsageError
+from restore.options.length import Length
 from restore.planning.activation_memory import evaluation
 from restore.planning.plan import Plan
 from restore.priors import Prior
 from restore.priors.whereabouts import is_offloaded
 from restore.sampling.noise import Noise
-from restore.solving.engine import reverse
-from restore.training import optimizers
 from restore.wording import called
 
 BATCH = 4
@@ -89,12 +88,13 @@ def adapt(plans: Sequence[Plan], length: Length, seed: int) -> Iterator[Adapted]
     prior, device = copy.deepcopy(plan.prior), plan.device
     weights: list[Tensor] = [one.requires_grad_(True) for one in prior.parameters()]
     average, kept = [one.detach().clone() for one in weights], [one.detach().clone() for one in weights]
-    loss, optimizer = Loss.of(found, plan), optimizers.make("adamw", prior, RATE)
+    loss, optimizer = Loss.of(found, plan), torch.optim.Adam(weights, lr=RATE, betas=(0.9, 0.99))
     generator, dice = torch.Generator().manual_seed(seed), np.random.default_rng((seed, 1))
     began, step, best = time.monotonic(), 0, 0
     first = most = _psnrs(plan, prior, tests)
     least = LEAST_GAIN if plan.problem.y.shape == plan.problem.shape else LEAST_OF_REDUCED
-    while not length.reached(step, time.monotonic() - began):
+    ended = False
+    while not ended:
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP)
         with torch.enable_grad():
@@ -103,13 +103,16 @@ def adapt(plans: Sequence[Plan], length: Length, seed: int) -> Iterator[Adapted]
             optimizer.step()
         step += 1
         torch._foreach_lerp_(average, [one.detach() for one in weights], 1 - min(AVERAGE, step / (step + 9)))
-        if step % EVERY == 0 or step == length.steps:
+        # The last weights are tested however a run ends: so as many steps, asked for, find the same.
+        seconds = time.monotonic() - began
+        ended = length.reached(step, seconds)
+        if step % EVERY == 0 or ended:
             own = _set(weights, average)
             reached = _psnrs(plan, prior, tests)
             if reached.mean() > most.mean() and _is_better(reached, first, least):
                 most, best, kept = reached, step, [one.clone() for one in average]
             _set(weights, own)
-        yield Adapted(length.done(step, time.monotonic() - began))
+        yield Adapted(length.done(step, seconds))
     _set(weights, kept)
     prior.requires_grad_(False)
     tuning = Tuning(step, best, float(first.mean()), float(most.mean()))
@@ -137,7 +140,8 @@ def check(plan: Plan, bound: int | None = None) -> None:
             f"{called('adapt')}: wide holes are filled with patches of the picture, not by the prior; "
             f"say {called('fill', 'smooth')}, or leave {called('adapt')} out"
         )
-    needed = bytes_needed(plan, material(plan.problem).side)
+    material(plan.problem)
+    needed = bytes_needed(plan)
     if bound is not None and needed > memory.room(plan.device, bound):
         raise OutOfMemoryError(
             f"{called('adapt')}: {memory.spell(bound)} of memory are too little to tune the prior, "
@@ -145,10 +149,10 @@ def check(plan: Plan, bound: int | None = None) -> None:
         )
 
 
-def bytes_needed(plan: Plan, side: int) -> int:
-    """Peak bytes of a tuning: a step's activations, and six copies of the weights, of which two are the optimizer's."""
+def bytes_needed(plan: Plan) -> int:
+    """Peak bytes of a tuning, at most: a step's activations, and six copies of the weights, two of them the optimizer's."""
     weights = sum(one.numel() * one.element_size() for one in plan.prior.parameters())
-    return evaluation(plan.prior, BATCH, side, side, graph=True, device=plan.device) + 6 * weights
+    return evaluation(plan.prior, BATCH, SIDES[0], SIDES[0], graph=True, device=plan.device) + 6 * weights
 
 
 Test = tuple[Plan, Crops]

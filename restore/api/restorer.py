@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from typing_extensions import Unpack
 
-from restore import images
+from restore import images, pretrained
 from restore.adapting.cost import with_tuning
 from restore.api.request import Request
 from restore.api.typed_calls import TypedCalls
@@ -27,7 +27,7 @@ from restore.options.run_options import RunOptions, recorded
 from restore.options.signatures import PriorKeywords
 from restore.planning.estimate import Estimate, estimate
 from restore.planning.plan import LARGEST_WINDOW, Plan
-from restore.priors import Prior, pretrained
+from restore.priors import Prior
 from restore.priors.views.compiled import runs_compiled, with_compiled_networks
 from restore.problem import Problem
 from restore.results import provenance

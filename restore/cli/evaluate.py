@@ -89,11 +89,10 @@ def _run(
     overwrite: bool,
     json: bool,
 ) -> None:
-    from restore import images
+    from restore import images, pretrained
     from restore.device.placement import Placement
     from restore.likelihood import denoising_psnr
     from restore.likelihood.data import load
-    from restore.priors import pretrained
 
     if not data.exists():
         images.find([data])  # Raises the error for a missing path.

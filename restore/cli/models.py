@@ -67,9 +67,9 @@ def verify_command(models: tuple[str, ...]) -> None:
     """Load each MODEL (all bundled ones if none is named) and evaluate it once on noise; fail (3) if one is damaged."""
     import torch
 
+    from restore.pretrained import prior
     from restore.priors.latent.conditions import Conditions
     from restore.priors.loaders.load import BUNDLED
-    from restore.priors.pretrained import prior
     from restore.results.provenance import weights_hash
 
     for name in models or sorted(BUNDLED):
@@ -94,7 +94,7 @@ models_command.add_command(average_command)
 
 def _foreign(model: str, json: bool) -> None:
     """Print origin and config of a prior that is not a model folder."""
-    from restore.priors.pretrained import checkpoint, pipeline
+    from restore.pretrained import checkpoint, pipeline
 
     told = pipeline(model)
     if told is not None:
@@ -110,8 +110,8 @@ def _foreign(model: str, json: bool) -> None:
 
 def _refuse_broken(model: str, facts: dict[str, Any]) -> None:
     """Raise the error of loading a model folder; if it has no weights, that of its config."""
+    from restore.pretrained import prior
     from restore.priors.loaders import schema
-    from restore.priors.pretrained import prior
 
     if facts["state"] == "ready":
         with aside():

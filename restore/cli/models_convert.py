@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="replace OUT if it is a model folder")
 def convert_command(source: str, out: Path, dtype: str, overwrite: bool) -> None:
     """Write the prior SOURCE (adm:FILE.pt, diffusers:ID, a folder or Hub id) as a model folder OUT."""
+    from restore.pretrained import checkpoint
     from restore.priors.loaders.checkpoint import build_prior
-    from restore.priors.pretrained import checkpoint
 
     _check(out, overwrite)
     found = checkpoint(source)

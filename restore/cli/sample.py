@@ -98,9 +98,9 @@ def _run(
     chosen = samplers.named(sampler)
     check_targets([out] if trajectory is None else [out, trajectory], overwrite)
 
+    from restore import pretrained
     from restore.device.placement import Placement
     from restore.guidance.unconditional import nothing_measured
-    from restore.priors import pretrained
     from restore.priors.latent.conditions import Conditions
     from restore.results.figures import contact_sheet
     from restore.solving import generate

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from restore.exemplars.canvas import Canvas
-from restore.exemplars.offsets import popularity
 from restore.exemplars.peel import peeled
 from restore.exemplars.search import Field, exact, finer
 from restore.exemplars.settings import Settings
@@ -99,15 +98,12 @@ def _filled(
     else:
         field = finer(coarse.field, coarse.canvas, level, targets, valid, random)
         canvas = voted(level.guessed(), field, rim, radius)
-    compares_all, noise = settings.compares_all(len(targets), len(sources), index), torch.zeros(len(sources))
-    counts = settings.repeats > 0 and len(targets) * len(sources) <= settings.all_of
-    common = settings.repeats * popularity(level, targets, sources, radius) if counts else None
+    compares_all, penalty = settings.compares_all(len(targets), len(sources), index), None
     for turn in range(settings.rounds_at(index)):
         if field is None or compares_all:
-            penalty = noise if common is None or field is None else noise - field.distance.median() * common
             field = exact(canvas, targets, sources, radius, penalty)
             if turn == 0 and index < JITTERED and jitter > 0:
-                noise = jitter * field.distance.median() * _smooth_noise(canvas, random)[sources]
+                penalty = jitter * field.distance.median() * _smooth_noise(canvas, random)[sources]
         else:
             field = settings.search(canvas, field, valid, radius, random)
         canvas = voted(canvas, field, rim, radius)

@@ -31,20 +31,17 @@ def exact(canvas: Canvas, targets: Tensor, sources: Tensor, radius: int, penalty
     """The nearest of the sources (M,) for each target (N,), by |t|^2 - 2 t's + |s|^2: one matrix product.
 
     Args:
-        penalty: (M,) or (N, M), added to squared distances.
+        penalty: (M,), added to squared distances.
     """
     known = patches(canvas.pixels, sources, radius)
     length = known.square().sum(dim=1)
-    across, row = known.T.contiguous(), 0
+    cost, across = (length if penalty is None else length + penalty)[None], known.T.contiguous()
     rows = max(1, BLOCK // len(sources))
     block = torch.empty(min(rows, len(targets)), len(sources))
     best = []
     for some in targets.split(rows):
         wanted = patches(canvas.pixels, some, radius)
-        each = penalty[row : row + len(some)] if penalty is not None and penalty.dim() == 2 else penalty
-        cost = length if each is None else length + each
         best.append(torch.addmm(cost, wanted, across, alpha=-2, out=block[: len(some)]).argmin(dim=1))
-        row += len(some)
     found = sources[torch.cat(best)]
     return Field(targets, found, distances(canvas.pixels, targets, found, radius))
 

@@ -20,8 +20,6 @@ class Settings:
         jitter: how much of the typical distance of patches is added to them at random at the coarsest sizes, for answers
             that differ.
         texture: weight of texture beside colour where patches are compared; see `with_texture`.
-        repeats: how much of the typical distance of patches is taken off where all are compared and the offset is a common one
-            in the picture; see `popularity`.
         tries: fills of the coarse sizes, of which the one in the fewest pieces is carried on.
         tries_jitter: `jitter` of the tries from the second on.
         tried: patches that holes touch, up to which a size counts as coarse; the coarsest always does.
@@ -33,7 +31,6 @@ class Settings:
     all_of: int = 1_000_000
     jitter: float = 0.0
     texture: float = 4.0
-    repeats: float = 2.0
     tries: int = 4
     tries_jitter: float = 0.5
     tried: int = 6000

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from restore.engine import reverse
 from restore.errors import OperatorError, RestoreError
 from restore.guidance import Guidance
 from restore.operators import Mask, Operator
@@ -20,7 +21,6 @@ from restore.priors.view import PriorView
 from restore.problem import Problem
 from restore.sampling.noise import Noise
 from restore.sampling.samplers import Sampler
-from restore.solving.engine import reverse
 
 FLOOR = 256**2  # Pixels of a picture up to which its memory hardly shows beside the process's own.
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from restore.adapting.length import Length
 from restore.device import memory
 from restore.errors import OutOfMemoryError
 from restore.guidance import Guidance
+from restore.options.length import Length
 from restore.planning.activation_memory import decoding, encoding, evaluation
 from restore.planning.boxes import least_window, part_of, together, view_of, wanted_pixels
 from restore.planning.dry_run import DryRun, dry_run

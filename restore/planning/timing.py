@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from restore.engine import reverse
 from restore.operators import Operator
 from restore.planning.boxes import part_of, view_of
 from restore.planning.coding import without_networks
@@ -19,7 +20,6 @@ from restore.problem import Problem
 from restore.results.consistency import consistency
 from restore.results.projection import project
 from restore.sampling.noise import Noise
-from restore.solving.engine import reverse
 
 PART = 128  # Side in pixels of the parts whose transitions are measured.
 # Initial estimates are measured on small pictures, because they can take as long as many evaluations: for pictures up to a

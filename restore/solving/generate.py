@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from restore.engine import reverse
 from restore.errors import OutOfMemoryError, PriorError, UsageError
 from restore.guidance.unconditional import Unconditional, nothing_measured
 from restore.priors.prior import Prior
 from restore.sampling import schedules
 from restore.sampling.noise import Noise, seed_for
 from restore.sampling.samplers import Sampler, dpmpp_2m
-from restore.solving.engine import reverse
 from restore.wording import called
 
 # A cosine schedule ends at sigma 20,000. Steps at such levels do not improve samples, and with Heun's method they do harm.

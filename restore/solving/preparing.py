@@ -9,12 +9,12 @@ from dataclasses import fields, replace
 
 import torch
 
-from restore.adapting.length import Length
 from restore.adapting.material import is_answered
 from restore.adapting.tuning import check
 from restore.device import memory
 from restore.errors import PriorError, UsageError
 from restore.guidance import Guidance
+from restore.options.length import Length
 from restore.options.run_options import RunOptions
 from restore.planning.activation_memory import Live
 from restore.planning.methods import choose_methods, suited

@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 
 from restore.adapting.tuning import adapt
 from restore.device import memory
+from restore.engine import reverse
 from restore.errors import OutOfMemoryError, UsageError
 from restore.guidance import Guidance
 from restore.guidance.checkpointed import Checkpointed
@@ -29,7 +30,6 @@ from restore.results.projection import project
 from restore.results.result import Event, Result
 from restore.sampling.noise import Noise, seed_for
 from restore.solving.batch import joined, parts_of
-from restore.solving.engine import reverse
 from restore.solving.preparing import prepare
 from restore.tiling.regions import crop
 

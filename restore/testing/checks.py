@@ -8,12 +8,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from restore.engine import reverse
 from restore.guidance.guidance import Guidance
 from restore.operators.operator import Linear, Operator, Spectral
 from restore.priors.prior import Prior
 from restore.problem import Problem
 from restore.sampling.noise import Noise, seed_for
-from restore.solving.engine import reverse
 from restore.testing.asserting import asserting
 
 RHOS = (0.0, 1e-3, 0.3, 20.0)

@@ -8,13 +8,7 @@ from typing import Any
 from torch import nn
 
 from restore.errors import UsageError
-from restore.priors.families.ddpm import DDPM
-from restore.priors.families.edm import EDM
-from restore.priors.families.flow import Flow
-from restore.priors.families.ncsn import NCSN
-from restore.priors.families.sde import VE, VP, SubVP
-from restore.priors.loaders.folder import FAMILIES
-from restore.training.objectives import (
+from restore.objectives import (
     DDPMObjective,
     EDMObjective,
     FlowObjective,
@@ -24,6 +18,12 @@ from restore.training.objectives import (
     SDEObjective,
     TrajectoryPool,
 )
+from restore.priors.families.ddpm import DDPM
+from restore.priors.families.edm import EDM
+from restore.priors.families.flow import Flow
+from restore.priors.families.ncsn import NCSN
+from restore.priors.families.sde import VE, VP, SubVP
+from restore.priors.loaders.folder import FAMILIES
 from restore.wording import called
 
 # Family -> its own options with their defaults.

@@ -11,9 +11,10 @@ from typing import Any
 import click
 import torch
 
+from restore import pretrained
 from restore.errors import RestoreError, UsageError
 from restore.networks.presets import PRESETS
-from restore.priors import pretrained
+from restore.objectives import CodecObjective, Objective
 from restore.priors.loaders import codec_folder
 from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
@@ -24,7 +25,6 @@ from restore.training.card import card
 from restore.training.data import Crops, load_crops
 from restore.training.kinds import PRIORS, Kind
 from restore.training.latents import LatentCrops, load_codec, scaled, settings_of
-from restore.training.objectives import CodecObjective, Objective
 from restore.training.progress import progress_bar
 from restore.training.train import train as run
 from restore.wording import called

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from restore.device.dtype import multiplies_bfloat16
 from restore.errors import PriorError, UsageError
 from restore.files import clear_parts
+from restore.objectives import Objective
 from restore.priors.loaders import folder as model_folder
 from restore.priors.prior import Prior
 from restore.training import optimizers
@@ -28,7 +29,6 @@ from restore.training.interrupt import Interrupt
 from restore.training.kinds import PRIORS, Batches, Kind
 from restore.training.labels import Classed
 from restore.training.net2net import transfer_weights
-from restore.training.objectives import Objective
 from restore.training.state import (
     METRICS,
     STATE,

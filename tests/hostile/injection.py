@@ -98,7 +98,7 @@ class Fault:
     def _simulate_a_full_gpu(self) -> None:
         import torch
 
-        from restore.priors import pretrained
+        from restore import pretrained
 
         load, left = pretrained.prior, [self.number]
 

@@ -24,8 +24,9 @@ from broken_models import Case
 from broken_pickles import CANARY
 from toys import Command
 
+from restore import pretrained
 from restore.errors import OutOfMemoryError, PriorError
-from restore.priors import Prior, pretrained
+from restore.priors import Prior
 from restore.priors.loaders import weights
 
 TESTS = Path(__file__).parent

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import DenoisingObjective, stratified
+from restore.objectives.objective import DenoisingObjective, stratified
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from restore.objectives.objective import DenoisingObjective, stratified
 from restore.priors.families.ddpm import Prediction
-from restore.training.objectives.objective import DenoisingObjective, stratified
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from restore.objectives.ddpm import DDPMObjective
+from restore.objectives.objective import Objective, noise_for, stratified
 from restore.priors.families.ddpm import DDPM, Prediction, Reverse
 from restore.priors.prior import Prior
-from restore.training.objectives.ddpm import DDPMObjective
-from restore.training.objectives.objective import Objective, noise_for, stratified
 
 BIN = 1 / 255  # Half the distance between two grey levels of 8 bits in [-1, 1].
 

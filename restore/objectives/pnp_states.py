@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import cycle
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from restore.guidance.pnp import ENLARGING, FILLING, PnP
+from restore.objectives.jpeg_states import State, compressed
 from restore.operators import Downsample, Mask
 from restore.operators.operator import Linear
 from restore.sampling import schedules
-from restore.training.objectives.jpeg_states import State, compressed
 
 DOWNSAMPLING_SHARE = 0.45
 """Share of trajectories whose operator is a downsampling; the others have a mask."""
@@ -77,11 +77,10 @@ class TrajectoryPool:
     Args:
         share: of the crops of each batch, in [0, 1].
         compressed: share of new trajectories that start from a JPEG (`CompressedTrajectory`); the others lack pixels.
-        begin: makes the trajectories that lack pixels, of a clean picture (1, C, H, W); by default with random operators.
     """
 
-    def __init__(self, share: float, compressed: float = 0.0, begin: Callable[[Tensor, Dice], State] | None = None) -> None:
-        self.share, self.compressed, self._begin = share, compressed, begin or _random
+    def __init__(self, share: float, compressed: float = 0.0) -> None:
+        self.share, self.compressed = share, compressed
         self._pool: list[State] = []
 
     @torch.no_grad()
@@ -97,7 +96,7 @@ class TrajectoryPool:
             return []
         pictures = cycle(clean[:count].split(1))
         while len(self._pool) < POOL_SIZE * count:
-            start = compressed if self.compressed and dice.random() < self.compressed else self._begin
+            start = compressed if self.compressed and dice.random() < self.compressed else _random
             self._pool.append(start(next(pictures).clone(), dice))  # Cloned: a view would keep the whole batch in memory.
         picked = set(dice.choice(len(self._pool), count, replace=False).tolist())
         taken = [one for index, one in enumerate(self._pool) if index in picked]

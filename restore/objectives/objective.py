@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from restore.objectives.pnp_states import TrajectoryPool
 from restore.priors.prior import Prior
-from restore.training.objectives.pnp_states import TrajectoryPool
 
 
 class Objective(ABC):

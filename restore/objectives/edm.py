@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import DenoisingObjective, stratified
-from restore.training.objectives.pnp_states import TrajectoryPool
+from restore.objectives.objective import DenoisingObjective, stratified
+from restore.objectives.pnp_states import TrajectoryPool
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from restore.training.objectives.objective import Objective
+from restore.objectives.objective import Objective
 
 
 @dataclass(frozen=True)

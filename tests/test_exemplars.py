@@ -16,6 +16,7 @@ from PIL import Image
 from restore.errors import UsageError
 from restore.exemplars import Holes, Settings, fill, wide_holes, widest
 from restore.exemplars.canvas import Canvas, distances, patches
+from restore.exemplars.filling import Guess
 from restore.exemplars.search import Field, RandomSearch, exact
 from restore.exemplars.texture import with_texture
 from restore.exemplars.votes import rim_weights, voted
@@ -213,6 +214,33 @@ def test_texture_is_not_taken_for_a_plain_area_of_its_mean_colour():
     torch.testing.assert_close(found, picture, atol=1e-4, rtol=0)
 
 
+def test_pieces_are_the_offsets_that_patches_are_taken_from():
+    place = canvas(torch.rand(3, 20, 20), square(8, 8, 4, 20))
+    targets = torch.tensor([100, 101, 102, 120])
+    assert Guess(place, Field(targets, targets + torch.tensor([5, 5, -40, 5]), torch.zeros(4))).pieces == 2
+
+
+def test_of_several_tries_the_one_in_the_fewest_pieces_is_kept(monkeypatch):
+    picture, hole = torch.from_numpy(crop("chelsea", 100, 100, SIDE)).permute(2, 0, 1) / 127.5 - 1, square(30, 30, 32)
+    one, three = (fill(picture, ~hole, hole, settings=Settings(tries=tries, tries_jitter=2.0)) for tries in (1, 3))
+    made, pieces = [], Guess.pieces.fget
+
+    def counted(guess):
+        made.append(pieces(guess))
+        return 0  # All alike: the first is kept.
+
+    monkeypatch.setattr(Guess, "pieces", property(counted))
+    assert torch.equal(fill(picture, ~hole, hole, settings=Settings(tries=3, tries_jitter=2.0)), one)
+    assert len(made) == 3
+    assert len(set(made)) > 1
+    assert torch.equal(three, one) == (min(made) == made[0])
+
+
+def test_sizes_are_tried_while_holes_touch_few_patches():
+    assert Settings(tried=6000).sizes_tried([90, 300, 5000, 20_000, 70_000]) == 3
+    assert Settings(tried=6000).sizes_tried([9000, 30_000]) == 1
+
+
 # Which holes are wide
 
 
@@ -398,6 +426,10 @@ def test_the_cost_of_a_fill_follows_the_number_of_patches():
         return Holes.of(torch.zeros(1, 3, 256, 256), known, 10).cost(Settings())
 
     assert cost(80).bytes > cost(40).bytes
+    known = ~square(40, 40, 80, 256)[None, None]
+    holes = Holes.of(torch.zeros(1, 3, 256, 256), known, 10)
+    # Times are measured, so only what is far apart is compared.
+    assert holes.cost(Settings(tries=30)).seconds > 3 * holes.cost(Settings(tries=1)).seconds
     search = replace(RandomSearch(), rounds=4)
     assert search.candidates(256) == 4 * RandomSearch().candidates(256)
 

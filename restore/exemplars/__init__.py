@@ -1,8 +1,9 @@
 """Exemplars: a picture's own patches, with which its wide holes are filled."""
 
 from restore.exemplars.cost import Cost
-from restore.exemplars.filling import Settings, fill
+from restore.exemplars.filling import fill
 from restore.exemplars.hole import Holes
+from restore.exemplars.settings import Settings
 from restore.exemplars.wide import wide_holes, widest
 
 __all__ = ["Cost", "Holes", "Settings", "fill", "wide_holes", "widest"]

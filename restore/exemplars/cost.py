@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from restore.exemplars.canvas import Canvas, distances
-from restore.exemplars.filling import Settings, pyramid_of
+from restore.exemplars.filling import pyramid_of
 from restore.exemplars.search import BLOCK
+from restore.exemplars.settings import Settings
 from restore.exemplars.texture import CHANNELS
 
 PROBE = 2048  # Patches whose comparison is timed.
@@ -36,10 +37,10 @@ def cost_of(known: Tensor, wanted: Tensor, channels: int, lenders: Sequence[Tens
         return Cost(0.0, 0)
     channels += CHANNELS
     pair, product = _seconds(levels[0], channels, settings.radius)
-    seconds = 0.0
+    seconds, every = 0.0, [len(level.targets(settings.radius)) for level in reversed(levels)]
     for index, level in enumerate(reversed(levels)):
-        targets, sources = len(level.targets(settings.radius)), len(level.sources(settings.radius))
-        rounds = settings.rounds_at(index)
+        targets, sources = every[index], len(level.sources(settings.radius))
+        rounds = settings.rounds_at(index) * (settings.tries if index < settings.sizes_tried(every) else 1)
         if settings.compares_all(targets, sources, index):
             seconds += rounds * targets * sources * product
         else:

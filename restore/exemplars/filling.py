@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,44 +11,29 @@ from torch.nn import functional as F
 
 from restore.exemplars.canvas import Canvas
 from restore.exemplars.peel import peeled
-from restore.exemplars.search import Field, RandomSearch, exact, finer
+from restore.exemplars.search import Field, exact, finer
+from restore.exemplars.settings import Settings
 from restore.exemplars.texture import with_texture
 from restore.exemplars.votes import rim_weights, voted
 
 JITTERED = 2  # Sizes, from the coarsest, at which patches are chosen with jitter; finer ones follow them.
 CELL = 4  # Pixels of the grid of that jitter, so that whole parts of the picture are preferred, and not patches here and there.
 AT_MOST = 30_000_000  # Pairs of patches at the smallest size, if smaller ones can be had.
+USUAL = Settings()
 FEWEST = 64  # Whole known patches without which nothing can be continued.
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How holes are filled.
+class Guess:
+    """A hole filled at one size, and where its patches are from."""
 
-    Attributes:
-        radius: of patches in pixels.
-        rounds: of search and votes at each size, the coarsest first; the last number holds for all finer ones.
-        rim: the base of the weights by distance to the rim.
-        all_of: pairs of patches up to which all are compared; beyond, the search is by chance.
-        jitter: how much of the typical distance of patches is added to them at random at the coarsest sizes, for answers
-            that differ.
-        texture: weight of texture beside colour where patches are compared; see `with_texture`.
-    """
+    canvas: Canvas
+    field: Field
 
-    radius: int = 2
-    rounds: tuple[int, ...] = (20, 12, 6, 4, 2)
-    rim: float = 1.5
-    all_of: int = 1_000_000
-    jitter: float = 0.0
-    texture: float = 4.0
-    search: RandomSearch = field(default_factory=RandomSearch)
-
-    def rounds_at(self, index: int) -> int:
-        """Rounds at a size, counted from the coarsest."""
-        return self.rounds[min(index, len(self.rounds) - 1)]
-
-    def compares_all(self, targets: int, sources: int, index: int) -> bool:
-        return index == 0 or targets * sources <= self.all_of
+    @property
+    def pieces(self) -> int:
+        """From how many different offsets patches are taken: the fewer, the larger are the parts that are copied whole."""
+        return len(torch.unique(self.field.sources - self.field.targets))
 
 
 def fill(
@@ -58,7 +43,7 @@ def fill(
     *,
     lenders: Sequence[Tensor] = (),
     seed: int = 0,
-    settings: Settings = Settings(),
+    settings: Settings = USUAL,
 ) -> Tensor | None:
     """The picture with its wanted pixels filled; None if too little is known.
 
@@ -70,31 +55,60 @@ def fill(
     random = torch.Generator().manual_seed(seed)
     shown = with_texture(picture, known, settings.texture)
     lent = [with_texture(lender, torch.ones_like(lender[0], dtype=torch.bool), settings.texture) for lender in lenders]
-    pyramid = pyramid_of(Canvas.of(shown, known, wanted, lent), settings.radius)
-    if not pyramid:
+    levels = pyramid_of(Canvas.of(shown, known, wanted, lent), settings.radius)[::-1]
+    if not levels:
         return None
-    found: Field | None = None
-    radius, canvas = settings.radius, pyramid[-1].guessed()
-    for index, level in enumerate(reversed(pyramid)):
-        targets, sources = level.targets(radius), level.sources(radius)
-        valid = torch.zeros(level.known.numel(), dtype=torch.bool)
-        valid[sources] = True
-        rim = rim_weights(level, settings.rim)
-        if found is None:
-            canvas = peeled(canvas, sources, radius)
+    tried = settings.sizes_tried([len(level.targets(settings.radius)) for level in levels])
+    guesses = []
+    for turn in range(settings.tries):
+        jitter = settings.jitter if turn == 0 else max(settings.jitter, settings.tries_jitter)
+        guesses.append(_carried(None, levels[:tried], 0, settings, jitter, random))
+    best = min(guesses, key=lambda guess: guess.pieces)  # As in He & Sun (2012): a few offsets explain most of a picture.
+    best = _carried(best, levels[tried:], tried, settings, settings.jitter, random)
+    return best.canvas.pixels[: picture.shape[-2], : picture.shape[-1], : len(picture)].permute(2, 0, 1)
+
+
+def _carried(
+    guess: Guess | None, levels: Sequence[Canvas], index: int, settings: Settings, jitter: float, random: torch.Generator
+) -> Guess:
+    """A guess carried to finer sizes.
+
+    Args:
+        guess: at the size before the first of `levels`; None starts from nothing.
+        index: of the first of `levels`, counted from the coarsest.
+    """
+    for level in levels:
+        guess = _filled(level, guess, index, settings, jitter, random)
+        index += 1
+    assert guess is not None
+    return guess
+
+
+def _filled(
+    level: Canvas, coarse: Guess | None, index: int, settings: Settings, jitter: float, random: torch.Generator
+) -> Guess:
+    radius = settings.radius
+    targets, sources = level.targets(radius), level.sources(radius)
+    valid = torch.zeros(level.known.numel(), dtype=torch.bool)
+    valid[sources] = True
+    rim = rim_weights(level, settings.rim)
+    field: Field | None = None
+    if coarse is None:
+        canvas = peeled(level.guessed(), sources, radius)
+    else:
+        field = finer(coarse.field, coarse.canvas, level, targets, valid, random)
+        canvas = voted(level.guessed(), field, rim, radius)
+    compares_all, penalty = settings.compares_all(len(targets), len(sources), index), None
+    for turn in range(settings.rounds_at(index)):
+        if field is None or compares_all:
+            field = exact(canvas, targets, sources, radius, penalty)
+            if turn == 0 and index < JITTERED and jitter > 0:
+                penalty = jitter * field.distance.median() * _smooth_noise(canvas, random)[sources]
         else:
-            found = finer(found, canvas, level, targets, valid, random)
-            canvas = voted(level.guessed(), found, rim, radius)
-        compares_all, penalty = settings.compares_all(len(targets), len(sources), index), None
-        for turn in range(settings.rounds_at(index)):
-            if found is None or compares_all:
-                found = exact(canvas, targets, sources, radius, penalty)
-                if turn == 0 and index < JITTERED and settings.jitter > 0:
-                    penalty = settings.jitter * found.distance.median() * _smooth_noise(canvas, random)[sources]
-            else:
-                found = settings.search(canvas, found, valid, radius, random)
-            canvas = voted(canvas, found, rim, radius)
-    return canvas.pixels[: picture.shape[-2], : picture.shape[-1], : len(picture)].permute(2, 0, 1)
+            field = settings.search(canvas, field, valid, radius, random)
+        canvas = voted(canvas, field, rim, radius)
+    assert field is not None
+    return Guess(canvas, field)
 
 
 def pyramid_of(canvas: Canvas, radius: int) -> list[Canvas]:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from restore.exemplars.canvas import Canvas
 from restore.exemplars.cost import Cost, cost_of
-from restore.exemplars.filling import FEWEST, Settings, fill
+from restore.exemplars.filling import FEWEST, fill
+from restore.exemplars.settings import Settings
 from restore.exemplars.wide import depth, wide_holes
 from restore.operators.mask import Mask
 from restore.operators.operator import Operator

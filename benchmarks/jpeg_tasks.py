@@ -55,7 +55,7 @@ def one(restorer: Restorer, path: Path, task: str, quality: int) -> dict[str, An
             strokes[row::20, column::20] = 255
     options: dict[str, dict[str, Any]] = {
         "denoise": {},
-        "inpaint": {"mask": Image.fromarray(holes.astype(np.uint8) * 255), "mask_grow": 0},
+        "inpaint": {"mask": Image.fromarray(holes.astype(np.uint8) * 255), "mask_grow": 0, "fill": "smooth"},
         "colorize": {"hints": Image.fromarray(np.dstack([np.asarray(truth), strokes]))},
     }
     counted = holes if task == "inpaint" else np.ones_like(holes)

@@ -14,7 +14,6 @@ from restore.wording import called, told
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from restore.exemplars import Holes
     from restore.guidance import Guidance
     from restore.images import Picture
     from restore.operators import Mask
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from restore.results.result import Result
 
 logger = logging.getLogger("restore")
-WIDE = 0.2  # Of the prior's context: the width from which on holes are filled with patches (docs/reports/holes.md).
-CONTEXT = 116  # Of the bundled prior, in pixels.
 MOSTLY = 0.9  # Share of the picture from which on a mask may be meant the other way round; random pixels are rarer.
 
 
@@ -80,6 +77,13 @@ class InpaintOptions:
             "help": "another picture of the same place, whose patches may be used, too; give it again for more",
         },
     )
+    fill_mirror: bool = field(
+        default=False, metadata={"help": "take patches of the picture mirrored left to right, too: for what is symmetric"}
+    )
+    fill_scale: bool = field(
+        default=False,
+        metadata={"help": "take patches of the picture at half to 1.4 times its size, too: for what recedes into the picture"},
+    )
     grain: str = field(
         default="auto",
         metadata={
@@ -88,6 +92,11 @@ class InpaintOptions:
             "measured, none where --sigma is a number",
         },
     )
+
+    @property
+    def keeps_grain(self) -> bool:
+        """Whether noise stays on the known pixels, and holes get the same."""
+        return self.grain == "keep" or (self.grain == "auto" and self.sigma == "auto")
 
 
 class Inpaint(Task):
@@ -99,6 +108,7 @@ class Inpaint(Task):
 
     def problem(self, picture: Picture, options: InpaintOptions) -> Problem:
         from restore.compression import artefacts_of
+        from restore.exemplars import chosen_holes
         from restore.images import grow_rim
         from restore.noise.measure import noise_of
         from restore.operators import Mask
@@ -124,12 +134,19 @@ class Inpaint(Task):
         keep = ~fill
         sigma_y, noise = noise_of(picture, options.sigma, known=keep)
         # Known pixels stay, so cells could speak of blocks across the rim only, and damage was compressed with those.
-        compressed = options.sigma == "auto" and sigma_y > 0 and _keeps_grain(options)
+        compressed = options.sigma == "auto" and sigma_y > 0 and options.keeps_grain
         if compressed and artefacts_of(picture, sigma_y, known=keep) is not None:
             logger.info("it is what JPEG compression did, and no noise, so holes get no grain")
             sigma_y, noise = 0.0, None
         y = pixels * keep
-        holes = None if options.strength < 1 else _holes(y, keep, sigma_y, options)
+        lenders, denoised = _lenders(options, y.shape[1]), sigma_y > 0 and not options.keeps_grain
+        asked = [called("like")] if lenders else []
+        asked += [called(name, True) for name in ("fill_mirror", "fill_scale") if getattr(options, name)]
+        whole = options.strength == 1
+        if not whole and (asked or options.fill == "texture"):
+            words = asked or [called("fill", "texture")]
+            raise UsageError(f"{called('strength')} below 1 repaints what is there, without patches; leave {words[0]} out")
+        holes = chosen_holes(y, keep, options.fill, lenders=lenders, asked=asked, denoised=denoised) if whole else None
         if holes is not None:
             sigma_y, noise = 0.0, None  # Patches come with the grain of the known pixels.
         return Problem(
@@ -138,19 +155,20 @@ class Inpaint(Task):
             sigma_y=sigma_y,
             shape=tuple(pixels.shape),
             noise=noise,
-            only_missing=_keeps_grain(options),
+            only_missing=options.keeps_grain,
             start=pixels if options.strength < 1 else None,
         )
 
     def guidance(self, problem: Problem, options: InpaintOptions) -> Guidance | None:
-        from restore.exemplars import Holes
+        from restore.exemplars import SCALES, Holes, Settings
         from restore.guidance.exemplars import Exemplars
         from restore.guidance.repaint import RePaint
 
         if options.strength < 1:
             return RePaint(strength=options.strength)
         if isinstance(problem.operator, Holes):
-            return Exemplars(thin=problem.operator.has_thin)
+            settings = Settings(mirrored=options.fill_mirror, scales=SCALES if options.fill_scale else ())
+            return Exemplars(thin=problem.operator.has_thin, settings=settings)
         return None
 
     def found(self, problem: Problem, options: InpaintOptions, result: Result) -> dict[str, Any]:
@@ -166,43 +184,13 @@ class Inpaint(Task):
         from restore.noise.model import NoiseModel
 
         fill = ~problem.operator.keep
-        if problem.sigma_y > 0 and _keeps_grain(options):
+        if problem.sigma_y > 0 and options.keeps_grain:
             law = problem.noise or NoiseModel.white(problem.sigma_y, restored.shape[1])
             white = torch.randn(restored.shape, generator=torch.Generator().manual_seed(0))
             restored = restored + law.draw(restored.cpu(), white).to(restored)
-        known = problem.sigma_y == 0 or _keeps_grain(options)
+        known = problem.sigma_y == 0 or options.keeps_grain
         finished = picture.with_pixels(restored.where(fill, picture.pixels) if known else restored)
         return finished.reveal(fill) if options.mask_from == "alpha" else finished
-
-
-def _keeps_grain(options: InpaintOptions) -> bool:
-    return options.grain == "keep" or (options.grain == "auto" and options.sigma == "auto")
-
-
-def _holes(y: Tensor, keep: Tensor, sigma_y: float, options: InpaintOptions) -> Holes | None:
-    """The operator that fills wide holes with patches, or None where they are filled smoothly."""
-    from restore.exemplars import Holes, Settings, widest
-
-    lenders = _lenders(options, y.shape[1])
-    if options.fill == "smooth":
-        if lenders:
-            raise UsageError(f"{called('like')} lends patches, {called('fill', 'smooth')} takes none; leave one of them out")
-        return None
-    width = widest(~keep[0, 0])
-    if width < (WIDE * CONTEXT if options.fill == "auto" else 1):
-        return None
-    if sigma_y > 0 and not _keeps_grain(options):
-        if options.fill == "texture" or lenders:
-            raise UsageError(
-                f"patches have the picture's noise, and {called('fill', 'texture')} takes none out; "
-                f"leave {called('sigma')} and {called('grain')} out"
-            )
-        return None
-    holes = Holes.of(y, keep, WIDE * CONTEXT if options.fill == "auto" else 1, lenders)
-    if not holes.is_enough(Settings().radius):
-        logger.warning("too little of the picture is known to take patches from, so holes are filled smoothly")
-        return None
-    return holes
 
 
 def _lenders(options: InpaintOptions, channels: int) -> tuple[Tensor, ...]:

@@ -103,7 +103,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, pixels in (("m", mask), ("mask", mask), ("strokes", strokes)):
         cv2.imwrite(f"{name}.png", pixels)
     soft = cv2.GaussianBlur(picture, (0, 0), 2)
-    for name in ("img.png", "img.jpg", "old.png", "photo.png"):
+    for name in ("img.png", "img.jpg", "old.png", "other.png", "photo.png"):
         cv2.imwrite(name, soft[..., ::-1] if name == "img.png" else picture[..., ::-1])
     rng = np.random.default_rng(0)
     np.savez("digits.npz", images=rng.integers(0, 256, (20, 28, 28), np.uint8), labels=np.arange(20) % 10)

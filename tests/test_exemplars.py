@@ -12,10 +12,12 @@ import pytest
 import torch
 from photographs import Blurring, Counting, cheap, crop
 from PIL import Image
+from torch.nn import functional as F
 
 from restore.errors import UsageError
-from restore.exemplars import Holes, Settings, fill, wide_holes, widest
+from restore.exemplars import SCALES, Holes, Settings, fill, wide_holes, widest
 from restore.exemplars.canvas import Canvas, distances, patches
+from restore.exemplars.copies import copies
 from restore.exemplars.filling import Guess
 from restore.exemplars.search import Field, RandomSearch, exact
 from restore.exemplars.texture import with_texture
@@ -42,7 +44,8 @@ def periodic(channels=3, period=8, side=SIDE):
 
 
 def canvas(picture, hole, lenders=()):
-    return Canvas.of(picture * ~hole, ~hole, hole, lenders)
+    whole = [(lender, torch.ones_like(lender[0], dtype=torch.bool)) for lender in lenders]
+    return Canvas.of(picture * ~hole, ~hole, hole, whole)
 
 
 # What is filled
@@ -98,6 +101,41 @@ def test_another_picture_lends_patches():
     assert found[:, hole].min() >= texture.min() - 1e-5
     assert found[:, hole].max() <= texture.max() + 1e-5
     assert found[:, hole].std() > 0.1
+
+
+def test_what_is_symmetric_is_filled_with_its_other_half():
+    half = torch.rand(3, SIDE, SIDE // 2, generator=seeded())
+    picture, hole = torch.cat([half, half.flip(-1)], dim=-1), square(36, 60, 20)
+    alone, mirrored = (fill(picture * ~hole, ~hole, hole, settings=Settings(mirrored=one)) for one in (False, True))
+    assert (alone - picture).abs().max() > 0.2
+    assert (mirrored - picture).abs().max() <= 25 * 2**-23  # Means of 25 equal values.
+
+
+def test_what_recedes_is_filled_with_what_lies_nearer():
+    near = torch.rand(3, 32, 32, generator=seeded())
+    near = F.interpolate(near[None], 128, mode="bicubic")[0]
+    far = copies(near, torch.ones(128, 128, dtype=torch.bool), mirrored=False, scales=[0.5])[0][0]
+    picture = torch.zeros(3, 128, 192)
+    picture[:, :, :128], picture[:, 32:96, 128:] = near, far
+    hole = torch.zeros(128, 192, dtype=torch.bool)
+    hole[52:76, 148:172] = True
+    alone, scaled = (fill(picture * ~hole, ~hole, hole, settings=Settings(scales=one)) for one in ((), (0.5,)))
+    errors = [float((found - picture)[:, hole].square().mean()) for found in (alone, scaled)]
+    assert errors[1] < errors[0] / 10
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.7, 1.4])
+def test_a_copy_is_known_where_nothing_unknown_was_taken(scale):
+    picture, hole = torch.rand(1, 80, 90, generator=seeded()), torch.zeros(80, 90, dtype=torch.bool)
+    hole[30:45, 40:52] = True
+    for mirrored in (False, True):
+        one, other = (
+            copies(picture.where(~hole, torch.tensor(value)), ~hole, mirrored=mirrored, scales=[scale]) for value in (0.0, 1e4)
+        )
+        for (pixels, known), (others, _) in zip(one, other, strict=True):
+            assert torch.equal(pixels[:, known], others[:, known])
+            assert 0.8 < known.float().mean() < 1
+    assert copies(picture, ~hole, mirrored=False, scales=[0.1]) == []
 
 
 def test_too_little_that_is_known_fills_nothing():
@@ -392,9 +430,32 @@ def test_a_lender_changes_the_fill_and_a_gray_one_may_lend():
         assert not np.array_equal(found, alone)
 
 
+@pytest.mark.parametrize("word", ["fill_mirror", "fill_scale"])
+def test_copies_change_the_fill_and_the_plan_counts_them(word):
+    restorer, given = cheap(Blurring()), photograph()
+    alone, found = (restorer("inpaint", given, mask=WIDE, **words) for words in ({}, {word: True}))
+    assert np.array_equal(found.image[~WIDE], given[~WIDE])
+    assert not np.array_equal(found.image, alone.image)
+    assert found.record["options"][word] is True
+    known = ~square(40, 40, 80, 256)[None, None]
+    holes = Holes.of(torch.zeros(1, 3, 256, 256), known, 10)
+    more = Settings(mirrored=True) if word == "fill_mirror" else Settings(scales=SCALES)
+    assert holes.cost(more).bytes > holes.cost(Settings()).bytes + 10_000_000
+
+
+def test_who_asks_for_patches_where_none_are_taken_is_told(caplog):
+    thin = np.zeros_like(WIDE)
+    thin[30:38, 10:80] = 255
+    cheap(Blurring())("inpaint", photograph(), mask=thin, fill_mirror=True)
+    assert "fill_mirror=True lends nothing: holes of up to 8 pixels are filled smoothly (fill='texture' takes" in caplog.text
+
+
 def test_words_that_contradict_each_other_are_refused():
     for words, said in (
         ({"fill": "smooth", "like": photograph()}, "like lends patches"),
+        ({"strength": 0.5, "fill_mirror": True}, "strength below 1 repaints what is there.*leave fill_mirror=True out"),
+        ({"strength": 0.5, "fill": "texture"}, "leave fill='texture' out"),
+        ({"fill": "smooth", "fill_scale": True}, "fill_scale=True lends patches"),
         ({"fill": "texture", "sigma": 10}, "patches have the picture's noise"),
         ({"fill": "crisp"}, "none of auto, smooth, texture"),
     ):

@@ -26,7 +26,7 @@ from benchmarks.holes.cases import SIDE, around, square
 from benchmarks.metrics import Lpips, psnr
 from benchmarks.pictures import Array, middle, read, rounded, spread, tensor
 from restore import Problem, Restorer, solve
-from restore.exemplars import Holes, Settings
+from restore.exemplars import SCALES, Holes, Settings
 from restore.guidance import PnP
 from restore.guidance.exemplars import Exemplars
 from restore.operators import Mask
@@ -47,6 +47,8 @@ FILLS = {
     "one round at the finest": replace(USED, rounds=(20, 12, 6, 1)),
     "all compared at two sizes more": replace(USED, all_of=50_000_000),
     "three searches a round": replace(USED, search=replace(USED.search, rounds=3)),
+    "mirrored, too": replace(USED, mirrored=True),
+    "other sizes, too": replace(USED, scales=SCALES),
     "a sample": replace(USED, jitter=1.0),
 }
 WIDTHS = (8, 12, 16, 24, 32)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from restore.operators.fill import pull_push
 
+Lender = tuple[Tensor, Tensor]  # A picture (C, h, w), and what is known of it, bool (h, w).
 CHUNK = 8192  # Patches that are compared at once: 5 MB for patches of 7 x 7 in colour.
 
 
@@ -31,13 +32,13 @@ class Canvas:
     height: int
 
     @classmethod
-    def of(cls, picture: Tensor, known: Tensor, wanted: Tensor, lenders: Sequence[Tensor] = (), *, gap: int = 16) -> Canvas:
-        """The canvas of a picture (C, H, W), bool masks (H, W) and other pictures (C, h, w); `gap` rows lie between them."""
-        width = max(one.shape[-1] for one in (picture, *lenders))
+    def of(cls, picture: Tensor, known: Tensor, wanted: Tensor, lenders: Sequence[Lender] = (), *, gap: int = 16) -> Canvas:
+        """The canvas of a picture (C, H, W), bool masks (H, W) and others that lend patches; `gap` rows lie between them."""
+        width = max(one.shape[-1] for one in (known, *(whole for _, whole in lenders)))
         rows, masks = [F.pad(picture, (0, width - picture.shape[-1], 0, 0))], [F.pad(known, (0, width - known.shape[-1]))]
-        for lender in lenders:
+        for lender, whole in lenders:
             rows.append(F.pad(lender, (0, width - lender.shape[-1], gap, 0)))
-            masks.append(F.pad(torch.ones(lender.shape[-2:], dtype=torch.bool), (0, width - lender.shape[-1], gap, 0)))
+            masks.append(F.pad(whole, (0, width - whole.shape[-1], gap, 0)))
         pixels, mask = torch.cat(rows, dim=1).permute(1, 2, 0).contiguous(), torch.cat(masks)
         beyond = (0, width - wanted.shape[-1], 0, len(mask) - len(wanted))
         return cls(pixels, mask, F.pad(wanted, beyond), picture.shape[-2])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from restore.exemplars.canvas import Canvas, distances
-from restore.exemplars.filling import pyramid_of
+from restore.exemplars.filling import lent_to, pyramid_of
 from restore.exemplars.search import BLOCK
 from restore.exemplars.settings import Settings
 from restore.exemplars.texture import CHANNELS
@@ -31,8 +31,9 @@ class Cost:
 
 def cost_of(known: Tensor, wanted: Tensor, channels: int, lenders: Sequence[Tensor], settings: Settings) -> Cost:
     """Of `fill` for bool masks (H, W) and pictures of so many channels."""
-    blank = [torch.zeros(1, *lender.shape[-2:]) for lender in lenders]
-    levels = pyramid_of(Canvas.of(torch.zeros(1, *known.shape), known, wanted, blank), settings.radius)
+    blank = torch.zeros(1, *known.shape)
+    lent = lent_to(blank, known, [torch.zeros(1, *lender.shape[-2:]) for lender in lenders], settings)
+    levels = pyramid_of(Canvas.of(blank, known, wanted, lent), settings.radius)
     if not levels:
         return Cost(0.0, 0)
     channels += CHANNELS

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from restore.exemplars.canvas import Canvas
+from restore.exemplars.canvas import Canvas, Lender
+from restore.exemplars.copies import copies
 from restore.exemplars.peel import peeled
 from restore.exemplars.search import Field, exact, finer
 from restore.exemplars.settings import Settings
@@ -54,7 +55,7 @@ def fill(
     """
     random = torch.Generator().manual_seed(seed)
     shown = with_texture(picture, known, settings.texture)
-    lent = [with_texture(lender, torch.ones_like(lender[0], dtype=torch.bool), settings.texture) for lender in lenders]
+    lent = [(with_texture(one, whole, settings.texture), whole) for one, whole in lent_to(picture, known, lenders, settings)]
     levels = pyramid_of(Canvas.of(shown, known, wanted, lent), settings.radius)[::-1]
     if not levels:
         return None
@@ -66,6 +67,12 @@ def fill(
     best = min(guesses, key=lambda guess: guess.pieces)  # As in He & Sun (2012): a few offsets explain most of a picture.
     best = _carried(best, levels[tried:], tried, settings, settings.jitter, random)
     return best.canvas.pixels[: picture.shape[-2], : picture.shape[-1], : len(picture)].permute(2, 0, 1)
+
+
+def lent_to(picture: Tensor, known: Tensor, lenders: Sequence[Tensor], settings: Settings) -> list[Lender]:
+    """What lends patches to a picture (C, H, W): others, known whole, and its own copies where the settings have some."""
+    others = [(one, torch.ones_like(one[0], dtype=torch.bool)) for one in lenders]
+    return [*others, *copies(picture, known, mirrored=settings.mirrored, scales=settings.scales)]
 
 
 def _carried(

@@ -22,6 +22,8 @@ class Settings:
         texture: weight of texture beside colour where patches are compared; see `with_texture`.
         tries: fills of the coarse sizes, of which the one in the fewest pieces is carried on.
         tries_jitter: `jitter` of the tries from the second on.
+        mirrored: whether the picture mirrored left to right lends patches, too; see `copies`.
+        scales: sizes at which the picture lends patches beside its own; see `copies`.
         tried: patches that holes touch, up to which a size counts as coarse; the coarsest always does.
     """
 
@@ -34,6 +36,8 @@ class Settings:
     tries: int = 4
     tries_jitter: float = 0.5
     tried: int = 6000
+    mirrored: bool = False
+    scales: tuple[float, ...] = ()
     search: RandomSearch = field(default_factory=RandomSearch)
 
     def rounds_at(self, index: int) -> int:

@@ -81,8 +81,8 @@ class InpaintOptions:
         default=False, metadata={"help": "take patches of the picture mirrored left to right, too: for what is symmetric"}
     )
     fill_scale: bool = field(
-        default=False,
-        metadata={"help": "take patches of the picture at half to 1.4 times its size, too: for what recedes into the picture"},
+        default=True,
+        metadata={"help": "take patches of the picture at 0.7 and 1.4 times its size, too: for what recedes into the picture"},
     )
     grain: str = field(
         default="auto",
@@ -140,8 +140,7 @@ class Inpaint(Task):
             sigma_y, noise = 0.0, None
         y = pixels * keep
         lenders, denoised = _lenders(options, y.shape[1]), sigma_y > 0 and not options.keeps_grain
-        asked = [called("like")] if lenders else []
-        asked += [called(name, True) for name in ("fill_mirror", "fill_scale") if getattr(options, name)]
+        asked = [*([called("like")] if lenders else []), *([called("fill_mirror", True)] if options.fill_mirror else [])]
         whole = options.strength == 1
         if not whole and (asked or options.fill == "texture"):
             words = asked or [called("fill", "texture")]

@@ -26,7 +26,7 @@ from benchmarks.holes.cases import SIDE, around, square
 from benchmarks.metrics import Lpips, psnr
 from benchmarks.pictures import Array, middle, read, rounded, spread, tensor
 from restore import Problem, Restorer, solve
-from restore.exemplars import SCALES, Holes, Settings
+from restore.exemplars import Holes, Settings
 from restore.guidance import PnP
 from restore.guidance.exemplars import Exemplars
 from restore.operators import Mask
@@ -39,8 +39,6 @@ FILLS = {
     "no texture": replace(USED, texture=0.0),
     "texture 2": replace(USED, texture=2.0),
     "texture 8": replace(USED, texture=8.0),
-    "one try": replace(USED, tries=1),
-    "eight tries": replace(USED, tries=8),
     "radius 3": replace(USED, radius=3),
     "rim 1.1": replace(USED, rim=1.1),
     "rim 1.3": replace(USED, rim=1.3),
@@ -48,7 +46,9 @@ FILLS = {
     "all compared at two sizes more": replace(USED, all_of=50_000_000),
     "three searches a round": replace(USED, search=replace(USED.search, rounds=3)),
     "mirrored, too": replace(USED, mirrored=True),
-    "other sizes, too": replace(USED, scales=SCALES),
+    "its own size alone": replace(USED, scales=()),
+    "enlarged copies alone": replace(USED, scales=(1.2, 1.4)),
+    "a reduced copy alone": replace(USED, scales=(0.7,)),
     "a sample": replace(USED, jitter=1.0),
 }
 WIDTHS = (8, 12, 16, 24, 32)

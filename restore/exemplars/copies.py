@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional as F
 
-SCALES = (0.5, 0.7, 1.4)  # What lies nearer reduced, and what lies farther away enlarged, up to where it gets too soft.
+SCALES = (0.7, 1.4)  # What lies nearer reduced, and what lies farther away enlarged, while it is not too soft.
+MOST = 2_000_000  # Pixels of all resized copies together: memory and time grow with them.
 SMALLEST = 32  # Side in pixels below which a copy is too small to lend anything.
 
 
@@ -23,9 +24,11 @@ def copies(picture: Tensor, known: Tensor, *, mirrored: bool, scales: Sequence[f
         scales: factors of the sides, such as 0.7.
     """
     found = [(picture.flip(-1), known.flip(-1))] if mirrored else []
-    for scale in scales:
+    pixels = 0
+    for scale in sorted(scales):
         size = [round(side * scale) for side in known.shape]
-        if min(size) >= SMALLEST:
+        pixels += size[0] * size[1]
+        if min(size) >= SMALLEST and pixels <= MOST:
             found.append((_resized(picture * known, size), _resized(known[None].float(), size)[0] > 1 - 1e-5))
     return found
 

@@ -38,10 +38,10 @@ def cost_of(known: Tensor, wanted: Tensor, channels: int, lenders: Sequence[Tens
         return Cost(0.0, 0)
     channels += CHANNELS
     pair, product = _seconds(levels[0], channels, settings.radius)
-    seconds, every = 0.0, [len(level.targets(settings.radius)) for level in reversed(levels)]
+    seconds = 0.0
     for index, level in enumerate(reversed(levels)):
-        targets, sources = every[index], len(level.sources(settings.radius))
-        rounds = settings.rounds_at(index) * (settings.tries if index < settings.sizes_tried(every) else 1)
+        targets, sources = len(level.targets(settings.radius)), len(level.sources(settings.radius))
+        rounds = settings.rounds_at(index)
         if settings.compares_all(targets, sources, index):
             seconds += rounds * targets * sources * product
         else:

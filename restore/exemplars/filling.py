@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from restore.exemplars.canvas import Canvas, Lender
 from restore.exemplars.copies import copies
-from restore.exemplars.peel import peeled
 from restore.exemplars.search import Field, exact, finer
 from restore.exemplars.settings import Settings
+from restore.exemplars.start import first_guess, with_guess
 from restore.exemplars.texture import with_texture
 from restore.exemplars.votes import rim_weights, voted
 
@@ -25,16 +25,11 @@ FEWEST = 64  # Whole known patches without which nothing can be continued.
 
 
 @dataclass(frozen=True)
-class Guess:
+class Filled:
     """A hole filled at one size, and where its patches are from."""
 
     canvas: Canvas
     field: Field
-
-    @property
-    def pieces(self) -> int:
-        """From how many different offsets patches are taken: the fewer, the larger are the parts that are copied whole."""
-        return len(torch.unique(self.field.sources - self.field.targets))
 
 
 def fill(
@@ -59,14 +54,11 @@ def fill(
     levels = pyramid_of(Canvas.of(shown, known, wanted, lent), settings.radius)[::-1]
     if not levels:
         return None
-    tried = settings.sizes_tried([len(level.targets(settings.radius)) for level in levels])
-    guesses = []
-    for turn in range(settings.tries):
-        jitter = settings.jitter if turn == 0 else max(settings.jitter, settings.tries_jitter)
-        guesses.append(_carried(None, levels[:tried], 0, settings, jitter, random))
-    best = min(guesses, key=lambda guess: guess.pieces)  # As in He & Sun (2012): a few offsets explain most of a picture.
-    best = _carried(best, levels[tried:], tried, settings, settings.jitter, random)
-    return best.canvas.pixels[: picture.shape[-2], : picture.shape[-1], : len(picture)].permute(2, 0, 1)
+    guess, filled = first_guess(picture, known), None
+    for index, level in enumerate(levels):
+        filled = _filled(level, filled, guess, index, settings, random)
+    assert filled is not None
+    return filled.canvas.pixels[: picture.shape[-2], : picture.shape[-1], : len(picture)].permute(2, 0, 1)
 
 
 def lent_to(picture: Tensor, known: Tensor, lenders: Sequence[Tensor], settings: Settings) -> list[Lender]:
@@ -75,25 +67,14 @@ def lent_to(picture: Tensor, known: Tensor, lenders: Sequence[Tensor], settings:
     return [*others, *copies(picture, known, mirrored=settings.mirrored, scales=settings.scales)]
 
 
-def _carried(
-    guess: Guess | None, levels: Sequence[Canvas], index: int, settings: Settings, jitter: float, random: torch.Generator
-) -> Guess:
-    """A guess carried to finer sizes.
+def _filled(
+    level: Canvas, coarse: Filled | None, guess: Tensor, index: int, settings: Settings, random: torch.Generator
+) -> Filled:
+    """The fill of a size from that of the one before, or from a guess (C, H, W) at the coarsest.
 
     Args:
-        guess: at the size before the first of `levels`; None starts from nothing.
-        index: of the first of `levels`, counted from the coarsest.
+        index: of the size, counted from the coarsest.
     """
-    for level in levels:
-        guess = _filled(level, guess, index, settings, jitter, random)
-        index += 1
-    assert guess is not None
-    return guess
-
-
-def _filled(
-    level: Canvas, coarse: Guess | None, index: int, settings: Settings, jitter: float, random: torch.Generator
-) -> Guess:
     radius = settings.radius
     targets, sources = level.targets(radius), level.sources(radius)
     valid = torch.zeros(level.known.numel(), dtype=torch.bool)
@@ -101,7 +82,7 @@ def _filled(
     rim = rim_weights(level, settings.rim)
     field: Field | None = None
     if coarse is None:
-        canvas = peeled(level.guessed(), sources, radius)
+        canvas = with_guess(level.guessed(), guess)
     else:
         field = finer(coarse.field, coarse.canvas, level, targets, valid, random)
         canvas = voted(level.guessed(), field, rim, radius)
@@ -109,13 +90,13 @@ def _filled(
     for turn in range(settings.rounds_at(index)):
         if field is None or compares_all:
             field = exact(canvas, targets, sources, radius, penalty)
-            if turn == 0 and index < JITTERED and jitter > 0:
-                penalty = jitter * field.distance.median() * _smooth_noise(canvas, random)[sources]
+            if turn == 0 and index < JITTERED and settings.jitter > 0:
+                penalty = settings.jitter * field.distance.median() * _smooth_noise(canvas, random)[sources]
         else:
             field = settings.search(canvas, field, valid, radius, random)
         canvas = voted(canvas, field, rim, radius)
     assert field is not None
-    return Guess(canvas, field)
+    return Filled(canvas, field)
 
 
 def pyramid_of(canvas: Canvas, radius: int) -> list[Canvas]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from restore.exemplars.copies import SCALES
 from restore.exemplars.search import RandomSearch
 
 
@@ -20,11 +20,8 @@ class Settings:
         jitter: how much of the typical distance of patches is added to them at random at the coarsest sizes, for answers
             that differ.
         texture: weight of texture beside colour where patches are compared; see `with_texture`.
-        tries: fills of the coarse sizes, of which the one in the fewest pieces is carried on.
-        tries_jitter: `jitter` of the tries from the second on.
         mirrored: whether the picture mirrored left to right lends patches, too; see `copies`.
         scales: sizes at which the picture lends patches beside its own; see `copies`.
-        tried: patches that holes touch, up to which a size counts as coarse; the coarsest always does.
     """
 
     radius: int = 2
@@ -33,11 +30,8 @@ class Settings:
     all_of: int = 1_000_000
     jitter: float = 0.0
     texture: float = 4.0
-    tries: int = 4
-    tries_jitter: float = 0.5
-    tried: int = 6000
     mirrored: bool = False
-    scales: tuple[float, ...] = ()
+    scales: tuple[float, ...] = SCALES
     search: RandomSearch = field(default_factory=RandomSearch)
 
     def rounds_at(self, index: int) -> int:
@@ -46,7 +40,3 @@ class Settings:
 
     def compares_all(self, targets: int, sources: int, index: int) -> bool:
         return index == 0 or targets * sources <= self.all_of
-
-    def sizes_tried(self, targets: Sequence[int]) -> int:
-        """How many sizes, from the coarsest, are filled several times, by their numbers of patches that holes touch."""
-        return max(1, sum(number <= self.tried for number in targets))

@@ -20,6 +20,8 @@ class Inpaint(CallKeywords, total=False):
     strength: float
     fill: Literal["auto", "smooth", "texture"]
     like: Any
+    fill_mirror: bool
+    fill_scale: bool
 
 
 class SuperResolution(CallKeywords, total=False):

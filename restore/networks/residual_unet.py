@@ -5,7 +5,7 @@ noise levels (Mohan et al. 2020, 1906.05478) and need no normalisation layers. R
 input are fast on CPUs; DRUNet (Zhang et al. 2021, 2008.13751) has the same layout.
 
 With `cascade` it answers for the picture at half size first and is shown that answer, so that one network of the same weights
-looks three times as far, for a quarter more work (docs/reports/photo-prior.md has what it gains).
+looks three times as far, for a quarter more work (docs/reports/photo-prior.md has trials).
 
 With biases the network is no longer homogeneous. Biases and zero padding together encode the position in the picture, which a
 model needs to sample whole pictures of one size.

@@ -254,20 +254,6 @@ def test_a_deeper_network_begins_as_the_one_it_grew_from(tmp_path):
         transfer_weights(deeper, first)  # Blocks are not dropped.
 
 
-def test_a_cascade_begins_as_the_network_it_grew_from(tmp_path):
-    run(tmp_path / "first", steps=8)
-    first = folder.load(tmp_path / "first").double()
-    cascade = folder.build({**CONFIG, "network": {**CONFIG["network"], "cascade": True}}).double()
-    torch.nn.init.ones_(cascade.network.shown.weight)  # So that it has to be made zero.
-    transfer_weights(first, cascade)
-    x = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    torch.testing.assert_close(cascade(x, 0.3), first(x, 0.3), atol=1e-12, rtol=0)
-    cascade(x, 0.3).square().mean().backward()
-    assert cascade.network.shown.weight.grad.abs().max() > 0
-    with pytest.raises(PriorError, match="another architecture"):
-        transfer_weights(cascade, first)
-
-
 def test_muon_goes_on_as_if_it_had_not_been_stopped(tmp_path):
     network = {**CONFIG["network"], "widths": [24, 32]}
 

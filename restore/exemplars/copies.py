@@ -21,7 +21,7 @@ def copies(picture: Tensor, known: Tensor, *, mirrored: bool, scales: Sequence[f
     Args:
         picture: (C, H, W).
         known: bool (H, W); a pixel of a copy is known where all that it is made of are.
-        scales: factors of the sides, such as 0.7.
+        scales: factors of the sides, such as 0.7; copies beyond `MOST` pixels together are left out, the largest first.
     """
     found = [(picture.flip(-1), known.flip(-1))] if mirrored else []
     pixels = 0

@@ -4,9 +4,6 @@ Without biases the network is positively homogeneous in x: F(a x, c) = a F(x, c)
 noise levels (Mohan et al. 2020, 1906.05478) and need no normalisation layers. ReLU and 3x3 convolutions on pixel-unshuffled
 input are fast on CPUs; DRUNet (Zhang et al. 2021, 2008.13751) has the same layout.
 
-With `cascade` it answers for the picture at half size first and is shown that answer, so that one network of the same weights
-looks three times as far, for a quarter more work (docs/reports/photo-prior.md has trials).
-
 With biases the network is no longer homogeneous. Biases and zero padding together encode the position in the picture, which a
 model needs to sample whole pictures of one size.
 """
@@ -14,7 +11,6 @@ model needs to sample whole pictures of one size.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -23,8 +19,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restore.errors import PriorError
-
-HALF = math.log(2) / 4  # Of c_noise = log(sigma) / 4: means of four pixels have half the noise.
 
 
 class NoiseLevel(nn.Module):
@@ -91,7 +85,6 @@ class ResidualUNet(nn.Module):
         constants: convolutions have biases.
         out_channels: output channels, `channels` by default; twice as many for a learned variance.
         classes: number of classes, the one that stands for none included; None for an unconditional network.
-        cascade: answer at half size first, and take that answer in beside the picture; `out_channels` is `channels` then.
 
     Shape: x (B, channels, H, W) with H and W multiples of `multiple_of`, c_noise (B,) and, with classes, their numbers (B,) ->
     (B, out_channels, H, W).
@@ -112,26 +105,18 @@ class ResidualUNet(nn.Module):
         constants: bool = False,
         out_channels: int | None = None,
         classes: int | None = None,
-        cascade: bool = False,
     ) -> None:
         super().__init__()
-        if cascade and out_channels not in (None, channels):
-            raise ValueError(f"a cascade answers with the {channels} channels that it is given, not {out_channels}")
         self.channels, self.patch = channels, patch
-        self.multiple_of = patch * 2 ** (len(widths) - 1 + cascade)
+        self.multiple_of = patch * 2 ** (len(widths) - 1)
         counts = [blocks] * len(widths) if isinstance(blocks, int) else list(blocks)
         if len(counts) != len(widths) or min(counts) < 1:
             raise ValueError(f"blocks takes one positive count for each of {len(widths)} levels, got {blocks}")
-        context = _receptive_field(counts, patch)
-        # At half size it looks twice as far, and bilinear interpolation mixes neighbours.
-        self.context = context + 2 * context + 4 if cascade else context
+        self.context = _receptive_field(counts, patch)
         level_width = widths[0]
         self.level = NoiseLevel(level_width, classes)
         self.head = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1, bias=constants)
         self.tail = nn.Conv2d(widths[0], (out_channels or channels) * patch**2, 3, padding=1, bias=constants)
-        self.shown = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1, bias=False) if cascade else None
-        if self.shown is not None:
-            nn.init.zeros_(self.shown.weight)
         nn.init.zeros_(self.tail.weight)
         if self.tail.bias is not None:
             nn.init.zeros_(self.tail.bias)
@@ -149,18 +134,8 @@ class ResidualUNet(nn.Module):
 
     def forward(self, x: Tensor, level: Tensor, class_labels: Tensor | None = None) -> Tensor:
         with _full_precision(x.device):
-            told = self.level(level, class_labels)
-        if self.shown is None:
-            return self._answer(self.head(F.pixel_unshuffle(x, self.patch)), told)
-        with _full_precision(x.device):
-            told_half = self.level(level - HALF, class_labels)
-        half = self._answer(self.head(F.pixel_unshuffle(F.avg_pool2d(x, 2), self.patch)), told_half)
-        coarse = F.interpolate(half, scale_factor=2, mode="bilinear").to(x.dtype)
-        features = self.head(F.pixel_unshuffle(x, self.patch)) + self.shown(F.pixel_unshuffle(coarse, self.patch))
-        return self._answer(features, told)
-
-    def _answer(self, x: Tensor, level: Tensor) -> Tensor:
-        """From the features of the head and the embedding of the noise level."""
+            level = self.level(level, class_labels)
+        x = self.head(F.pixel_unshuffle(x, self.patch))
         skips = []
         for depth, stage in enumerate(_stages(self.down_blocks)):
             if depth:

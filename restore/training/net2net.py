@@ -1,4 +1,4 @@
-"""Initialization from a trained prior with the same network, or one that the new one grew from."""
+"""Initialization from a trained prior with the same network, or one with fewer blocks."""
 
 from __future__ import annotations
 
@@ -9,29 +9,24 @@ from torch import nn
 from restore.errors import PriorError
 
 BLOCK = re.compile(r"(.*_blocks\.\d+\.\d+)\..+")
-SHOWN = re.compile(r"(.+\.)?shown\.weight")
 
 
 def transfer_weights(initial: nn.Module, prior: nn.Module) -> None:
     """Copy the weights of `initial` into `prior`, in place, and make residual blocks that only `prior` has the identity.
 
-    A residual block is the identity if its second convolution is zero, and a cascade is the network alone if what it is shown
-    meets zeros. The larger network therefore starts with the outputs of the trained one (Net2DeeperNet: Chen, Goodfellow and
-    Shlens 2016, "Net2Net", 1511.05641).
+    A residual block is the identity if its second convolution is zero. The deeper network therefore starts with the outputs of
+    the trained one (Net2DeeperNet: Chen, Goodfellow and Shlens 2016, "Net2Net", 1511.05641).
 
-    Raises: PriorError if the networks differ in anything but whole residual blocks, or a cascade's, that `initial` lacks.
+    Raises: PriorError if the networks differ in anything but whole residual blocks that `initial` lacks.
     """
     try:
         found = prior.load_state_dict(initial.state_dict(), strict=False)
     except RuntimeError as error:
         raise PriorError(f"the initial prior has another architecture: {str(error).splitlines()[-1].strip()}") from None
-    shown = [key for key in found.missing_keys if SHOWN.fullmatch(key)]
-    new = {match[1] if (match := BLOCK.fullmatch(key)) else key for key in found.missing_keys if key not in shown}
+    new = {match[1] if (match := BLOCK.fullmatch(key)) else key for key in found.missing_keys}
     kept = {match[1] for key in initial.state_dict() if (match := BLOCK.fullmatch(key))}
     wrong = sorted(found.unexpected_keys) or sorted(name for name in new if name in kept or not BLOCK.fullmatch(name + ".x"))
     if wrong:
         raise PriorError(f"the initial prior has another architecture: {wrong[0]}")
-    for key in shown:
-        nn.init.zeros_(prior.get_parameter(key))
     for name in new:
         nn.init.zeros_(prior.get_parameter(f"{name}.second.weight"))

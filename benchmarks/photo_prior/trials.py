@@ -44,10 +44,13 @@ EDM_OPTIONS = {"sigma_mean": -1.5, "sigma_std": 0.9, "sigma_spread": 0.1, "relat
 NOISE, SAMPLED = (25, 50, 150), 4
 PARTS = ("photos-cc0", "photos-cc0-more/colour", "kodak24", "drawn")
 
-TRIALS: dict[str, tuple[str, tuple[str, ...]]] = {name: (name, PARTS) for name in NETWORKS} | {
-    f"without {part}": ("deep", tuple(other for other in PARTS if other != part)) for part in PARTS
-}
-"""By name: the network, and the parts of the data that it learns from."""
+Trial = tuple[str, tuple[str, ...], int]  # A network, the parts of the data that it learns from, a seed.
+TRIALS: dict[str, Trial] = (
+    {name: (name, PARTS, 0) for name in NETWORKS}
+    | {f"without {part}": ("deep", tuple(other for other in PARTS if other != part), 0) for part in PARTS}
+    | {f"{name}, another seed": (name, PARTS, 1) for name in ("deep", "cascade")}
+)
+"""By name. Those of another seed show how much is chance."""
 
 
 def main() -> None:
@@ -58,10 +61,10 @@ def main() -> None:
 
 def measure(given: argparse.Namespace, results: Results) -> None:
     distance = Lpips(Path(given.lpips))
-    for trial, (network, parts) in TRIALS.items():
+    for trial, (network, parts, seed) in TRIALS.items():
         if given.only not in trial:
             continue
-        prior = trained(NETWORKS[network], given, given.out / trial.replace(" ", "-").replace("/", "-"), parts)
+        prior = trained(NETWORKS[network], seed, given, given.out / trial.replace(" ", "-").replace("/", "-"), parts)
         restorer = Restorer(prior, name=trial)
         for index, path in enumerate(spread(given.data, given.count)):
             truth = middle(read(path), SIDE)
@@ -99,7 +102,7 @@ def answers(restorer: Restorer, truth: Array, index: int, distance: Lpips) -> li
     return found
 
 
-def trained(make: Callable[[], Any], given: argparse.Namespace, out: Path, parts: tuple[str, ...]) -> EDM:
+def trained(make: Callable[[], Any], seed: int, given: argparse.Namespace, out: Path, parts: tuple[str, ...]) -> EDM:
     """The prior of a trial, from the checkpoint if its training is over."""
     config = {"family": "edm", "network": {"type": make.__class__.__name__, "channels": 3}, "prior": {"sigma_start": 2.0}}
     options = families.settings("edm", EDM_OPTIONS)
@@ -113,7 +116,7 @@ def trained(make: Callable[[], Any], given: argparse.Namespace, out: Path, parts
     budget = Budget(steps=given.steps, warmup=50, cooldown=0.7)
     kind = Kind(build=lambda config, dtype: _prior(make, dtype), save=save)
     words = {"batch": BATCH, "learning_rate": 2e-3, "ema": 0.995, "dtype": torch.bfloat16, "optimizer_name": "muon"}
-    train(config, objective, crops, out, budget, kind=kind, resume=True, save_every=120.0, **words)
+    train(config, objective, crops, out, budget, kind=kind, resume=True, seed=seed, save_every=120.0, **words)
     return made[0].eval()
 
 

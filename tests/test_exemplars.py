@@ -260,12 +260,12 @@ def test_texture_is_not_taken_for_a_plain_area_of_its_mean_colour():
 
 def test_an_edge_is_carried_on_straight_across_a_hole():
     down, right = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
-    bright = (0.7 * right + down < 0.85 * SIDE).float()
+    bright = (right + down < SIDE).float()
     picture = bright - 0.5 + 0.2 * torch.rand(3, SIDE, SIDE, generator=seeded())
-    hole = square(36, 36, 28)
+    hole = square(26, 26, 44)
     found = fill(picture * ~hole, ~hole, hole, settings=Settings(scales=()))
     right_side = ((found.mean(dim=0) > 0.1) == (bright > 0))[hole]
-    assert right_side.float().mean() > 0.97
+    assert right_side.float().mean() > 0.99  # From a smooth start, which rounds the edge off, 0.98.
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -499,7 +500,7 @@ def test_too_little_memory_for_imports_is_one_line(place: Path, kilobytes: int) 
 def _shell(place: Path, words: str, before: str = "") -> int:
     root = Path(plugins.__file__).parents[2]
     return subprocess.run(
-        ["bash", "-c", f"{before}{sys.executable} -m restore {words}"],
+        ["bash", "-c", f"{before}{shlex.quote(sys.executable)} -m restore {words}"],
         cwd=place,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(place.parent / "site"), str(root)]), "OMP_NUM_THREADS": "1"},
         timeout=120,

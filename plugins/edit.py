@@ -21,6 +21,7 @@ class EditOptions:
         metadata={
             "min": 0.01,
             "max": 1,
+            "own_method": True,
             "help": "share of the prior's noise levels that is used: more changes more, 1 starts at the highest",
         },
     )

@@ -58,6 +58,7 @@ class InpaintOptions:
         metadata={
             "min": 0.01,
             "max": 1,
+            "own_method": True,
             "help": "share of the prior's noise levels: below 1 what is under the mask is repainted, not replaced",
         },
     )
@@ -65,6 +66,7 @@ class InpaintOptions:
         default="auto",
         metadata={
             "choices": ["auto", "smooth", "texture"],
+            "own_method": ("texture",),
             "help": "texture: holes get patches of the picture; smooth: what is most probable, a blur where holes are wide; "
             "auto: texture for wide ones",
         },
@@ -74,15 +76,23 @@ class InpaintOptions:
         metadata={
             "picture": True,
             "several": True,
+            "own_method": True,
             "help": "another picture of the same place, whose patches may be used, too; give it again for more",
         },
     )
     fill_mirror: bool = field(
-        default=False, metadata={"help": "take patches of the picture mirrored left to right, too: for what is symmetric"}
+        default=False,
+        metadata={
+            "own_method": True,
+            "help": "take patches of the picture mirrored left to right, too: for what is symmetric",
+        },
     )
     fill_scale: bool = field(
         default=True,
-        metadata={"help": "take patches of the picture at 0.7 and 1.4 times its size, too: for what recedes into the picture"},
+        metadata={
+            "own_method": True,
+            "help": "take patches of the picture at 0.7 and 1.4 times its size, too: for what recedes into the picture",
+        },
     )
     grain: str = field(
         default="auto",

@@ -25,6 +25,8 @@ class Task(ABC):
             picture (a path on the command line; a path, PIL picture, array or tensor in the API), `metadata={"prior": True}`
             one that holds another prior (a caller names it, or gives a `Prior`; the task gets a `Prior`),
             `metadata={"choices": [...]}` limits it, `metadata={"min": ..., "max": ...}` bounds it.
+            `metadata={"own_method": True}`, or values in place of True, says that only the method of `guidance` knows what the
+            option asks for: where another method is chosen, it is refused.
     """
 
     name: ClassVar[str]

@@ -28,13 +28,13 @@ def called(name: str, value: object = None, *, such_as: str = "") -> str:
 
     Args:
         name: of the field, such as "mask_grow".
-        value: True for a switch that is on.
+        value: True for a switch that is on, False for one that is off.
         such_as: in place of a value, what stands for one, such as "N".
     """
     if not _typed.get():
         return name if value is None and not such_as else f"{name}={such_as or repr(value)}"
-    flag = "--" + name.replace("_", "-")
-    return flag if value is True or (value is None and not such_as) else f"{flag} {such_as or value}"
+    flag = ("--no-" if value is False else "--") + name.replace("_", "-")
+    return flag if isinstance(value, bool) or (value is None and not such_as) else f"{flag} {such_as or value}"
 
 
 def told(*, command: str, python: str) -> str:

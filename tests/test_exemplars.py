@@ -468,6 +468,22 @@ def test_words_that_contradict_each_other_are_refused():
             cheap(Blurring())("inpaint", photograph(), mask=WIDE, **words)
 
 
+@pytest.mark.parametrize("words", [{"like": photograph()}, {"fill_mirror": True}, {"fill_scale": False}, {"fill": "texture"}])
+def test_what_another_method_would_leave_undone_is_refused(words):
+    restorer = cheap(Blurring())
+    said = f"{next(iter(words))}.* is done by Exemplars, the task's own method, and PnP was chosen"
+    with pytest.raises(UsageError, match=said):
+        restorer("inpaint", photograph(), mask=WIDE, guidance="pnp", **words)
+    assert restorer("inpaint", photograph(), mask=WIDE, guidance="pnp", fill="smooth").record["guidance"] == "PnP"
+
+
+def test_repainting_is_refused_to_a_method_without_strength():
+    restorer = cheap(Blurring())
+    with pytest.raises(UsageError, match=r"strength=0\.5 is done by RePaint"):
+        restorer("inpaint", photograph(), mask=WIDE, guidance="pnp", strength=0.5)
+    assert restorer("inpaint", photograph(), mask=WIDE, guidance="repaint:strength=0.5", strength=0.5).answer == "sample"
+
+
 def test_a_denoised_picture_is_filled_smoothly_by_itself():
     assert cheap(Blurring())("inpaint", photograph(), mask=WIDE, sigma=10).record["guidance"] == "PnP"
 

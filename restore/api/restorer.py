@@ -16,6 +16,7 @@ from typing_extensions import Unpack
 
 from restore import images, pretrained
 from restore.adapting.cost import with_tuning
+from restore.api.own_method import check_own_method
 from restore.api.request import Request
 from restore.api.typed_calls import TypedCalls
 from restore.device import memory
@@ -194,7 +195,9 @@ class Restorer(TypedCalls):
         own = asked.task.guidance(problem, asked.own)
         # What is tuned cannot stay compiled.
         prior = self.prior if asked.options.adapt is None else self._plain_prior
-        return prepare(problem, prior, asked.options, own=own, device=self.placement.device)
+        plans, seconds = prepare(problem, prior, asked.options, own=own, device=self.placement.device)
+        check_own_method(asked.own, own, (plan.guidance for plan in plans))
+        return plans, seconds
 
     def _record(self, asked: Request, plans: list[Plan], result: Result) -> dict[str, Any]:
         options = asked.options

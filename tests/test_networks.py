@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -7,9 +9,9 @@ from restore.networks.residual_unet import Block, NoiseLevel, ResidualUNet
 from restore.networks.unet2d import UNet2D
 
 
-def network(channels=3, widths=(8, 16, 24), blocks=1, patch=2, seed=0):
+def network(channels=3, widths=(8, 16, 24), blocks=1, patch=2, seed=0, cascade=False):
     """All weights random: as initialized, the tail is zero and the noise level has no effect."""
-    built = ResidualUNet(channels, widths, blocks, patch)
+    built = ResidualUNet(channels, widths, blocks, patch, cascade=cascade)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in built.parameters():
@@ -178,3 +180,31 @@ def test_unet2d_takes_multiples_of_its_multiple_and_depends_on_the_timestep(patc
         first, second = (built(x, torch.full((2,), time)) for time in (10.0, 900.0))
     assert first.shape == (2, 2, 4 * patch, 6 * patch)
     assert (first - second).abs().max() > 1e-3
+
+
+def test_a_cascade_is_shown_its_answer_at_half_size():
+    built, x = network(cascade=True), pictures(2, 3, 32, 48)
+    both = ResidualUNet(6, (8, 16, 24), 1, 2, out_channels=3).double()
+    both.load_state_dict(built.state_dict())
+    half = nn.functional.avg_pool2d(x, 2)
+    coarse = both(torch.cat([half, torch.zeros_like(half)], dim=1), LEVEL - math.log(2) / 4)
+    shown = nn.functional.interpolate(coarse, scale_factor=2, mode="bilinear")
+    torch.testing.assert_close(built(x, LEVEL), both(torch.cat([x, shown], dim=1), LEVEL), atol=1e-12, rtol=1e-12)
+    assert built.multiple_of == 2 * both.multiple_of
+    torch.testing.assert_close(built(3 * x, LEVEL), 3 * built(x, LEVEL), atol=1e-9, rtol=1e-9)
+
+
+def test_a_cascade_sees_its_context_and_no_farther():
+    built = network(1, (8, 16), cascade=True)
+    side = 2 * (2 * built.context // 2 // built.multiple_of + 2) * built.multiple_of
+    x = pictures(1, 1, side, built.multiple_of).requires_grad_()
+    middle = side // 2
+    built(x, LEVEL[:1])[0, 0, middle].sum().backward()
+    reached = x.grad.abs().sum(dim=(0, 1, 3)).nonzero()
+    farthest = int((reached - middle).abs().max())
+    assert ResidualUNet(1, (8, 16)).context < farthest <= built.context
+
+
+def test_a_cascade_answers_with_the_channels_of_the_picture():
+    with pytest.raises(ValueError, match="answers with the 3 channels"):
+        ResidualUNet(3, (8, 16), cascade=True, out_channels=6)

@@ -254,6 +254,21 @@ def test_a_deeper_network_begins_as_the_one_it_grew_from(tmp_path):
         transfer_weights(deeper, first)  # Blocks are not dropped.
 
 
+def test_a_cascade_begins_with_the_weights_of_the_network_it_grew_from(tmp_path):
+    run(tmp_path / "first", steps=8)
+    first = folder.load(tmp_path / "first").double()
+    cascade = folder.build({**CONFIG, "network": {**CONFIG["network"], "cascade": True}}).double()
+    own = cascade.network.head.weight.detach().clone()
+    transfer_weights(first, cascade)
+    head = cascade.network.head.weight
+    taken = first.network.head.weight.shape[1]
+    torch.testing.assert_close(head[:, :taken], first.network.head.weight, atol=0, rtol=0)
+    torch.testing.assert_close(head[:, taken:], own[:, taken:], atol=0, rtol=0)
+    assert own[:, taken:].abs().min() > 0
+    with pytest.raises(PriorError, match="another architecture"):
+        transfer_weights(cascade, first)
+
+
 def test_muon_goes_on_as_if_it_had_not_been_stopped(tmp_path):
     network = {**CONFIG["network"], "widths": [24, 32]}
 

@@ -62,26 +62,6 @@ class Attention(nn.Module):
         return x + self.answered(found.transpose(-1, -2).reshape(x.shape))  # type: ignore[no-any-return]
 
 
-class Cascade(nn.Module):
-    """One network answers for the picture at half size, shown nothing, and then for the picture, shown that answer."""
-
-    conditioning = "c_noise"
-    channels_last = convolutional = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.both = ResidualUNet(channels=6, out_channels=3, **DEEP)
-        self.channels = 3
-        self.multiple_of, self.context = 2 * self.both.multiple_of, 3 * self.both.context
-
-    def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        # Means of four pixels have half the noise; c_noise is log(sigma) / 4.
-        half = F.avg_pool2d(x, 2)
-        coarse = self.both(torch.cat([half, torch.zeros_like(half)], dim=1), level - math.log(2) / 4)
-        shown = F.interpolate(coarse, scale_factor=2, mode="bilinear")
-        return self.both(torch.cat([x, shown.to(x.dtype)], dim=1), level)  # type: ignore[no-any-return]
-
-
 def _deep(**changes: Any) -> ResidualUNet:
     return ResidualUNet(**{**DEEP, **changes})
 
@@ -119,6 +99,6 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "dilated": _dilated,
     "token": lambda: _with(Token),
     "attention": lambda: _with(Attention),
-    "cascade": Cascade,
+    "cascade": lambda: _deep(cascade=True),
 }
 """By name: the bundled prior's, and one change each. In "a level more" two of the blocks at stride 8 move to stride 16."""

@@ -9,6 +9,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {"type": "residual-unet", "widths": [32, 64, 128], "blocks": 1, "patch": 2},
     "base": {"type": "residual-unet", "widths": [64, 128, 256], "blocks": 2, "patch": 2},
     "deep": {"type": "residual-unet", "widths": [64, 128, 256], "blocks": [3, 2, 3], "patch": 2},
+    "deep-cascade": {"type": "residual-unet", "widths": [64, 128, 256], "blocks": [3, 2, 3], "patch": 2, "cascade": True},
     "deeper": {"type": "residual-unet", "widths": [64, 128, 256], "blocks": [4, 5, 8], "patch": 2},
     "large": {"type": "residual-unet", "widths": [96, 192, 384], "blocks": 4, "patch": 2},
     # With biases: zero padding and biases encode the position, so these can sample whole small pictures. Fast on CPUs.

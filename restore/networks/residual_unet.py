@@ -4,6 +4,9 @@ Without biases the network is positively homogeneous in x: F(a x, c) = a F(x, c)
 noise levels (Mohan et al. 2020, 1906.05478) and need no normalisation layers. ReLU and 3x3 convolutions on pixel-unshuffled
 input are fast on CPUs; DRUNet (Zhang et al. 2021, 2008.13751) has the same layout.
 
+With `cascade` it answers for the picture at half size first, and is shown that answer beside the picture: one network of the
+same weights looks three times as far, for a quarter more work (docs/reports/photo-prior.md has what it gains).
+
 With biases the network is no longer homogeneous. Biases and zero padding together encode the position in the picture, which a
 model needs to sample whole pictures of one size.
 """
@@ -11,6 +14,7 @@ model needs to sample whole pictures of one size.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -19,6 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from restore.errors import PriorError
+
+HALF = math.log(2) / 4
+"""What c_noise = log(sigma) / 4 loses at half size: means of four pixels have half the noise."""
 
 
 class NoiseLevel(nn.Module):
@@ -85,11 +92,12 @@ class ResidualUNet(nn.Module):
         constants: convolutions have biases.
         out_channels: output channels, `channels` by default; twice as many for a learned variance.
         classes: number of classes, the one that stands for none included; None for an unconditional network.
+        cascade: answer at half size first, and take that answer in beside the picture; `out_channels` is `channels` then.
 
     Shape: x (B, channels, H, W) with H and W multiples of `multiple_of`, c_noise (B,) and, with classes, their numbers (B,) ->
     (B, out_channels, H, W).
 
-    Raises: ValueError if `blocks` does not give one positive number for each level.
+    Raises: ValueError if `blocks` does not give one positive number for each level, or a cascade has other `out_channels`.
     """
 
     conditioning = "c_noise"
@@ -105,17 +113,22 @@ class ResidualUNet(nn.Module):
         constants: bool = False,
         out_channels: int | None = None,
         classes: int | None = None,
+        cascade: bool = False,
     ) -> None:
         super().__init__()
-        self.channels, self.patch = channels, patch
-        self.multiple_of = patch * 2 ** (len(widths) - 1)
+        if cascade and out_channels not in (None, channels):
+            raise ValueError(f"a cascade answers with the {channels} channels that it is given, not {out_channels}")
+        self.channels, self.patch, self.cascade = channels, patch, cascade
+        self.multiple_of = patch * 2 ** (len(widths) - 1 + cascade)
         counts = [blocks] * len(widths) if isinstance(blocks, int) else list(blocks)
         if len(counts) != len(widths) or min(counts) < 1:
             raise ValueError(f"blocks takes one positive count for each of {len(widths)} levels, got {blocks}")
-        self.context = _receptive_field(counts, patch)
+        context = _receptive_field(counts, patch)
+        # At half size it looks twice as far, and bilinear interpolation mixes neighbours.
+        self.context = context + 2 * context + 4 if cascade else context
         level_width = widths[0]
         self.level = NoiseLevel(level_width, classes)
-        self.head = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1, bias=constants)
+        self.head = nn.Conv2d((1 + cascade) * channels * patch**2, widths[0], 3, padding=1, bias=constants)
         self.tail = nn.Conv2d(widths[0], (out_channels or channels) * patch**2, 3, padding=1, bias=constants)
         nn.init.zeros_(self.tail.weight)
         if self.tail.bias is not None:
@@ -133,6 +146,14 @@ class ResidualUNet(nn.Module):
         self.up_blocks = stages(reversed(range(len(widths) - 1)))
 
     def forward(self, x: Tensor, level: Tensor, class_labels: Tensor | None = None) -> Tensor:
+        if not self.cascade:
+            return self._answer(x, level, class_labels)
+        half = F.avg_pool2d(x, 2)
+        coarse = self._answer(torch.cat([half, torch.zeros_like(half)], dim=1), level - HALF, class_labels)
+        shown = F.interpolate(coarse, scale_factor=2, mode="bilinear").to(x.dtype)
+        return self._answer(torch.cat([x, shown], dim=1), level, class_labels)
+
+    def _answer(self, x: Tensor, level: Tensor, class_labels: Tensor | None) -> Tensor:
         with _full_precision(x.device):
             level = self.level(level, class_labels)
         x = self.head(F.pixel_unshuffle(x, self.patch))

@@ -128,7 +128,9 @@ def _numbers(_: Any, __: Any, value: str) -> tuple[float, ...]:
     help="compile the network with torch.compile: takes minutes, then steps are faster",
 )
 @click.option(
-    "--init", metavar="PRIOR", help="start from the weights of this prior; it has the same network, or one with fewer blocks"
+    "--init",
+    metavar="PRIOR",
+    help="start from the weights of this prior; of the same network, one with fewer blocks, or without the cascade",
 )
 @click.option("--accumulate", type=click.IntRange(min=1), default=1, help="micro-batches per step, to save memory")
 @click.option(
@@ -153,8 +155,8 @@ def train(data: tuple[Path, ...], out: Path, **options: Any) -> int:
 
     With --codec it trains an autoencoder (kl or vq), which --latent takes.
 
-    Networks small, base, deep, deeper and large are for restoring photographs of any size. Networks whole-* and unet-* have a
-    receptive field of a whole small picture, and can also sample such pictures.
+    Networks small, base, deep, deep-cascade, deeper and large are for restoring photographs of any size. Networks whole-* and
+    unet-* have a receptive field of a whole small picture, and can also sample such pictures.
     """
     given = {name for name in options if click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT}
     for name in sorted(given & (PRIORS_ALONE if options["codec"] else CODECS_ALONE)):

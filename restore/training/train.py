@@ -91,7 +91,7 @@ def train(
         dtype: what the network computes in; weights stay float32.
         compile_network: compile the network with torch.compile.
         resume: continue the run in `out`.
-        initial: a prior whose weights to start from; with the same network, or one with fewer blocks.
+        initial: a prior whose weights to start from; with the same network, one with fewer blocks, or that of a cascade.
         save_every: seconds between checkpoints.
         accumulate: number of micro-batches per step, to save memory (gradient accumulation).
         optimizer_name: "adamw" or "muon" (see restore/training/optimizers.py).

@@ -58,6 +58,7 @@ NETWORK_FIELDS: dict[str, dict[str, Kind]] = {
         "constants": Flag(),
         "out_channels": optional(Whole(1, 2 * LATENTS)),
         "classes": optional(WIDTH),
+        "cascade": Flag(),
     },
     "unet2d": {
         "channels": CHANNELS,

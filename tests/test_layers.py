@@ -38,7 +38,7 @@ LAYERS = [
     ["results", "solving.generate", "likelihood"],
     ["solving.batch", "solving.preparing"],
     ["solving"],
-    ["api.typed_calls", "api.request"],
+    ["api.typed_calls", "api.request", "api.own_method"],
     ["api.restorer"],
     ["api", "nn", "testing"],
     ["training"],

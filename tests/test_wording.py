@@ -87,6 +87,7 @@ def test_what_an_option_is_called() -> None:
     assert both(lambda: called("mask_grow", 0)) == ("mask_grow=0", "--mask-grow 0")
     assert both(lambda: called("fill", "smooth")) == ("fill='smooth'", "--fill smooth")
     assert both(lambda: called("blur", True)) == ("blur=True", "--blur")
+    assert both(lambda: called("fill_scale", False)) == ("fill_scale=False", "--no-fill-scale")
     assert both(lambda: called("label", such_as="N")) == ("label=N", "--label N")
     assert both(lambda: told(command="a", python="b")) == ("b", "a")
 
